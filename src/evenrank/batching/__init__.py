@@ -1,0 +1,1 @@
+"""Batch strategies: which query meets which passage, step by step."""

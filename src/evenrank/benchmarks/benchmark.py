@@ -1,0 +1,223 @@
+"""What a benchmark is: queries, one multilingual collection, relevance, and where it comes from.
+
+Shapes: ``Q`` queries, ``D`` passages, ``L`` languages, ``P`` pairs of a query and one of its
+relevant passages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from evenrank.errors import DataError
+from evenrank.files import fingerprint_of
+from evenrank.registry import Registry
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a benchmark comes from: shown by ``evenrank list`` and kept in every result."""
+
+    title: str
+    source: str
+    licence: str
+    citation: str
+    note: str = ""
+
+
+class Query(NamedTuple):
+    """A query; ``parallel_id`` is shared by the translations of one question."""
+
+    id: str
+    parallel_id: str
+    lang: str
+    text: str
+
+
+class Passage(NamedTuple):
+    """A passage of the collection."""
+
+    id: str
+    lang: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class TextSet:
+    """Texts with ids and languages, in columns.
+
+    Attributes:
+        ids: Unique ids.
+        texts: The texts, memory-mapped where they come from a file.
+        langs: int16 index into the benchmark's languages.
+    """
+
+    ids: pa.ChunkedArray
+    texts: pa.ChunkedArray
+    langs: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.langs)
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance:
+    """Relevant passages of each query, as compressed rows.
+
+    Attributes:
+        indptr: ``(Q + 1,)`` int64; query ``q`` owns the pairs ``indptr[q]:indptr[q + 1]``.
+        passages: ``(P,)`` int64, positions in the collection, ascending within a query.
+    """
+
+    indptr: NDArray[np.int64]
+    passages: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """Queries, one collection over all languages, and the relevant passages.
+
+    The collection is ordered by language, in the order of ``languages``, and keeps the order of
+    its source within a language. This order is the order of ties everywhere in evenrank.
+
+    Attributes:
+        name: Name in tables, such as ``xquad-r``.
+        card: Source, licence, citation.
+        languages: All languages, sorted.
+        queries: The ``Q`` queries.
+        parallel: ``(Q,)`` int32, a number shared by the translations of one question.
+        collection: The ``D`` passages.
+        relevance: Which passages answer which query.
+    """
+
+    name: str
+    card: Card
+    languages: tuple[str, ...]
+    queries: TextSet
+    parallel: NDArray[np.int32]
+    collection: TextSet
+    relevance: Relevance
+    fingerprint: str = field(default="")
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``."""
+        return np.searchsorted(self.collection.langs, np.arange(len(self.languages) + 1)).astype(
+            np.int64
+        )
+
+
+class BenchmarkLoader(Protocol):
+    """A registered benchmark: a card that is known without data, and a way to load it.
+
+    ``argument`` is what follows the colon in names such as ``corpus:PATH``, else ``None``.
+    """
+
+    card: Card
+
+    def __call__(self, argument: str | None) -> Benchmark:
+        """Load the benchmark."""
+        ...
+
+
+BENCHMARKS: Registry[BenchmarkLoader] = Registry("benchmark", "evenrank.benchmarks")
+
+
+def load_benchmark(name: str) -> Benchmark:
+    """Load a benchmark by name: ``xquad-r``, ``corpus:PATH``.
+
+    Raises:
+        UnknownNameError: No benchmark has that name.
+        DataError: Its files are missing, damaged or break their contract.
+    """
+    loader, colon, argument = name.partition(":")
+    return BENCHMARKS.get(loader)(argument if colon else None)
+
+
+def build_benchmark(
+    name: str,
+    card: Card,
+    queries: Sequence[Query],
+    passages: Sequence[Passage],
+    qrels: Iterable[tuple[str, str]],
+) -> Benchmark:
+    """Build a benchmark from lists: order the collection by language, turn ids into positions.
+
+    Args:
+        name: Its name.
+        card: Where it comes from.
+        queries: At least one; ids unique.
+        passages: At least one; ids unique.
+        qrels: Pairs of query id and relevant passage id.
+
+    Raises:
+        DataError: An id is repeated, or a pair names a query or passage that does not exist.
+    """
+    languages = sorted({query.lang for query in queries} | {text.lang for text in passages})
+    number = {lang: index for index, lang in enumerate(languages)}
+    ordered = sorted(passages, key=lambda passage: number[passage.lang])  # stable
+    query_at = _positions(name, "query", [query.id for query in queries])
+    passage_at = _positions(name, "passage", [passage.id for passage in ordered])
+    pairs = sorted({_pair(name, query_at, passage_at, pair) for pair in qrels})
+    counts = np.bincount([query for query, _ in pairs], minlength=len(queries))
+    parallel: dict[str, int] = {}
+    return Benchmark(
+        name=name,
+        card=card,
+        languages=tuple(languages),
+        queries=_text_set(queries, number),
+        parallel=np.array(
+            [parallel.setdefault(query.parallel_id, len(parallel)) for query in queries],
+            dtype=np.int32,
+        ),
+        collection=_text_set(ordered, number),
+        relevance=Relevance(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.array([passage for _, passage in pairs], dtype=np.int64),
+        ),
+        fingerprint=fingerprint_of(
+            name, *(repr(text) for text in (*queries, *ordered)), repr(pairs)
+        ),
+    )
+
+
+def _positions(name: str, kind: str, ids: list[str]) -> dict[str, int]:
+    """Return the position of each id, refusing none and repeated ones."""
+    if not ids:
+        raise DataError(f"benchmark {name!r}", f"no {kind}", "at least one", "Check its files")
+    positions = {id_: position for position, id_ in enumerate(ids)}
+    if len(positions) != len(ids):
+        twice = next(id_ for position, id_ in enumerate(ids) if positions[id_] != position)
+        raise DataError(
+            f"benchmark {name!r}", f"{kind} id {twice!r} twice", "unique ids", "Rename one"
+        )
+    return positions
+
+
+def _pair(
+    name: str, query_at: dict[str, int], passage_at: dict[str, int], pair: tuple[str, str]
+) -> tuple[int, int]:
+    query, passage = pair
+    for kind, id_, known in (("query", query, query_at), ("passage", passage, passage_at)):
+        if id_ not in known:
+            raise DataError(
+                f"benchmark {name!r}, relevance of query {query!r}",
+                f"{kind} {id_!r}, which is not in the benchmark",
+                "a relevant passage that is in the collection, and a known query",
+                f"Add the {kind} or remove the pair",
+            )
+    return query_at[query], passage_at[passage]
+
+
+def _text_set(texts: Sequence[Query] | Sequence[Passage], number: dict[str, int]) -> TextSet:
+    return TextSet(
+        ids=pa.chunked_array([pa.array([text.id for text in texts], pa.string())]),
+        texts=pa.chunked_array([pa.array([text.text for text in texts], pa.string())]),
+        langs=np.array([number[text.lang] for text in texts], dtype=np.int16),
+    )

@@ -1,0 +1,200 @@
+"""The parallel corpus: an Arrow table of rows and a compact item x language matrix.
+
+Shapes: ``R`` rows of the table, ``I`` items, ``L`` languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from evenrank.errors import DataError
+from evenrank.files import fingerprint_of
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("passage_id", pa.string(), nullable=False),
+        pa.field("article", pa.string()),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("passage", pa.string(), nullable=False),
+        pa.field("negatives", pa.list_(pa.string())),
+    ]
+)
+"""Columns of a corpus: one row for each item and language.
+
+``id`` is shared by an item's languages; ``passage_id`` by the translations of one passage (several
+items may share it); ``article`` is the document that a passage comes from, where known.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ParallelCorpus:
+    """Items (a question and its answer passage) in one or more languages.
+
+    Attributes:
+        name: What reports call it.
+        table: The rows, with ``SCHEMA``; may be memory-mapped, and may hold rows that ``rows``
+            does not point at (a split shares its parent's table).
+        languages: The ``L`` languages, sorted.
+        rows: ``(I, L)`` int32, the row of each item in each language, -1 where it is missing.
+        groups: ``(I,)`` int32, a number shared by the items whose passages are the same passage
+            or translations of one another.
+        fingerprint: Identifies the content, for run folders and caches.
+    """
+
+    name: str
+    table: pa.Table
+    languages: tuple[str, ...]
+    rows: NDArray[np.int32]
+    groups: NDArray[np.int32]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.rows)
+
+    @cached_property
+    def first_rows(self) -> NDArray[np.int32]:
+        """``(I,)`` the row of each item in the first language that it has."""
+        first = np.argmax(self.rows >= 0, axis=1)
+        return np.ascontiguousarray(self.rows[np.arange(len(self)), first])
+
+    def column(self, name: str, rows: NDArray[Any]) -> list[Any]:
+        """Return the values of a column at the given rows, as Python objects."""
+        values: list[Any] = self.table.column(name).take(pa.array(rows)).to_pylist()
+        return values
+
+    def select(self, items: NDArray[Any], name: str | None = None) -> ParallelCorpus:
+        """Return the corpus of some items; the table is shared, no text is copied.
+
+        Args:
+            items: Item numbers, or a boolean mask of length ``I``.
+            name: Name of the new corpus.
+
+        Languages in which no selected item exists are dropped.
+        """
+        rows, groups = self.rows[items], self.groups[items]
+        kept = np.flatnonzero((rows >= 0).any(axis=0)) if len(rows) else np.array([], dtype=int)
+        chosen = np.flatnonzero(items) if np.asarray(items).dtype == bool else np.asarray(items)
+        return replace(
+            self,
+            name=name or self.name,
+            languages=tuple(self.languages[column] for column in kept),
+            rows=np.ascontiguousarray(rows[:, kept]),
+            groups=groups,
+            fingerprint=fingerprint_of(self.fingerprint, chosen.astype(np.int64).tobytes()),
+        )
+
+    def restrict(self, languages: Iterable[str]) -> ParallelCorpus:
+        """Return the corpus in some of its languages; items that have none of them are left out.
+
+        Raises:
+            DataError: A language is not in the corpus.
+        """
+        wanted = sorted(set(languages))
+        for lang in wanted:
+            if lang not in self.languages:
+                raise DataError(
+                    f"corpus {self.name!r}",
+                    f"no language {lang!r}",
+                    f"one of {', '.join(self.languages)}",
+                    "Correct the list of languages",
+                )
+        columns = [self.languages.index(lang) for lang in wanted]
+        rows = self.rows[:, columns]
+        present = (rows >= 0).any(axis=1)
+        return replace(
+            self,
+            languages=tuple(wanted),
+            rows=np.ascontiguousarray(rows[present]),
+            groups=self.groups[present],
+            fingerprint=fingerprint_of(self.fingerprint, *wanted),
+        )
+
+
+def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelCorpus:
+    """Index a table of rows: the item x language matrix and the groups of equal passages.
+
+    Items whose rows name different passage ids join those ids: an item's passages are
+    translations of one another, so every item of either id would be a false negative of the
+    others.
+
+    Args:
+        table: Rows with ``SCHEMA``, language codes already normalised.
+        name: Name of the corpus.
+        fingerprint: Identifies the content.
+
+    Raises:
+        DataError: The table is empty, or an id comes twice in one language.
+    """
+    if table.num_rows == 0:
+        raise DataError(f"corpus {name!r}", "no rows", "at least one", "Check the file or filter")
+    item_of_row = _codes(table.column("id"))
+    languages = sorted(pc.unique(table.column("lang")).to_pylist())
+    lang_of_row = pc.index_in(table.column("lang"), pa.array(languages)).to_numpy()
+    rows = np.full((int(item_of_row.max()) + 1, len(languages)), -1, dtype=np.int32)
+    rows[item_of_row, lang_of_row] = np.arange(table.num_rows, dtype=np.int32)
+    if (count := int((rows >= 0).sum())) != table.num_rows:
+        twice = np.flatnonzero(rows[item_of_row, lang_of_row] != np.arange(table.num_rows))[0]
+        raise DataError(
+            f"corpus {name!r}, row {int(twice)}",
+            f"id {table['id'][int(twice)].as_py()!r} again in {table['lang'][int(twice)].as_py()!r}"
+            f" ({table.num_rows - count} such rows)",
+            "each id once in a language",
+            "Remove or rename the repeated rows",
+        )
+    groups = _passage_groups(item_of_row, _codes(table.column("passage_id")))
+    return ParallelCorpus(name, table, tuple(languages), rows, groups, fingerprint)
+
+
+def corpus_from_rows(rows: Iterable[Mapping[str, Any]], name: str) -> ParallelCorpus:
+    """Build a corpus in memory from row dictionaries with the columns of ``SCHEMA``.
+
+    >>> corpus = corpus_from_rows(
+    ...     [
+    ...         {"id": "1", "passage_id": "a", "lang": "de", "query": "Wer?", "passage": "Ada."},
+    ...         {"id": "1", "passage_id": "a", "lang": "en", "query": "Who?", "passage": "Ada."},
+    ...         {"id": "2", "passage_id": "a", "lang": "en", "query": "She?", "passage": "Ada."},
+    ...     ],
+    ...     "ada",
+    ... )
+    >>> corpus.languages, corpus.rows.tolist(), corpus.groups.tolist()
+    (('de', 'en'), [[0, 1], [-1, 2]], [0, 0])
+    """
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    digest = fingerprint_of(*(repr(row) for row in table.to_pylist()))
+    return corpus_from_table(table, name, digest)
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
+    """Return a number for each value, in order of first appearance."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    codes: NDArray[np.int32] = encoded.indices.to_numpy()
+    return codes
+
+
+def _passage_groups(
+    item_of_row: NDArray[np.int32], passage_of_row: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Number the connected components of items and passage ids; return one per item."""
+    items, passages = int(item_of_row.max()) + 1, int(passage_of_row.max()) + 1
+    nodes = items + passages
+    edges = coo_array(
+        (np.ones(len(item_of_row), dtype=np.int8), (item_of_row, passage_of_row + items)),
+        shape=(nodes, nodes),
+    )
+    _, component = connected_components(edges, directed=False)
+    return np.unique(component[:items], return_inverse=True)[1].astype(np.int32)

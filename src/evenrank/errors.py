@@ -1,0 +1,82 @@
+"""Every error a user can meet.
+
+    EvenrankError
+    ├── ConfigError         a setting, flag or configuration file
+    │   └── UnknownNameError    a name that no registry or schema knows
+    ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
+    │   └── ChecksumError       a file that is not the one its publisher named
+    └── MissingExtraError   an optional package that is not installed
+
+The command line shows one of these as a single line and exits with 2; anything else is a bug
+and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EvenrankError(Exception):
+    """An error that says where, what was found, what was expected, and what to do.
+
+    Args:
+        place: File and line, setting, or object that is at fault.
+        found: What was found there.
+        expected: What should have been there.
+        remedy: What the user can do, as a sentence without its full stop.
+
+    >>> print(DataError("de.jsonl:7", "no field 'query'", "a string", "Add it or use --skip-bad"))
+    de.jsonl:7: found no field 'query', expected a string. Add it or use --skip-bad.
+    """
+
+    def __init__(self, place: str, found: str, expected: str, remedy: str) -> None:
+        super().__init__(place, found, expected, remedy)
+        self.place = place
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        line = f"{self.place}: found {self.found}, expected {self.expected}. {self.remedy}."
+        return " ".join(line.split())  # one line, whatever the pieces held
+
+
+class ConfigError(EvenrankError):
+    """A setting is wrong, alone or together with another."""
+
+
+class UnknownNameError(ConfigError):
+    """A name is not one of those that exist; the nearest one is offered.
+
+    Args:
+        kind: What the name names, for example ``"benchmark"``.
+        name: The name given.
+        known: All names that exist.
+        place: Where the name was given; the kind where that says enough.
+    """
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], place: str | None = None
+    ) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        remedy = f"The nearest is {near[0]!r}" if near else "'evenrank list' shows them"
+        super().__init__(
+            place or kind,
+            f"unknown {kind} {name!r}",
+            f"one of {', '.join(names) or 'none: nothing is registered'}",
+            remedy,
+        )
+
+
+class DataError(EvenrankError):
+    """Input data breaks its contract."""
+
+
+class ChecksumError(DataError):
+    """A file's bytes are not those its publisher's checksum names."""
+
+
+class MissingExtraError(EvenrankError):
+    """An optional package is needed and not installed."""

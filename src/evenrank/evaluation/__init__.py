@@ -1,0 +1,1 @@
+"""One model on one benchmark: every pool, every measure, one result folder."""

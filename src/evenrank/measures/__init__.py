@@ -1,0 +1,1 @@
+"""Measures of ranking quality and of language bias, as pure functions of ranks."""

@@ -1,0 +1,1 @@
+"""Exact ranks of every relevant passage in every pool of languages, from one pass."""

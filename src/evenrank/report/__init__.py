@@ -1,0 +1,1 @@
+"""Result folders in, tables and one self-contained HTML page out."""
