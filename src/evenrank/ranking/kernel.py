@@ -1,0 +1,275 @@
+"""One exact pass over all scores: ranks in every pool, without sorting and without a cutoff.
+
+For each query and each of its relevant passages the pass counts, per language, the passages that
+rank above. Ranks in any pool of languages are sums of these counts (``ranks.pool_ranks``).
+
+Order: score descending, then position in the collection. Scores are float32 dot products of
+L2-normalised embeddings, computed in tiles. A pair's own score is always the number that stands in
+the tile, never a second computation of it, since another shape of product may round differently
+and turn a tie into a win.
+
+Cost: one matrix product of ``Q x H`` by ``H x D``, plus about one comparison per score, relevant
+passage and query. Memory: the embeddings (passages may be memory-mapped, and float16), one tile,
+``P x L`` counts and ``Q x K`` kept passages.
+
+Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs, ``K`` kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Relevance
+from evenrank.errors import DataError
+from evenrank.ranking.counting import count_above, keep_top
+from evenrank.ranking.ranks import Ranking
+
+QUERY_BLOCK = 64
+WHOLE_ROW = 32_768
+"""Up to so many passages a tile holds whole rows: every score is in reach at once."""
+PASSAGE_BLOCK = 8_192
+"""Tiles of larger collections; with ``QUERY_BLOCK`` this is 2 MiB of scores."""
+_LANES = 64
+"""Passages are padded to a multiple of this, so that no score comes from the ragged edge of a
+product, which libraries compute with other instructions: equal embeddings get equal scores."""
+
+Embeddings = NDArray[np.float32] | NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What a pass works on, and the counts and heaps that it fills."""
+
+    queries_QH: Embeddings
+    passages_DH: Embeddings
+    relevance: Relevance
+    offsets: NDArray[np.int64]
+    threads: int
+    own_P: NDArray[np.float32]
+    above_PL: NDArray[np.int32]
+    top_scores_QK: NDArray[np.float32]
+    top_passages_QK: NDArray[np.int64]
+
+
+def rank(
+    query_embeddings: Embeddings,
+    passage_embeddings: Embeddings,
+    relevance: Relevance,
+    offsets: NDArray[np.int64],
+    *,
+    top_k: int = 100,
+    threads: int | None = None,
+) -> Ranking:
+    """Rank every relevant passage of every query in every pool of languages.
+
+    Args:
+        query_embeddings: ``(Q, H)`` L2-normalised.
+        passage_embeddings: ``(D, H)`` L2-normalised, in the order of the collection; may be a
+            memory map.
+        relevance: Relevant passages of each query.
+        offsets: ``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``.
+        top_k: Passages to keep from the top of the pool of all languages.
+        threads: Threads of the counting loops; the number of processors if ``None``.
+
+    Raises:
+        DataError: Shapes disagree, or an embedding holds NaN or infinity.
+
+    >>> import numpy as np
+    >>> passages = np.array([[1, 0], [0.6, 0.8], [0, 1]], dtype=np.float32)
+    >>> relevance = Relevance(np.array([0, 2]), np.array([1, 2]))
+    >>> ranking = rank(passages[:1], passages, relevance, np.array([0, 1, 3]), top_k=2)
+    >>> ranking.above.tolist(), ranking.top_passages.tolist()
+    ([[1, 0], [1, 1]], [[0, 1]])
+    """
+    _check(query_embeddings, passage_embeddings, relevance, offsets)
+    pairs, kept = len(relevance.passages), min(top_k, len(passage_embeddings))
+    task = _Task(
+        query_embeddings,
+        passage_embeddings,
+        relevance,
+        np.asarray(offsets, dtype=np.int64),
+        threads or os.cpu_count() or 1,
+        own_P=np.zeros(pairs, dtype=np.float32),
+        above_PL=np.zeros((pairs, len(offsets) - 1), dtype=np.int32),
+        top_scores_QK=np.full((len(query_embeddings), kept), -np.inf, dtype=np.float32),
+        top_passages_QK=np.full((len(query_embeddings), kept), -1, dtype=np.int64),
+    )
+    everyone = np.arange(len(query_embeddings))
+    with ThreadPoolExecutor(task.threads) as pool:
+        if len(passage_embeddings) <= WHOLE_ROW:
+            _rank_whole_rows(task, pool)
+        else:
+            _guess_own_scores(task)
+            if len(wrong := _rank_tiles(task, pool, everyone)):
+                _rank_tiles(task, pool, wrong)
+    order = np.lexsort((task.top_passages_QK, -task.top_scores_QK), axis=1)
+    return Ranking(
+        above=task.above_PL,
+        scores=task.own_P,
+        top_passages=np.take_along_axis(task.top_passages_QK, order, axis=1),
+        top_scores=np.take_along_axis(task.top_scores_QK, order, axis=1),
+    )
+
+
+def _check(
+    queries: Embeddings, passages: Embeddings, relevance: Relevance, offsets: NDArray[np.int64]
+) -> None:
+    """Refuse shapes that disagree and numbers that are none."""
+    expected = {
+        "relevance": (len(relevance.indptr), len(queries) + 1),
+        "offsets": (int(offsets[-1]), len(passages)),
+        "width": (queries.shape[1], passages.shape[1]),
+    }
+    for name, (found, wanted) in expected.items():
+        if found != wanted:
+            raise DataError(
+                "ranking", f"{name} {found}", f"{wanted}", "Pass embeddings of this benchmark"
+            )
+    for kind, embeddings in (("query", queries), ("passage", passages)):
+        for begin in range(0, len(embeddings), PASSAGE_BLOCK):
+            finite = np.isfinite(embeddings[begin : begin + PASSAGE_BLOCK]).all(axis=1)
+            if not finite.all():
+                raise DataError(
+                    f"embedding of {kind} {begin + int(np.argmin(finite))}",
+                    "NaN or infinity",
+                    "finite numbers",
+                    "Check the model; it cannot be ranked",
+                )
+
+
+def _rank_whole_rows(task: _Task, pool: ThreadPoolExecutor) -> None:
+    """Rank block by block of queries, each tile holding every score of its queries."""
+    count = len(task.passages_DH)
+    passages = _tensor(_padded(task.passages_DH, -(-count // _LANES) * _LANES))
+    tile = torch.empty((QUERY_BLOCK, len(passages)), dtype=torch.float32)
+    for begin in range(0, len(task.queries_QH), QUERY_BLOCK):
+        queries = np.arange(begin, min(begin + QUERY_BLOCK, len(task.queries_QH)))
+        scores_BT = _score(task.queries_QH[queries], passages, tile)
+        pairs = _pairs(task, queries)
+        task.own_P[pairs] = scores_BT[_rows_of(task, queries), task.relevance.passages[pairs]]
+        _count_tile(task, pool, queries, scores_BT, 0, count)
+
+
+def _rank_tiles(
+    task: _Task, pool: ThreadPoolExecutor, queries: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Rank some queries tile by tile and return those whose own scores were not the tiles'.
+
+    Own scores are known before the pass, from a product of the same shape. Should a library round
+    the two differently, the tiles' numbers take their place and the caller ranks these queries
+    once more; the second pass meets its own numbers and is exact.
+    """
+    pairs = _pairs(task, queries)
+    task.above_PL[pairs] = 0
+    task.top_scores_QK[queries], task.top_passages_QK[queries] = -np.inf, -1
+    met = task.own_P.copy()
+    tile = torch.empty((QUERY_BLOCK, PASSAGE_BLOCK), dtype=torch.float32)
+    for start in range(0, len(task.passages_DH), PASSAGE_BLOCK):
+        block = task.passages_DH[start : start + PASSAGE_BLOCK]
+        passages = _tensor(_padded(block, PASSAGE_BLOCK))
+        for begin in range(0, len(queries), QUERY_BLOCK):
+            asked = queries[begin : begin + QUERY_BLOCK]
+            scores_BT = _score(task.queries_QH[asked], passages, tile)
+            own = _pairs(task, asked)
+            column = task.relevance.passages[own] - start
+            here = (column >= 0) & (column < len(block))
+            met[own[here]] = scores_BT[_rows_of(task, asked)[here], column[here]]
+            _count_tile(task, pool, asked, scores_BT, start, len(block))
+    wrong = pairs[met[pairs] != task.own_P[pairs]]
+    task.own_P[:] = met
+    query_of = np.searchsorted(task.relevance.indptr, wrong, side="right") - 1
+    return np.unique(query_of)
+
+
+def _guess_own_scores(task: _Task) -> None:
+    """Fill ``own_P`` with products of the same shape as the tiles', over relevant passages only."""
+    tile = torch.empty((QUERY_BLOCK, PASSAGE_BLOCK), dtype=torch.float32)
+    for begin in range(0, len(task.queries_QH), QUERY_BLOCK):
+        queries = np.arange(begin, min(begin + QUERY_BLOCK, len(task.queries_QH)))
+        pairs, rows = _pairs(task, queries), _rows_of(task, queries)
+        for first in range(0, len(pairs), PASSAGE_BLOCK):
+            some = pairs[first : first + PASSAGE_BLOCK]
+            relevant = task.passages_DH[task.relevance.passages[some]]
+            passages = _tensor(_padded(relevant, PASSAGE_BLOCK))
+            scores_BT = _score(task.queries_QH[queries], passages, tile)
+            task.own_P[some] = scores_BT[rows[first : first + len(some)], np.arange(len(some))]
+
+
+def _score(
+    queries_BH: Embeddings, passages_TH: torch.Tensor, tile: torch.Tensor
+) -> NDArray[np.float32]:
+    """Return the scores of one tile; the tile's buffer is reused by the next call."""
+    torch.mm(_tensor(_padded(queries_BH, QUERY_BLOCK)), passages_TH.T, out=tile)
+    scores: NDArray[np.float32] = tile.numpy()
+    return scores
+
+
+def _count_tile(
+    task: _Task,
+    pool: ThreadPoolExecutor,
+    queries: NDArray[np.int64],
+    scores_BT: NDArray[np.float32],
+    start: int,
+    columns: int,
+) -> None:
+    """Count and keep over one tile, its rows shared among the threads."""
+    pairs = _pairs(task, queries)
+    indptr = np.concatenate([[0], np.cumsum(np.diff(task.relevance.indptr)[queries])])
+    bounds = np.clip(task.offsets - start, 0, columns)
+    spans = np.column_stack([np.arange(len(bounds) - 1), bounds[:-1], bounds[1:]])
+    segments = np.ascontiguousarray(spans[spans[:, 1] < spans[:, 2]])
+    passages, own, above = task.relevance.passages[pairs], task.own_P[pairs], task.above_PL[pairs]
+    top_scores, top_passages = task.top_scores_QK[queries], task.top_passages_QK[queries]
+
+    def work(first: int, last: int) -> None:
+        count_above(scores_BT, first, last, start, segments, indptr, passages, own, above)
+        if top_scores.shape[1]:
+            keep_top(scores_BT, first, last, start, columns, top_scores, top_passages)
+
+    _share(pool, task.threads, len(queries), work)
+    task.above_PL[pairs] = above
+    task.top_scores_QK[queries], task.top_passages_QK[queries] = top_scores, top_passages
+
+
+def _share(
+    pool: ThreadPoolExecutor, threads: int, rows: int, work: Callable[[int, int], None]
+) -> None:
+    """Call ``work(first, last)`` over equal shares of the rows, one per thread."""
+    bounds = np.linspace(0, rows, threads + 1).astype(int).tolist()
+    for future in [pool.submit(work, *span) for span in itertools.pairwise(bounds)]:
+        future.result()
+
+
+def _pairs(task: _Task, queries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of all pairs of some queries."""
+    starts = task.relevance.indptr[queries]
+    counts = task.relevance.indptr[queries + 1] - starts
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    pairs: NDArray[np.int64] = np.repeat(starts, counts) + np.arange(int(counts.sum())) - before
+    return pairs
+
+
+def _rows_of(task: _Task, queries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the tile row of each pair of some queries."""
+    return np.repeat(np.arange(len(queries)), np.diff(task.relevance.indptr)[queries])
+
+
+def _padded(block: Embeddings, rows: int) -> Embeddings:
+    """Return the block with zero rows added, so that every product has one shape."""
+    if len(block) == rows:
+        return block
+    whole = np.zeros((rows, block.shape[1]), dtype=np.float32)
+    whole[: len(block)] = block
+    return whole
+
+
+def _tensor(block: Embeddings) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))
