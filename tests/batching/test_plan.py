@@ -1,0 +1,202 @@
+"""Batch plans: what meets in a batch, how often each item comes, and random access."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenrank.batching.base import STRATEGIES, make_strategy
+from evenrank.batching.plan import BatchPlan
+from evenrank.data.corpus import corpus_from_rows
+from evenrank.errors import ConfigError, UnknownNameError
+
+
+def corpus(items=60, languages=("de", "en", "fi", "th"), per_passage=3, holes=0.0, seed=0):
+    """Items that share passages, with missing translations."""
+    generator = np.random.default_rng(seed)
+    rows = [
+        {
+            "id": str(item),
+            "passage_id": str(item // per_passage),
+            "lang": lang,
+            "query": f"q {item} {lang}",
+            "passage": f"p {item // per_passage} {lang}",
+        }
+        for item in range(items)
+        for index, lang in enumerate(languages)
+        if index == 0 or generator.random() >= holes
+    ]
+    return corpus_from_rows(rows, "made")
+
+
+def plan(strategy="hybrid", alpha=0.5, *, of=None, batch_size=12, seed=7, **options):
+    of = of or [corpus()]
+    return BatchPlan(
+        of, make_strategy(strategy, alpha), batch_size=batch_size, seed=seed, **options
+    )
+
+
+def epoch_of(plan_, epoch=0):
+    return [plan_.batch(epoch, step) for step in range(plan_.steps_per_epoch)]
+
+
+def languages_of(batch, of):
+    return of.column("lang", batch.query_rows), of.column("lang", batch.passage_rows)
+
+
+@pytest.mark.parametrize("strategy", list(STRATEGIES))
+@pytest.mark.parametrize("holes", [0.0, 0.4])
+def test_query_meets_its_own_passage_and_no_other_version_of_it(strategy, holes):
+    of = corpus(items=120, holes=holes)
+    for batch in epoch_of(plan(strategy, of=[of])):
+        ids = of.column("id", batch.query_rows)
+        assert ids == of.column("id", batch.passage_rows)
+        assert len(set(of.column("passage_id", batch.passage_rows))) == 12
+
+
+def test_modes_compose_languages_as_their_names_say():
+    of = corpus(items=120, holes=0.3)
+    for batch in epoch_of(plan("x-x-mono", of=[of])):
+        query, passage = languages_of(batch, of)
+        assert set(query) == set(passage) == {batch.language}
+    mixed = Counter()
+    for batch in epoch_of(plan("x-x", of=[of])):
+        query, passage = languages_of(batch, of)
+        assert query == passage
+        mixed[len(set(query))] += 1
+    assert mixed.most_common(1)[0][0] > 1
+    for batch in epoch_of(plan("x-y", of=[of])):
+        query, passage = languages_of(batch, of)
+        assert all(one != other for one, other in zip(query, passage, strict=True))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_hybrid_has_its_share_of_monolingual_batches(alpha):
+    plan_ = plan("hybrid", alpha, of=[corpus(items=1200)])
+    modes = Counter(batch.mode for batch in epoch_of(plan_))
+    share = modes["x-x-mono"] / plan_.steps_per_epoch
+    spread = 4 * np.sqrt(alpha * (1 - alpha) / plan_.steps_per_epoch)
+    assert abs(share - alpha) <= spread
+
+
+def test_a_schedule_of_alpha_runs_over_the_whole_training():
+    plan_ = plan("hybrid", (1.0, 0.0), of=[corpus(items=1200)], total_steps=800)
+    assert plan_.steps_per_epoch == 400
+    first = [batch.mode for batch in epoch_of(plan_, 0)]
+    second = [batch.mode for batch in epoch_of(plan_, 1)]
+    assert first[0] == "x-x-mono"
+    assert second[-1] == "x-y"
+    assert 250 < first.count("x-x-mono") < 350
+    assert 50 < second.count("x-x-mono") < 150
+
+
+def test_any_step_is_reached_without_the_steps_before_it():
+    whole = epoch_of(plan(), epoch=3)
+    for step in (11, 4, 0):
+        alone = plan().batch(3, step)
+        np.testing.assert_array_equal(alone.query_rows, whole[step].query_rows)
+        np.testing.assert_array_equal(alone.passage_rows, whole[step].passage_rows)
+
+
+def test_seed_and_epoch_change_the_plan():
+    first = plan().batch(0, 0).query_rows.tolist()
+    assert first == plan().batch(0, 0).query_rows.tolist()
+    assert first != plan().batch(1, 0).query_rows.tolist()
+    assert first != plan(seed=8).batch(0, 0).query_rows.tolist()
+
+
+def test_an_epoch_in_one_language_visits_each_item_once():
+    """Distinct passages, so no item has to give way; one language, so steps cover it exactly."""
+    of = corpus(items=96, languages=("de",), per_passage=1)
+    seen = [row for batch in epoch_of(plan("x-x-mono", of=[of])) for row in batch.query_rows]
+    assert sorted(seen) == list(range(96))
+
+
+def test_items_come_evenly_when_passages_are_shared():
+    of = corpus(items=300, languages=("de",), per_passage=5)
+    plan_ = plan("x-x-mono", of=[of], batch_size=10)
+    seen = Counter(int(row) for epoch in range(40) for b in epoch_of(plan_, epoch) for row in b[3])
+    counts = np.array([seen[row] for row in range(300)])
+    assert counts.sum() == 40 * 300
+    assert counts.min() >= 20
+    assert counts.max() <= 60
+
+
+def test_language_exponent_moves_from_uniform_to_size():
+    of = corpus(items=2000, languages=("de", "en"), per_passage=1, holes=0.9)
+    share = {}
+    for exponent in (0.0, 1.0):
+        plan_ = plan("x-x-mono", of=[of], language_exponent=exponent)
+        langs = [batch.language for batch in epoch_of(plan_)]
+        share[exponent] = langs.count("en") / len(langs)
+    assert 0.38 < share[0.0] < 0.62
+    assert 0.03 < share[1.0] < 0.17  # 200 of 2,200 rows
+
+
+def test_corpus_exponent_moves_from_uniform_to_size():
+    corpora = [corpus(items=900, per_passage=1), corpus(items=100, per_passage=1, seed=1)]
+    share = {}
+    for exponent in (0.0, 1.0):
+        plan_ = plan("x-y", of=corpora, corpus_exponent=exponent)
+        drawn = [batch.corpus for batch in epoch_of(plan_)]
+        share[exponent] = drawn.count(1) / len(drawn)
+    assert 0.4 < share[0.0] < 0.6
+    assert 0.05 < share[1.0] < 0.16
+
+
+def test_cross_lingual_pairs_of_languages_are_uniform():
+    of = corpus(items=1200, per_passage=1)
+    pairs = Counter()
+    for batch in epoch_of(plan("x-y", of=[of])):
+        pairs.update(zip(*languages_of(batch, of), strict=True))
+    expected = sum(pairs.values()) / 12
+    assert len(pairs) == 12
+    assert all(abs(count - expected) < 5 * np.sqrt(expected) for count in pairs.values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    items=st.integers(8, 60),
+    per_passage=st.integers(1, 3),
+    holes=st.floats(0, 0.5),
+    seed=st.integers(0, 1000),
+    epoch=st.integers(0, 3),
+)
+def test_batches_are_full_and_free_of_false_negatives(items, per_passage, holes, seed, epoch):
+    of = corpus(items=items, per_passage=per_passage, holes=holes, seed=seed)
+    distinct = min(
+        len(np.unique(of.groups[of.rows[:, column] >= 0])) for column in range(len(of.languages))
+    )
+    plan_ = plan("x-x-mono", of=[of], batch_size=max(1, distinct), seed=seed)
+    for batch in epoch_of(plan_, epoch):
+        passages = of.column("passage_id", batch.passage_rows)
+        assert len(set(passages)) == len(passages) == max(1, distinct)
+
+
+def test_one_language_is_too_few_for_cross_lingual_batches():
+    with pytest.raises(ConfigError, match=r"'made': found 1 language \(de\), expected at least 2"):
+        plan("x-y", of=[corpus(languages=("de",))])
+    with pytest.raises(ConfigError, match="found 1 language"):
+        plan("hybrid", of=[corpus(languages=("de",))])
+
+
+def test_a_batch_larger_than_the_distinct_passages_is_refused():
+    with pytest.raises(ConfigError, match=r"20 distinct passages in de .* at most 20"):
+        plan("x-x-mono", batch_size=21)
+    with pytest.raises(ConfigError, match="20 distinct passages for x-y batches of 21"):
+        plan("x-y", batch_size=21)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan"), (0.5, 2.0)])
+def test_alpha_outside_its_range_is_refused(alpha):
+    with pytest.raises(ConfigError, match=r"expected a share of batches in 0\.\.1"):
+        make_strategy("hybrid", alpha)
+
+
+def test_an_unknown_strategy_offers_the_nearest():
+    with pytest.raises(UnknownNameError, match="The nearest is 'hybrid'"):
+        make_strategy("hybird")
