@@ -71,9 +71,20 @@ class ParallelCorpus:
         return np.ascontiguousarray(self.rows[np.arange(len(self)), first])
 
     def column(self, name: str, rows: NDArray[Any]) -> list[Any]:
-        """Return the values of a column at the given rows, as Python objects."""
-        values: list[Any] = self.table.column(name).take(pa.array(rows)).to_pylist()
-        return values
+        """Return the values of a column at the given rows, as Python objects.
+
+        Only the wanted values are read. (``ChunkedArray.take`` would first copy the whole column
+        into memory, at every call.)
+        """
+        chunks = self.table.column(name).chunks
+        starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+        wanted = np.asarray(rows)
+        chunk_of = np.searchsorted(starts, wanted, side="right") - 1
+        offsets = (wanted - starts[chunk_of]).tolist()
+        return [
+            chunks[chunk][offset].as_py()
+            for chunk, offset in zip(chunk_of.tolist(), offsets, strict=True)
+        ]
 
     def select(self, items: NDArray[Any], name: str | None = None) -> ParallelCorpus:
         """Return the corpus of some items; the table is shared, no text is copied.
@@ -123,12 +134,51 @@ class ParallelCorpus:
         )
 
 
-def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelCorpus:
-    """Index a table of rows: the item x language matrix and the groups of equal passages.
+@dataclass(frozen=True, eq=False)
+class RowIndex:
+    """Where the rows of a table stand in the item x language matrix.
+
+    Attributes:
+        languages: The ``L`` languages, sorted.
+        rows: ``(I, L)`` int32, as in :class:`ParallelCorpus`; items in order of first appearance.
+        groups: ``(I,)`` int32, as in :class:`ParallelCorpus`.
+        repeated: ``(N, 2)`` int64; rows that ``rows`` leaves out because an earlier row has the
+            same id and language, and that earlier row.
+    """
+
+    languages: tuple[str, ...]
+    rows: NDArray[np.int32]
+    groups: NDArray[np.int32]
+    repeated: NDArray[np.int64]
+
+
+def index_rows(table: pa.Table) -> RowIndex:
+    """Index a table of at least one row that has ``SCHEMA`` and normalised language codes.
 
     Items whose rows name different passage ids join those ids: an item's passages are
     translations of one another, so every item of either id would be a false negative of the
     others.
+    """
+    item_of_row = codes(table.column("id"))
+    languages = sorted(pc.unique(table.column("lang")).to_pylist())
+    lang_of_row = pc.index_in(table.column("lang"), pa.array(languages)).to_numpy()
+    numbers = np.arange(table.num_rows, dtype=np.int32)
+    rows = np.full((int(item_of_row.max()) + 1, len(languages)), -1, dtype=np.int32)
+    rows[item_of_row, lang_of_row] = numbers
+    clash = np.flatnonzero(rows[item_of_row, lang_of_row] != numbers)
+    np.minimum.at(rows, (item_of_row[clash], lang_of_row[clash]), numbers[clash])  # first stays
+    kept = rows[item_of_row, lang_of_row]
+    again = np.flatnonzero(kept != numbers)
+    return RowIndex(
+        languages=tuple(languages),
+        rows=rows,
+        groups=_passage_groups(rows, codes(table.column("passage_id"))),
+        repeated=np.column_stack([again, kept[again]]).astype(np.int64),
+    )
+
+
+def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelCorpus:
+    """Index a table of rows: the item x language matrix and the groups of equal passages.
 
     Args:
         table: Rows with ``SCHEMA``, language codes already normalised.
@@ -140,22 +190,17 @@ def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelC
     """
     if table.num_rows == 0:
         raise DataError(f"corpus {name!r}", "no rows", "at least one", "Check the file or filter")
-    item_of_row = _codes(table.column("id"))
-    languages = sorted(pc.unique(table.column("lang")).to_pylist())
-    lang_of_row = pc.index_in(table.column("lang"), pa.array(languages)).to_numpy()
-    rows = np.full((int(item_of_row.max()) + 1, len(languages)), -1, dtype=np.int32)
-    rows[item_of_row, lang_of_row] = np.arange(table.num_rows, dtype=np.int32)
-    if (count := int((rows >= 0).sum())) != table.num_rows:
-        twice = np.flatnonzero(rows[item_of_row, lang_of_row] != np.arange(table.num_rows))[0]
+    index = index_rows(table)
+    if len(index.repeated):
+        again, first = index.repeated[0].tolist()
         raise DataError(
-            f"corpus {name!r}, row {int(twice)}",
-            f"id {table['id'][int(twice)].as_py()!r} again in {table['lang'][int(twice)].as_py()!r}"
-            f" ({table.num_rows - count} such rows)",
+            f"corpus {name!r}, row {again}",
+            f"id {table['id'][again].as_py()!r} again in {table['lang'][again].as_py()!r}, after "
+            f"row {first} ({len(index.repeated)} such rows)",
             "each id once in a language",
             "Remove or rename the repeated rows",
         )
-    groups = _passage_groups(item_of_row, _codes(table.column("passage_id")))
-    return ParallelCorpus(name, table, tuple(languages), rows, groups, fingerprint)
+    return ParallelCorpus(name, table, index.languages, index.rows, index.groups, fingerprint)
 
 
 def corpus_from_rows(rows: Iterable[Mapping[str, Any]], name: str) -> ParallelCorpus:
@@ -177,24 +222,29 @@ def corpus_from_rows(rows: Iterable[Mapping[str, Any]], name: str) -> ParallelCo
     return corpus_from_table(table, name, digest)
 
 
-def _codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
-    """Return a number for each value, in order of first appearance."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    codes: NDArray[np.int32] = encoded.indices.to_numpy()
-    return codes
+def codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
+    """Return a number for each value, in order of first appearance; -1 for null.
+
+    >>> codes(pa.chunked_array([["b", "a"], ["b", None]])).tolist()
+    [0, 1, 0, -1]
+    """
+    chunks = column.dictionary_encode().chunks  # all chunks share one dictionary
+    indices = pa.chunked_array([chunk.indices for chunk in chunks], pa.int32())
+    numbers: NDArray[np.int32] = pc.fill_null(indices, -1).to_numpy()
+    return numbers
 
 
 def _passage_groups(
-    item_of_row: NDArray[np.int32], passage_of_row: NDArray[np.int32]
+    rows: NDArray[np.int32], passage_of_row: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """Number the connected components of items and passage ids; return one per item."""
-    items, passages = int(item_of_row.max()) + 1, int(passage_of_row.max()) + 1
-    nodes = items + passages
-    edges = coo_array(
-        (np.ones(len(item_of_row), dtype=np.int8), (item_of_row, passage_of_row + items)),
-        shape=(nodes, nodes),
-    )
-    _, component = connected_components(edges, directed=False)
-    return np.unique(component[:items], return_inverse=True)[1].astype(np.int32)
+    """Join passage ids that meet in an item, and return the number of each item's joined ids."""
+    own = passage_of_row[rows[np.arange(len(rows)), np.argmax(rows >= 0, axis=1)]]
+    item, lang = np.nonzero(rows >= 0)
+    other = passage_of_row[rows[item, lang]]
+    differ = own[item] != other
+    edges = (own[item[differ]], other[differ])
+    nodes = int(passage_of_row.max()) + 1
+    graph = coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    groups: NDArray[np.int32] = component[own].astype(np.int32)
+    return groups
