@@ -10,6 +10,7 @@ Shapes: ``B`` rows of a batch, ``I`` items, ``L`` languages, ``S`` steps of an e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -83,7 +84,8 @@ class BatchPlan:
         strategy: See ``make_strategy``.
         batch_size: Rows of a batch, over all processes.
         seed: Source of all randomness.
-        total_steps: Steps of the whole run, for schedules; one epoch if ``None``.
+        total_steps: Steps of the whole run; from ``epochs`` if ``None``.
+        epochs: Passes over the rows.
         corpus_exponent: Corpora are drawn with probability proportional to rows to this power
             (1: by size, 0: uniform).
         language_exponent: The same for languages within a corpus, by items.
@@ -100,6 +102,7 @@ class BatchPlan:
         batch_size: int,
         seed: int,
         total_steps: int | None = None,
+        epochs: float = 1.0,
         corpus_exponent: float = 1.0,
         language_exponent: float = 0.0,
     ) -> None:
@@ -113,7 +116,7 @@ class BatchPlan:
             _shares((corpus.rows >= 0).sum(axis=0), language_exponent) for corpus in corpora
         ]
         self.steps_per_epoch = max(1, int(sizes.sum()) // batch_size)
-        self.total_steps = total_steps or self.steps_per_epoch
+        self.total_steps = total_steps or math.ceil(epochs * self.steps_per_epoch)
         self._items = lru_cache(maxsize=None)(self._find_items)
         self._schedule = lru_cache(maxsize=2)(self._make_schedule)
         self._check()
@@ -217,7 +220,8 @@ class BatchPlan:
 def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
     """Return probabilities proportional to ``sizes ** exponent``."""
     powers: NDArray[np.float64] = sizes.astype(np.float64) ** exponent
-    return powers / powers.sum()
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares
 
 
 def _pick(weights: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 _SET = 16  # scores in each of the disjoint sets that :func:`keep_top` takes the maxima of
+_CHUNK = 64  # scores looked at together, since few of them reach the floor
 
 
 @njit(nogil=True, cache=True)
@@ -74,11 +75,13 @@ def _count_over(scores: NDArray[np.float32], own: np.float32) -> np.int32:
 def _strided_maxima(scores: NDArray[np.float32], maxima: NDArray[np.float32]) -> None:
     """Set ``maxima[j]`` to the largest of the scores ``j, j + W, j + 2W, ...``."""
     width = len(maxima)
-    maxima[:] = scores[:width]
+    for index in range(width):
+        maxima[index] = scores[index]
     for start in range(width, len(scores), width):
-        for index in range(min(width, len(scores) - start)):
-            score = scores[start + index]
-            maxima[index] = score if score > maxima[index] else maxima[index]
+        part = scores[start : start + width]
+        for index in range(len(part)):
+            score, best = part[index], maxima[index]
+            maxima[index] = score if score > best else best
 
 
 @njit(nogil=True, cache=True)
@@ -93,25 +96,26 @@ def keep_top(
 ) -> None:
     """Merge a tile into each query's heap of the best ``K`` passages.
 
-    The root of a heap is the worst passage kept. Of the maxima of ``W`` disjoint sets of scores
-    the ``K``-th best is a floor under the ``K``-th best score, so that few scores are looked at
-    twice. Args are as in :func:`count_above`; the tile's first ``columns`` columns count.
+    The root of a heap is the worst passage kept. Of the maxima of disjoint sets of scores the
+    ``K``-th best is a floor under the ``K``-th best score, so that few scores are looked at twice.
+    Passages come in order of position, so that a score equal to the root's stays out. Args are as
+    in :func:`count_above`; the tile's first ``columns`` columns count.
     """
     kept, width = top_scores_BK.shape[1], -(-columns // _SET)
     maxima = np.empty(width, dtype=np.float32)
     for row in range(first_row, last_row):
         scores, heap, places = scores_BT[row, :columns], top_scores_BK[row], top_passages_BK[row]
-        _strided_maxima(scores, maxima)
         floor = heap[0]
         if width >= kept:
+            _strided_maxima(scores, maxima)
             floor = max(floor, np.partition(maxima, width - kept)[width - kept])
-        for first in range(width):
-            if maxima[first] < floor:
+        for begin in range(0, columns, _CHUNK):
+            end = min(begin + _CHUNK, columns)
+            if _count_from(scores[begin:end], floor) == 0:
                 continue
-            for column in range(first, columns, width):
-                score, place = scores[column], start + column
-                if score >= floor and (score > heap[0] or (score == heap[0] and place < places[0])):
-                    _replace_root(heap, places, score, place)
+            for column in range(begin, end):
+                if scores[column] >= floor and scores[column] > heap[0]:
+                    _replace_root(heap, places, scores[column], start + column)
 
 
 @njit(nogil=True, cache=True)
