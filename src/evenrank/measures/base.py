@@ -1,18 +1,18 @@
 """How a measure is defined, named and found.
 
-A measure is a pure function of a :class:`PoolRanks`. Its file registers it with one of the
-decorators below; its docstring's first line is what ``evenrank list`` shows, and the whole of it
-stands in ``docs/measures.md``. Names parse and print as in ir_measures: ``AP``, ``RR@10``.
+A measure is a pure function of a :class:`PoolRanks`. Its file registers it with the decorator
+below; its docstring's first line is what ``evenrank list`` shows, and the whole of it stands in
+``docs/measures.md``. Names parse and print as in ir_measures: ``AP``, ``RR@10``.
 
-Shapes: ``Q`` queries, ``L`` languages.
+Shapes: ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of its relevant passages.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from evenrank.errors import ConfigError
 from evenrank.ranking.ranks import PoolRanks
 from evenrank.registry import Registry
 
+Values = NDArray[np.float64]
 Level = Literal["query", "group", "share"]
 """What a measure returns.
 
@@ -45,6 +46,8 @@ class Measure:
         cutoff: Whether a cutoff is required (``nDCG@10``), allowed, or not.
         better: Which direction is better; ``"none"`` where it is a matter of the user's goal.
         compute: The function itself: ``compute(pool)`` or ``compute(pool, cutoff)``.
+        references: What the measure's values stand against, by name (``"least"``, ``"random"``):
+            functions of the pool that return one value per query.
     """
 
     name: str
@@ -53,14 +56,17 @@ class Measure:
     cutoff: Literal["required", "optional", "none"]
     better: Literal["higher", "lower", "none"]
     compute: Callable[..., Any]
+    references: Mapping[str, Callable[[PoolRanks], Values]] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """The first line of the function's docstring."""
-        return (self.compute.__doc__ or "").strip().splitlines()[0]
+        return (self.compute.__doc__ or "").strip().partition("\n")[0]
 
 
 MEASURES: Registry[Measure] = Registry("measure", "evenrank.measures")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def measure(
@@ -70,11 +76,13 @@ def measure(
     better: Literal["higher", "lower", "none"],
     level: Level = "query",
     cutoff: Literal["required", "optional", "none"] = "none",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    references: Mapping[str, Callable[[PoolRanks], Values]] | None = None,
+) -> Callable[[Function], Function]:
     """Return a decorator that registers a function as a measure and leaves it as it is."""
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        MEASURES.register(name, Measure(name, family, level, cutoff, better, function))
+    def register(function: Function) -> Function:
+        registered = Measure(name, family, level, cutoff, better, function, references or {})
+        MEASURES.register(name, registered)
         return function
 
     return register
@@ -90,11 +98,10 @@ class BoundMeasure:
     def __str__(self) -> str:
         return self.measure.name if self.cutoff is None else f"{self.measure.name}@{self.cutoff}"
 
-    def __call__(self, pool: PoolRanks) -> NDArray[np.float64] | float:
-        """Compute the measure on one pool; see ``Level`` for what comes back."""
+    def __call__(self, pool: PoolRanks) -> Any:  # noqa: ANN401 - see Level
+        """Compute the measure on one pool; ``Level`` says what comes back."""
         arguments = () if self.cutoff is None else (self.cutoff,)
-        value: NDArray[np.float64] | float = self.measure.compute(pool, *arguments)
-        return value
+        return self.measure.compute(pool, *arguments)
 
 
 def parse_measure(name: str) -> BoundMeasure:
@@ -114,3 +121,64 @@ def parse_measure(name: str) -> BoundMeasure:
         example = base if found.cutoff == "none" else f"{base}@10"
         raise ConfigError(f"measure {name!r}", repr(name), f"a name like {example!r}", "Correct it")
     return BoundMeasure(found, int(cutoff) if at else None)
+
+
+def scored_only(pool: PoolRanks, values_Q: Values) -> Values:
+    """Return the values with NaN for each query that has no relevant passage in the pool.
+
+    Args:
+        pool: The pool.
+        values_Q: ``(Q,)`` values.
+    """
+    return np.where(pool.relevant > 0, values_Q, np.nan)
+
+
+def sum_over_relevant(pool: PoolRanks, gains_P: NDArray[Any]) -> Values:
+    """Sum over the relevant passages of each query.
+
+    Args:
+        pool: The pool.
+        gains_P: ``(P,)`` what each relevant passage contributes.
+
+    Returns:
+        ``(Q,)`` sums, NaN for a query that has no relevant passage in the pool.
+    """
+    sums_Q = np.bincount(pool.query_of, weights=gains_P, minlength=len(pool))
+    return scored_only(pool, sums_Q.astype(np.float64, copy=False))
+
+
+def example_pool(
+    ranks: Sequence[Mapping[str, Sequence[int]]],
+    sizes: Mapping[str, int],
+    query_langs: Sequence[str] | None = None,
+    top_langs: Sequence[Sequence[str]] | None = None,
+) -> PoolRanks:
+    """Write a pool out by hand: for the examples in the measures' docstrings, and for tests.
+
+    Args:
+        ranks: For each query, the ranks of its relevant passages by their language.
+        sizes: Passages of each language in the pool; its order numbers the languages.
+        query_langs: Language of each query; the first language for all if ``None``.
+        top_langs: Languages of the best passages of each query, best first.
+
+    >>> pool = example_pool([{"de": [4], "en": [1, 2]}, {}], sizes={"de": 3, "en": 3})
+    >>> pool.ranks.tolist(), pool.passage_langs.tolist(), pool.indptr.tolist()
+    ([1, 2, 4], [1, 1, 0], [0, 3, 3])
+    """
+    number = {lang: index for index, lang in enumerate(sizes)}
+    pairs = [
+        sorted((rank, number[lang]) for lang, found in query.items() for rank in found)
+        for query in ranks
+    ]
+    flat = [pair for query in pairs for pair in query]
+    asked = [number[lang] for lang in query_langs] if query_langs else [0] * len(ranks)
+    tops = None if top_langs is None else [[number[lang] for lang in row] for row in top_langs]
+    return PoolRanks(
+        ranks=np.array([rank for rank, _ in flat], dtype=np.int64),
+        indptr=np.cumsum([0, *(len(query) for query in pairs)], dtype=np.int64),
+        passage_langs=np.array([lang for _, lang in flat], dtype=np.int16),
+        query_langs=np.array(asked, dtype=np.int16),
+        parallel=np.arange(len(ranks), dtype=np.int32),
+        pool_sizes=np.array(list(sizes.values()), dtype=np.int64),
+        top_langs=None if tops is None else np.array(tops, dtype=np.int16),
+    )

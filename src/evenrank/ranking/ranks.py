@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,8 @@ class PoolRanks:
     """Ranks of the relevant passages of some queries in one pool of languages.
 
     This is all that a measure sees. A query without a relevant passage in the pool keeps its place
-    with no ranks (``indptr[q] == indptr[q + 1]``).
+    with no ranks (``indptr[q] == indptr[q + 1]``). No two passages of a pool share a rank: the
+    tie rule has already decided between equal scores.
 
     Attributes:
         ranks: ``(P,)`` int64, 1 is best, ascending within a query.
@@ -62,21 +64,66 @@ class PoolRanks:
         return len(self.query_langs)
 
     @property
+    def size(self) -> int:
+        """Number of passages in the pool."""
+        return int(self.pool_sizes.sum())
+
+    @cached_property
     def relevant(self) -> NDArray[np.int64]:
         """``(Q,)`` number of relevant passages in the pool."""
         return np.diff(self.indptr)
 
-    @property
+    @cached_property
     def query_of(self) -> NDArray[np.int64]:
         """``(P,)`` the query of each rank."""
         return np.repeat(np.arange(len(self)), self.relevant)
 
+    @cached_property
+    def nth(self) -> NDArray[np.int64]:
+        """``(P,)`` each rank's place among the ranks of its query: 1 for the best, 2, ..."""
+        return np.arange(1, len(self.ranks) + 1) - np.repeat(self.indptr[:-1], self.relevant)
+
+    @cached_property
+    def best(self) -> NDArray[np.float64]:
+        """``(Q,)`` rank of the best relevant passage, ``inf`` without one."""
+        best = np.full(len(self), np.inf)
+        found = self.relevant > 0
+        best[found] = self.ranks[self.indptr[:-1][found]]
+        return best
+
+    @cached_property
+    def relevant_by_lang(self) -> NDArray[np.int64]:
+        """``(Q, L)`` number of relevant passages in each language."""
+        languages = len(self.pool_sizes)
+        cells = self.query_of * languages + self.passage_langs
+        return np.bincount(cells, minlength=len(self) * languages).reshape(len(self), languages)
+
+    @cached_property
+    def best_by_lang(self) -> NDArray[np.float64]:
+        """``(Q, L)`` rank of the best relevant passage of each language, ``inf`` without one."""
+        languages = len(self.pool_sizes)
+        best = np.full(len(self) * languages, np.inf)
+        np.minimum.at(best, self.query_of * languages + self.passage_langs, self.ranks)
+        return best.reshape(len(self), languages)
+
+    def select(self, queries: NDArray[np.int64]) -> PoolRanks:
+        """Return the ranks of some queries, given by their positions in any order."""
+        counts = self.relevant[queries]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        pairs = np.repeat(self.indptr[queries] - indptr[:-1], counts) + np.arange(indptr[-1])
+        return PoolRanks(
+            ranks=self.ranks[pairs],
+            indptr=indptr,
+            passage_langs=self.passage_langs[pairs],
+            query_langs=self.query_langs[queries],
+            parallel=self.parallel[queries],
+            pool_sizes=self.pool_sizes,
+            top_langs=None if self.top_langs is None else self.top_langs[queries],
+        )
+
 
 def pool_ranks(
-    benchmark: Benchmark,
-    ranking: Ranking,
-    pool: Sequence[int] | None = None,
-    queries: NDArray[np.int64] | None = None,
+    benchmark: Benchmark, ranking: Ranking, pool: Sequence[int] | None = None
 ) -> PoolRanks:
     """Return the ranks of relevant passages in the pool of some languages.
 
@@ -88,29 +135,28 @@ def pool_ranks(
         ranking: The pass over it.
         pool: Languages of the pool as numbers; all languages if ``None``. The languages of the
             top passages are known for the pool of all languages only.
-        queries: Positions of the queries to look at, ascending; all if ``None``.
     """
-    languages = np.arange(len(benchmark.languages)) if pool is None else np.unique(list(pool))
-    asked = np.arange(len(benchmark.queries)) if queries is None else queries
-    relevance = benchmark.relevance
-    query_of_pair = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
-    lang_of_pair = benchmark.collection.langs[relevance.passages]
-    place = np.full(len(benchmark.queries), -1)
-    place[asked] = np.arange(len(asked))
-    pairs = np.flatnonzero(np.isin(lang_of_pair, languages) & (place[query_of_pair] >= 0))
-    ranks = 1 + ranking.above[pairs][:, languages].sum(axis=1, dtype=np.int64)
-    owner = place[query_of_pair[pairs]]
-    order = np.lexsort((ranks, owner))
-    sizes = np.zeros(len(benchmark.languages), dtype=np.int64)
-    sizes[languages] = np.diff(benchmark.offsets)[languages]
+    queries = benchmark.queries
+    in_pool = np.ones(len(benchmark.languages), dtype=np.int64)
+    if pool is not None:
+        in_pool[:] = 0
+        in_pool[list(pool)] = 1
+    langs = benchmark.collection.langs[benchmark.relevance.passages]
+    owners = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
+    above = ranking.above
+    if pool is not None:
+        pairs = np.flatnonzero(in_pool[langs])
+        langs, owners, above = langs[pairs], owners[pairs], above[pairs]
+    ranks = 1 + above @ in_pool
+    order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
     return PoolRanks(
         ranks=ranks[order],
-        indptr=np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(asked)))]),
-        passage_langs=lang_of_pair[pairs][order],
-        query_langs=benchmark.queries.langs[asked],
-        parallel=benchmark.parallel[asked],
-        pool_sizes=sizes,
-        top_langs=_top_langs(benchmark, ranking.top_passages[asked]) if pool is None else None,
+        indptr=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(queries)))]),
+        passage_langs=langs[order],
+        query_langs=queries.langs,
+        parallel=benchmark.parallel,
+        pool_sizes=np.diff(benchmark.offsets) * in_pool,
+        top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
     )
 
 

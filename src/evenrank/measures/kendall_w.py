@@ -1,0 +1,52 @@
+"""``W``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenrank.measures.base import measure
+from evenrank.ranking.ranks import PoolRanks
+
+
+@measure("W", family="bias", level="group", better="lower")
+def kendall_w(pool: PoolRanks) -> float:
+    """Kendall's W: do the queries agree on which languages rank above which?
+
+    Each query is a judge that orders the languages by the ranks of their best relevant passages.
+
+    Formula: with all ``n`` languages present in each of the ``m`` queries,
+    ``W = 12 S / (m^2 (n^3 - n))``, ``S`` being the sum of squared deviations of the languages' rank
+    sums from their mean; ``m (n - 1) W`` is Friedman's chi-square. Where queries lack languages,
+    the statistic of Skillings and Mack takes Friedman's place: each query orders the languages that
+    it has, and ``W = T / sum_q (n_q - 1)``. Both are the share of the variance of the ranks
+    within queries that a fixed preference for languages explains.
+    Ties: a query's ranks are distinct, so its languages never tie; of two equal scores the passage
+    first in the collection is above, and the collection is ordered by language.
+    Empty: queries with fewer than two languages are left out; NaN with fewer than two queries.
+    Range: 0 (no common preference) to 1 (always the same order); ``1/m`` on average for a
+    language-blind random ranking of all languages.
+    Source: Kendall and Babington Smith (1939), doi:10.1214/aoms/1177732186; Skillings and Mack
+    (1981), Technometrics 23, 171-177.
+
+    >>> from evenrank.measures.base import example_pool
+    >>> sizes = {"de": 5, "en": 5, "tr": 5}
+    >>> same = [{"de": [1], "en": [2], "tr": [9]}, {"de": [3], "en": [4], "tr": [5]}]
+    >>> round(kendall_w(example_pool(same, sizes)), 6)
+    1.0
+    >>> against = [{"de": [1], "en": [2], "tr": [9]}, {"de": [5], "en": [4], "tr": [3]}]
+    >>> round(kendall_w(example_pool(against, sizes)), 6)
+    0.0
+    """
+    present_QL = np.isfinite(pool.best_by_lang)
+    judges = present_QL.sum(axis=1) >= 2
+    present_QL, best_QL = present_QL[judges], pool.best_by_lang[judges]
+    if len(best_QL) < 2:
+        return float("nan")
+    n_Q1 = present_QL.sum(axis=1, keepdims=True)
+    place_QL = best_QL.argsort(axis=1).argsort(axis=1) + 1.0  # languages without a rank come last
+    scaled_QL = present_QL * np.sqrt(12 / (n_Q1 + 1)) * (place_QL - (n_Q1 + 1) / 2)
+    sums_L = scaled_QL.sum(axis=0)
+    together_LL = present_QL.T.astype(float) @ present_QL
+    covariance_LL = np.diag(present_QL.T @ n_Q1[:, 0]) - together_LL
+    statistic = sums_L @ np.linalg.pinv(covariance_LL, rcond=1e-9, hermitian=True) @ sums_L
+    return float(np.clip(statistic / (n_Q1 - 1).sum(), 0.0, 1.0))

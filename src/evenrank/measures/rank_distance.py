@@ -1,0 +1,88 @@
+"""``rank_distance``, and what it is under a perfect and under a language-blind random ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenrank.measures.base import Values, measure
+from evenrank.ranking.ranks import PoolRanks
+
+
+def languages_found(pool: PoolRanks) -> Values:
+    """Return ``(Q,)`` in how many languages each query has a relevant passage.
+
+    NaN where it is fewer than two: then no languages compete.
+    """
+    count_Q = (pool.relevant_by_lang > 0).sum(axis=1)
+    return np.where(count_Q >= 2, count_Q, np.nan)
+
+
+def least_rank_distance(pool: PoolRanks) -> Values:
+    """Return ``(Q,)`` the least rank distance there can be: ``n - 1`` for ``n`` languages.
+
+    The relevant passages of ``n`` languages then have the first ``n`` ranks.
+    """
+    return languages_found(pool) - 1
+
+
+def random_rank_distance(pool: PoolRanks) -> Values:
+    """Return ``(Q,)`` the rank distance that a random order of the pool has on average.
+
+    With one relevant passage in each of ``n`` languages and ``N`` passages in the pool this is
+    ``(N + 1)(n - 1) / (n + 1)``.
+    """
+    n_Q = languages_found(pool)
+    share_Q = (n_Q - 1) / (n_Q + 1)
+    several = np.flatnonzero((pool.relevant > n_Q) & (n_Q >= 2))
+    if len(several):
+        share_Q[several] = _random_spread(pool.relevant_by_lang[several])
+    return (pool.size + 1) * share_Q
+
+
+def _random_spread(relevant_QL: NDArray[np.int64]) -> Values:
+    """Return ``(Q,)`` the mean distance between the best of all and the last language's best.
+
+    ``m_l`` relevant passages in language ``l``, ``M`` in all, stand at uniformly random places
+    in 0..1. The first of all is at ``1 / (M + 1)`` on average, the last of the languages' firsts at
+    ``1 - integral_0^1 prod_l (1 - s^m_l) ds``. The integrand is a polynomial of degree ``M``, so
+    Gauss-Legendre quadrature with more than ``M / 2`` nodes is exact.
+    """
+    # the order of the languages is of no account, so few patterns remain
+    patterns, pattern_of = np.unique(np.sort(relevant_QL, axis=1), axis=0, return_inverse=True)
+    all_M = patterns.sum(axis=1)
+    nodes, weights = np.polynomial.legendre.leggauss(int(all_M.max()) // 2 + 1)
+    powers = ((nodes + 1) / 2)[:, None, None] ** patterns  # (nodes, patterns, languages)
+    product = np.where(patterns > 0, 1 - powers, 1.0).prod(axis=2)
+    spread: Values = 1 - (weights / 2) @ product - 1 / (all_M + 1)
+    return spread[pattern_of.reshape(-1)]
+
+
+@measure(
+    "rank_distance",
+    family="bias",
+    better="lower",
+    references={"least": least_rank_distance, "random": random_rank_distance},
+)
+def rank_distance(pool: PoolRanks) -> Values:
+    """Rank distance: how far apart a query's relevant passages in different languages rank.
+
+    Formula: largest minus smallest rank, in the pool of all languages, among the relevant passages
+    of a query, one for each language: where a language has several, its best.
+    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
+    and the collection is ordered by language.
+    Empty: NaN, not scored, if fewer than two languages have a relevant passage.
+    Range: ``n - 1`` for ``n`` languages, to ``N - 1`` for ``N`` passages in the pool; a random
+    order has ``(N + 1)(n - 1) / (n + 1)`` on average.
+    Source: Elmahdy et al. (2024), arXiv:2408.10536, section 3, after Huang et al. (2023),
+    arXiv:2305.09025.
+
+    >>> from evenrank.measures.base import example_pool
+    >>> pool = example_pool([{"de": [1], "en": [2]}, {"de": [3, 9], "en": [8]}, {"de": [1]}],
+    ...                     sizes={"de": 5, "en": 5})
+    >>> rank_distance(pool)  # the second: 8 - 3
+    array([ 1.,  5., nan])
+    """
+    best_QL = pool.best_by_lang
+    farthest_Q = np.where(np.isfinite(best_QL), best_QL, 0).max(axis=1)
+    return np.where(languages_found(pool) >= 2, farthest_Q - pool.best, np.nan)

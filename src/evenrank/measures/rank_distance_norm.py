@@ -1,0 +1,39 @@
+"""``rank_distance_norm``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenrank.measures.base import Values, measure
+from evenrank.measures.rank_distance import (
+    least_rank_distance,
+    random_rank_distance,
+    rank_distance,
+)
+from evenrank.ranking.ranks import PoolRanks
+
+
+@measure("rank_distance_norm", family="bias", better="lower")
+def rank_distance_norm(pool: PoolRanks) -> Values:
+    """Normalised rank distance: 0 at its minimum, 1 where a random order is on average.
+
+    Formula: ``(d - d_min) / (d_random - d_min)``, where ``d`` is ``rank_distance``,
+    ``d_min = n - 1`` and ``d_random = (N + 1)(n - 1) / (n + 1)`` for ``n`` languages and ``N``
+    passages in the pool. Where a language has several relevant passages, ``d_random`` is the exact
+    expectation for their best-ranked ones.
+    Ties: as ``rank_distance``.
+    Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if every order
+    of the pool has the same rank distance.
+    Range: from 0; above 1 where the distance is worse than random.
+    Source: this project; the raw measure is from arXiv:2408.10536.
+
+    >>> from evenrank.measures.base import example_pool
+    >>> pool = example_pool([{"de": [1], "en": [2]}, {"de": [1], "en": [6]}],
+    ...                     sizes={"de": 7, "en": 7})
+    >>> rank_distance_norm(pool)  # the least is 1, a random order has 15/3 = 5
+    array([0., 1.])
+    """
+    least_Q = least_rank_distance(pool)
+    room_Q = random_rank_distance(pool) - least_Q
+    room_Q[room_Q <= 1e-9] = np.nan
+    return (rank_distance(pool) - least_Q) / room_Q

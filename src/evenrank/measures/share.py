@@ -1,0 +1,44 @@
+"""``share@k``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenrank.errors import ConfigError
+from evenrank.measures.base import Values, measure
+from evenrank.ranking.ranks import PoolRanks
+
+
+@measure("share", family="bias", level="share", better="none", cutoff="required")
+def language_share(pool: PoolRanks, cutoff: int) -> Values:
+    """Language share: what part of the best ``k`` passages is in each language.
+
+    Formula: passages of language ``l`` among the best ``k`` of the pool of all languages, divided
+    by ``k``, or by the size of the pool where it is smaller. Compare it with the language's share
+    of the collection.
+    Ties: score descending, then the order of the collection, which is ordered by language.
+    Empty: none; queries without a relevant passage count as well.
+    Range: 0 to 1; a query's shares sum to 1.
+    Source: the usual count, as in arXiv:2604.20199.
+
+    Raises:
+        ConfigError: The ranking kept fewer than ``k`` passages for each query.
+
+    >>> from evenrank.measures.base import example_pool
+    >>> pool = example_pool([{"de": [1]}, {"de": [3]}], sizes={"de": 5, "en": 5},
+    ...                     top_langs=[["de", "en", "de", "de"], ["en", "en", "de", "en"]])
+    >>> language_share(pool, 4)
+    array([[0.75, 0.25], [0.25, 0.75]])
+    """
+    depth, kept = min(cutoff, pool.size), 0 if pool.top_langs is None else pool.top_langs.shape[1]
+    if pool.top_langs is None or kept < depth:
+        raise ConfigError(
+            f"measure 'share@{cutoff}'",
+            f"a ranking that keeps {kept} passages of each query",
+            f"at least {depth}",
+            "Rank with a larger top_k, or take a smaller cutoff",
+        )
+    languages = len(pool.pool_sizes)
+    cells = np.arange(len(pool))[:, None] * languages + pool.top_langs[:, :depth]
+    counts = np.bincount(cells.ravel(), minlength=len(pool) * languages)
+    return counts.reshape(len(pool), languages) / depth
