@@ -6,7 +6,7 @@ relevant passages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from evenrank.errors import DataError
+from evenrank.errors import ConfigError, DataError
 from evenrank.files import fingerprint_of
 from evenrank.registry import Registry
 
@@ -119,11 +119,35 @@ class BenchmarkLoader(Protocol):
     ``argument`` is what follows the colon in names such as ``corpus:PATH``, else ``None``.
     """
 
-    card: Card
+    @property
+    def card(self) -> Card:
+        """Where the benchmark comes from."""
+        ...
 
     def __call__(self, argument: str | None) -> Benchmark:
         """Load the benchmark."""
         ...
+
+
+@dataclass(frozen=True)
+class FixedBenchmark:
+    """The loader of a benchmark that there is one of, so that its name takes no argument."""
+
+    name: str
+    card: Card
+    load: Callable[[], Benchmark]
+
+    def __call__(self, argument: str | None) -> Benchmark:
+        """Load the benchmark.
+
+        Raises:
+            ConfigError: An argument is given.
+        """
+        if argument is not None:
+            raise ConfigError(
+                f"benchmark {self.name!r}", f"':{argument}' after it", "the name alone", "Remove it"
+            )
+        return self.load()
 
 
 BENCHMARKS: Registry[BenchmarkLoader] = Registry("benchmark", "evenrank.benchmarks")
@@ -152,12 +176,23 @@ def build_benchmark(
     Args:
         name: Its name.
         card: Where it comes from.
-        queries: At least one; ids unique.
-        passages: At least one; ids unique.
+        queries: At least one; ids unique and free of white space, as TREC files need them.
+        passages: At least one; ids likewise.
         qrels: Pairs of query id and relevant passage id.
 
     Raises:
-        DataError: An id is repeated, or a pair names a query or passage that does not exist.
+        DataError: An id is repeated or has white space, or a pair names a query or passage that
+            does not exist.
+
+    >>> benchmark = build_benchmark(
+    ...     "colours",
+    ...     Card("Colours", "this page", "CC0-1.0", "none"),
+    ...     [Query("en/1", "1", "en", "What colour is snow?")],
+    ...     [Passage("en/a", "en", "Snow is white."), Passage("de/a", "de", "Schnee ist weiß.")],
+    ...     [("en/1", "en/a"), ("en/1", "de/a")],
+    ... )
+    >>> benchmark.languages, benchmark.collection.ids.to_pylist(), benchmark.relevance.passages
+    (('de', 'en'), ['de/a', 'en/a'], array([0, 1]))
     """
     languages = sorted({query.lang for query in queries} | {text.lang for text in passages})
     number = {lang: index for index, lang in enumerate(languages)}
@@ -188,9 +223,14 @@ def build_benchmark(
 
 
 def _positions(name: str, kind: str, ids: list[str]) -> dict[str, int]:
-    """Return the position of each id, refusing none and repeated ones."""
+    """Return the position of each id, refusing none, repeated ones and ones with white space."""
     if not ids:
         raise DataError(f"benchmark {name!r}", f"no {kind}", "at least one", "Check its files")
+    spaced = next((id_ for id_ in ids if id_.split() != [id_]), None)
+    if spaced is not None:
+        raise DataError(
+            f"benchmark {name!r}", f"{kind} id {spaced!r}", "an id without white space", "Rename it"
+        )
     positions = {id_: position for position, id_ in enumerate(ids)}
     if len(positions) != len(ids):
         twice = next(id_ for position, id_ in enumerate(ids) if positions[id_] != position)

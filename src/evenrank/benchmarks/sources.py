@@ -1,0 +1,120 @@
+"""A benchmark's files: the user's own copy, the cached one, or the publisher's; always verified.
+
+``EVENRANK_DATA`` may name a folder of files that the user already has. It is read first; the cache
+has the same layout; only then is a file downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evenrank.errors import ChecksumError, ConfigError, DataError
+from evenrank.files import cache_folder, sha256_of, whole_file
+from evenrank.progress import bar
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as its publisher released it.
+
+    Attributes:
+        path: Where it lies below ``EVENRANK_DATA`` and below the cache, with forward slashes.
+        url: Where the publisher offers it.
+        sha256: SHA-256 of its bytes, in hexadecimal.
+        size: Number of bytes.
+    """
+
+    path: str
+    url: str
+    sha256: str
+    size: int
+
+
+def data_folder() -> Path | None:
+    """Return the folder that ``EVENRANK_DATA`` names, or ``None`` where it is not set.
+
+    Raises:
+        ConfigError: It is set to something that is no folder.
+    """
+    given = os.environ.get("EVENRANK_DATA")
+    if not given:
+        return None
+    if not Path(given).is_dir():
+        raise ConfigError("EVENRANK_DATA", repr(given), "a folder", "Correct it or unset it")
+    return Path(given)
+
+
+def fetch(files: Iterable[SourceFile]) -> dict[str, Path]:
+    """Return where each file lies on this machine, by its ``path``; download what is missing.
+
+    Raises:
+        ChecksumError: A file's bytes are not the publisher's.
+        DataError: A file is missing and cannot be downloaded.
+    """
+    return {file.path: _fetch(file) for file in files}
+
+
+def _fetch(file: SourceFile) -> Path:
+    own = data_folder()
+    if own and (own / file.path).is_file():
+        remedy = f"Replace it with {file.url}, or unset EVENRANK_DATA"
+        _verify(own / file.path, file, str(own / file.path), remedy)
+        return own / file.path
+    cached = cache_folder() / "benchmarks" / file.path
+    if cached.is_file():
+        _verify(cached, file, str(cached), "Delete it, and it will be downloaded again")
+    else:
+        _download(file, cached)
+    return cached
+
+
+def _verify(path: Path, file: SourceFile, place: str, remedy: str) -> None:
+    found = sha256_of(path)
+    if found != file.sha256:
+        raise ChecksumError(
+            place,
+            f"SHA-256 {found} of {path.stat().st_size:,} bytes",
+            f"SHA-256 {file.sha256} of {file.size:,} bytes",
+            remedy,
+        )
+
+
+def _download(file: SourceFile, target: Path) -> None:
+    import httpx  # a tenth of a second that only downloads should cost
+
+    with whole_file(target) as part:
+        try:
+            _stream(file, part)
+        except httpx.HTTPError as cause:
+            if isinstance(cause, httpx.HTTPStatusError):
+                reason = f"status {cause.response.status_code}"
+            else:
+                reason = str(cause) or type(cause).__name__
+            raise DataError(
+                file.url,
+                f"no complete download ({reason})",
+                f"{file.size:,} bytes, as {file.path} is not on this machine yet",
+                f"Try again with a connection, or save the file as FOLDER/{file.path} and set "
+                "EVENRANK_DATA=FOLDER",
+            ) from cause
+        _verify(part, file, file.url, "Try again; if it stays so, report it: the file has changed")
+
+
+def _stream(file: SourceFile, part: Path) -> None:
+    """Write what the URL gives; stop where it gives more than the publisher's file holds."""
+    import httpx
+
+    with (
+        httpx.stream("GET", file.url, follow_redirects=True, timeout=60) as response,
+        part.open("wb") as out,
+        bar(f"Downloading {file.path}", total=file.size, unit="bytes") as progress,
+    ):
+        response.raise_for_status()
+        for chunk in response.iter_bytes(1 << 16):
+            out.write(chunk)
+            progress.advance(len(chunk))
+            if out.tell() > file.size:
+                return
