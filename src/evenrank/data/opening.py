@@ -1,0 +1,172 @@
+"""Opening a corpus: converted once, then only mapped.
+
+A source is converted into a folder of the cache, whose name follows from the source's path, sizes
+and times of change, the filter and the languages. So a source that changes is read again, and one
+that does not opens in milliseconds, whatever its size.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from evenrank.data.conversion import Counts, Request, convert, load
+from evenrank.data.corpus import ParallelCorpus
+from evenrank.data.filters import parse_filter
+from evenrank.data.readers.base import Source, open_source
+from evenrank.errors import ConfigError, DataError
+from evenrank.files import cache_folder, fingerprint_of, whole_file, whole_folder
+from evenrank.languages import normalise
+
+FORMAT = "1"
+"""Part of every key: raise it when reading or converting changes what comes out."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A corpus, and what became of the rows of its source."""
+
+    corpus: ParallelCorpus
+    counts: Counts
+
+
+def open_corpus(
+    source: str | Path,
+    *,
+    where: str | None = None,
+    languages: Sequence[str] | None = None,
+    skip_bad: Path | None = None,
+    name: str | None = None,
+) -> ParallelCorpus:
+    """Open a parallel corpus.
+
+    Args:
+        source: A folder of ``<lang>.jsonl[.gz]``; a ``.jsonl[.gz]`` or ``.parquet`` file with a
+            ``lang`` column; ``hf:ID[:CONFIG][:SPLIT]``; or ``world-facts[:SPLIT]``.
+        where: A filter on the columns of the source, such as ``is_impossible != true``; see
+            ``evenrank.data.filters``.
+        languages: Languages to read; all if ``None``.
+        skip_bad: Leave out rows that are bad, and write them with the reason to this file. Without
+            it, the first bad row is an error.
+        name: Name of the corpus; by default that of the folder, file or data set.
+
+    Raises:
+        DataError: The source does not exist or breaks its contract; the message names the line.
+        ConfigError: The filter is none, or names a column that does not exist.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     line = '{"id": 1, "question": "Who?", "context": "Ada."}'
+    ...     _ = (Path(folder) / "en.jsonl").write_text(line)
+    ...     corpus = open_corpus(folder, name="tiny")
+    >>> corpus.languages, len(corpus), corpus.column("passage", corpus.first_rows)
+    (('en',), 1, ['Ada.'])
+    """
+    return open_counted(
+        source, where=where, languages=languages, skip_bad=skip_bad, name=name
+    ).corpus
+
+
+def open_counted(
+    source: str | Path,
+    *,
+    where: str | None = None,
+    languages: Sequence[str] | None = None,
+    skip_bad: Path | None = None,
+    name: str | None = None,
+) -> Opened:
+    """Open a parallel corpus and count what was left out; see :func:`open_corpus`."""
+    request = Request(
+        where=parse_filter(where) if where is not None else None,
+        languages=_normalised(languages),
+        strict=skip_bad is None,
+    )
+    if skip_bad is not None:
+        _refuse_inside(Path(source), skip_bad)
+    found = open_source(str(source))
+    try:
+        folder = _converted(found, request)
+    except OSError as cause:
+        raise DataError(
+            str(cause.filename or cache_folder()),
+            cause.strerror or str(cause),
+            "a source that can be read, and a cache folder with room for what comes of it",
+            "Mend that, or name another cache folder in EVENRANK_CACHE",
+        ) from cause
+    corpus, counts = load(folder, name or found.name)
+    if skip_bad is not None:
+        with whole_file(skip_bad) as part:
+            shutil.copyfile(folder / "skipped.jsonl", part)
+    _log(corpus, counts, skip_bad)
+    return Opened(corpus, counts)
+
+
+def _normalised(languages: Sequence[str] | None) -> frozenset[str] | None:
+    if languages is None:
+        return None
+    if not languages:
+        raise ConfigError("languages", "none", "at least one", "Name some, or leave it out for all")
+    return frozenset(normalise(code, "languages") for code in languages)
+
+
+def _converted(source: Source, request: Request) -> Path:
+    """Return the folder of the converted source, after converting it where that is not done."""
+    wanted = ",".join(sorted(request.languages)) if request.languages else "all"
+    view = fingerprint_of(FORMAT, source.origin, f"{request.where}", wanted)
+    folder = cache_folder() / "corpora" / f"{view}-{fingerprint_of(source.stamp)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # processes of one job convert once, not each
+        if not _usable(folder, request):
+            with whole_folder(folder, overwrite=True) as part:
+                convert(source, request, part)
+            _remove_older(folder, view)
+    return folder
+
+
+def _usable(folder: Path, request: Request) -> bool:
+    """Tell whether a conversion is there; one with bad rows is none for a strict request."""
+    if not (folder / "facts.json").exists():
+        return False
+    return not (request.strict and (folder / "skipped.jsonl").stat().st_size)
+
+
+def _remove_older(folder: Path, view: str) -> None:
+    """Remove what the same view of the source was before it changed.
+
+    A process that has it mapped keeps it until it ends.
+    """
+    for older in folder.parent.glob(f"{view}-*"):
+        if older.is_dir() and older != folder:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def _refuse_inside(source: Path, skip_bad: Path) -> None:
+    """Refuse to write what is skipped over or into the source itself."""
+    if source.exists() and skip_bad.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(
+            str(skip_bad), "a file of the source itself", "another place", "Name a file elsewhere"
+        )
+
+
+def _log(corpus: ParallelCorpus, counts: Counts, skip_bad: Path | None) -> None:
+    for amount, what in (
+        (counts.filtered, "left out by the filter"),
+        (counts.other_languages, "in languages not asked for"),
+    ):
+        if amount:
+            logger.info("%s: %d of %d rows %s", corpus.name, amount, counts.read, what)
+    if counts.skipped:
+        logger.warning(
+            "%s: skipped %d bad rows of %d, written to %s",
+            corpus.name,
+            counts.skipped,
+            counts.read,
+            skip_bad,
+        )
