@@ -1,0 +1,141 @@
+"""What selects the model during training: the loss on a dev corpus, or a benchmark measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+
+from evenrank.batching.base import Strategy
+from evenrank.batching.plan import BatchPlan
+from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
+from evenrank.data.corpus import ParallelCorpus
+from evenrank.data.opening import open_corpus
+from evenrank.data.splits import split_corpus
+from evenrank.errors import ConfigError
+from evenrank.evaluation.evaluate import evaluate
+from evenrank.evaluation.result import SETTINGS
+from evenrank.measures.base import parse_measure
+from evenrank.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the trainer compares models.
+
+    Attributes:
+        metric: Name of the figure in the trainer's log.
+        greater_is_better: Its direction.
+        dataset_plan: Batches of the dev corpus whose loss counts, or ``None``.
+        evaluator: Computes the figure from a benchmark, or ``None``.
+    """
+
+    metric: str
+    greater_is_better: bool
+    dataset_plan: BatchPlan | None = None
+    evaluator: SentenceEvaluator | None = None
+
+
+def split_dev(
+    config: TrainConfig, corpora: Sequence[ParallelCorpus]
+) -> tuple[list[ParallelCorpus], list[ParallelCorpus]]:
+    """Return the corpora to train on and those to select on.
+
+    Without a dev corpus, a share of the passages of each corpus is held out, with all their
+    translations and items.
+    """
+    if config.dev is not None:
+        return list(corpora), [open_corpus(config.dev, languages=config.languages)]
+    if config.dev_fraction == 0 or (config.dev_benchmark and config.select_by != "loss"):
+        return list(corpora), []
+    fractions = {"train": 1 - config.dev_fraction, "dev": config.dev_fraction}
+    parts = [split_corpus(one, fractions, by="passage", seed=config.seed) for one in corpora]
+    return [part["train"] for part in parts], [part["dev"] for part in parts]
+
+
+def make_selection(
+    config: TrainConfig, dev: Sequence[ParallelCorpus], strategy: Strategy
+) -> Selection | None:
+    """Return what selects the model, or ``None`` where nothing was held out.
+
+    Raises:
+        ConfigError: ``select_by`` is neither ``loss`` nor a setting and a measure.
+    """
+    if config.select_by == "loss":
+        return Selection("eval_loss", False, _dev_plan(config, dev, strategy)) if dev else None
+    setting, _, name = config.select_by.partition(" ")
+    if setting not in (*SETTINGS, "bias") or not name:
+        raise ConfigError(
+            "select_by",
+            repr(config.select_by),
+            f"'loss', or one of {', '.join(SETTINGS)}, bias followed by a measure",
+            "Use for example 'multi AP'",
+        )
+    measure = parse_measure(name).measure
+    if config.dev_benchmark is None and not dev:
+        raise ConfigError(
+            "select_by", config.select_by, "a dev corpus or benchmark", "Set dev_benchmark or dev"
+        )
+    benchmark = (
+        load_benchmark(config.dev_benchmark)
+        if config.dev_benchmark is not None
+        else benchmark_from_corpus(dev[0])
+    )
+    evaluator = BenchmarkFigure(benchmark, setting, name)
+    return Selection("eval_dev", measure.better == "higher", evaluator=evaluator)
+
+
+class BenchmarkFigure(SentenceEvaluator):  # type: ignore[misc]
+    """One figure of a benchmark, as an evaluator for ``SentenceTransformerTrainer``.
+
+    Args:
+        benchmark: The benchmark to evaluate on.
+        setting: ``mono``, ``cross``, ``multi``, or ``bias``.
+        measure: The measure, such as ``AP``.
+    """
+
+    def __init__(self, benchmark: Benchmark, setting: str, measure: str) -> None:
+        super().__init__()
+        self._benchmark, self._setting, self._measure = benchmark, setting, measure
+        self.primary_metric = "dev"
+
+    def __call__(
+        self,
+        model: SentenceTransformer,
+        output_path: str | None = None,
+        epoch: int = -1,
+        steps: int = -1,
+    ) -> dict[str, float]:
+        """Evaluate the model and return its figure as ``dev``."""
+        result = evaluate(model, self._benchmark, measures=[self._measure]).result
+        figures = result.bias if self._setting == "bias" else result.settings[self._setting]  # type: ignore[index]
+        value = figures[self._measure]
+        if value is None:
+            raise ConfigError(
+                f"select_by '{self._setting} {self._measure}'",
+                f"no query of {self._benchmark.name!r} that could be scored",
+                "a figure in this setting",
+                "Use another setting or a dev set with more languages",
+            )
+        return {"dev": value}
+
+
+def _dev_plan(config: TrainConfig, dev: Sequence[ParallelCorpus], strategy: Strategy) -> BatchPlan:
+    """Plan the dev loss: the training strategy, in batches that the dev corpora can fill."""
+    fewest = min(
+        len(np.unique(corpus.groups[corpus.rows[:, column] >= 0]))
+        for corpus in dev
+        for column in range(len(corpus.languages))
+    )
+    return BatchPlan(
+        dev,
+        strategy,
+        batch_size=min(config.batch_size, fewest),
+        seed=config.seed,
+        corpus_exponent=config.corpus_exponent,
+        language_exponent=config.language_exponent,
+    )

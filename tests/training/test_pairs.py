@@ -1,0 +1,79 @@
+"""The data set and sampler that the trainer sees."""
+
+from __future__ import annotations
+
+import pytest
+
+from evenrank.batching.base import make_strategy
+from evenrank.batching.plan import BatchPlan
+from evenrank.data.corpus import corpus_from_rows
+from evenrank.errors import ConfigError
+from evenrank.training.pairs import PairDataset, PlanSampler, sampler_of
+
+
+def corpus(name, items=12, negatives=2):
+    rows = [
+        {
+            "id": str(item),
+            "passage_id": str(item),
+            "lang": lang,
+            "query": f"{name} q{item} {lang}",
+            "passage": f"{name} p{item} {lang}",
+            "negatives": [f"{name} n{item} {lang} {number}" for number in range(negatives)],
+        }
+        for item in range(items)
+        for lang in ("de", "en")
+    ]
+    return corpus_from_rows(rows, name)
+
+
+def plan_of(*corpora):
+    return BatchPlan(corpora, make_strategy("x-y"), batch_size=4, seed=1)
+
+
+def test_pairs_come_from_the_right_corpus_and_rows():
+    plan = plan_of(corpus("one"), corpus("two"))
+    dataset, sampler = PairDataset(plan), PlanSampler(plan)
+    names = set()
+    for step, keys in enumerate(sampler):
+        pairs = dataset.__getitems__(keys)
+        batch = plan.batch(0, step)
+        of = plan.corpora[batch.corpus]
+        assert [pair["anchor"] for pair in pairs] == of.column("query", batch.query_rows)
+        assert [pair["positive"] for pair in pairs] == of.column("passage", batch.passage_rows)
+        names.add(of.name)
+    assert names == {"one", "two"}
+
+
+def test_columns_are_texts_only_and_in_order():
+    dataset = PairDataset(plan_of(corpus("one")), negatives=1)
+    assert dataset.column_names == ["anchor", "positive", "negative_1"]
+
+
+def test_hard_negatives_follow_the_passage_and_rotate():
+    plan = plan_of(corpus("one", negatives=3))
+    dataset, sampler = PairDataset(plan, negatives=2), PlanSampler(plan)
+    for keys in sampler:
+        for pair in dataset.__getitems__(keys):
+            stem = pair["positive"].replace(" p", " n")
+            both = {pair["negative_1"], pair["negative_2"]}
+            assert len(both) == 2
+            assert both <= {f"{stem} {number}" for number in range(3)}
+    used = {dataset.__getitems__([(0, 0, step)])[0]["negative_1"][-1] for step in range(3)}
+    assert used == {"0", "1", "2"}
+
+
+def test_too_few_negatives_are_refused_by_id():
+    with pytest.raises(ConfigError, match="corpus 'one', id '0': found 1 negatives"):
+        PairDataset(plan_of(corpus("one", negatives=1)), negatives=2)
+
+
+def test_epochs_differ_and_the_length_is_kept():
+    sampler = sampler_of(PairDataset(plan_of(corpus("one"))), batch_size=99, seed=5)
+    first = list(sampler)
+    assert len(first) == len(sampler) == 6
+    assert all(len(batch) == sampler.batch_size == 4 for batch in first)
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.set_epoch(0)
+    assert list(sampler) == first
