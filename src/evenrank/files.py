@@ -54,17 +54,20 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def whole_folder(
+    path: Path, *, overwrite: bool = False, marker: str | None = None
+) -> Iterator[Path]:
     """Yield a folder to fill; it takes the place of ``path`` only when the block succeeds.
 
     Args:
         path: The folder to make.
         overwrite: Replace a folder that exists.
+        marker: A file that shows that the folder is one of ours; without it nothing is replaced.
 
     Raises:
-        ConfigError: ``path`` exists, is not empty, and ``overwrite`` is false.
+        ConfigError: ``path`` exists, is not empty, and may not be replaced.
     """
-    refuse_existing(path, overwrite=overwrite)
+    refuse_existing(path, overwrite=overwrite, marker=marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     try:
@@ -77,11 +80,18 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise ``ConfigError`` if ``path`` holds something and may not be overwritten."""
-    if overwrite or not path.exists():
+def refuse_existing(path: Path, *, overwrite: bool, marker: str | None = None) -> None:
+    """Raise ``ConfigError`` if ``path`` holds something and may not be overwritten.
+
+    With ``marker``, only a folder that holds this file may be: a mistyped path loses nothing.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if path.is_dir() and not any(path.iterdir()):
+    if overwrite and marker and not (path / marker).exists():
+        raise ConfigError(
+            str(path), f"no {marker} in it", "a folder that evenrank wrote", "Use a new name"
+        )
+    if overwrite:
         return
     raise ConfigError(
         str(path), "something that exists", "a new or empty folder", "Use --overwrite or a new name"

@@ -1,0 +1,5 @@
+"""``python -m evenrank``."""
+
+from evenrank.cli.app import main
+
+main()
