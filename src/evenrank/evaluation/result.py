@@ -8,9 +8,14 @@
     pool), then one float64 column per measure, null where a measure does not apply.
 ``top.parquet``
     The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
-    ``score``.
+    ``lang``, ``score``.
+``ranks.parquet``
+    The whole ranking pass, one row per query and relevant passage: ``query_id``, ``query_lang``,
+    ``passage_id``, ``lang``, ``score``, ``rank`` in the pool of all languages, and for each
+    language ``above_<lang>``, how many of its passages rank above. The rank in the pool of any
+    languages is 1 plus their sum, so any measure can be taken again from this table.
 ``run.trec``, ``qrels.trec``
-    The same as TREC files, where asked for.
+    The top of the pool of all languages, and the relevant passages, as TREC files, where asked for.
 
 Settings are the paper's (arXiv 2408.10536, section 3): ``mono`` is query and collection in one
 language, ``cross`` every ordered pair of different languages, ``multi`` one pool of all languages.
@@ -112,6 +117,9 @@ class Result(_Model):
         created: UTC time, ISO 8601.
         settings: Setting, then measure, to the macro mean.
         bias: Bias measure to its macro mean over query languages (pool of all languages).
+        references: Bias measure to what it is compared with, by name, as macro means: ``least``,
+            the best value there can be, and ``random``, its mean under a language-blind random
+            order.
         pairs: Ranking measure, query language, collection language, to the mean over queries;
             the diagonal is ``mono``.
         pool: Measure (ranking and bias), then query language, to the mean in the pool of all.
@@ -137,12 +145,21 @@ class Result(_Model):
     versions: dict[str, str]
     timings: dict[str, float]
     config: dict[str, Any]
+    references: dict[str, Figures] = {}
 
 
-def write_result(folder: Path, result: Result, per_query: pa.Table, top: pa.Table) -> None:
+def write_result(
+    folder: Path,
+    result: Result,
+    per_query: pa.Table,
+    top: pa.Table,
+    ranks: pa.Table | None = None,
+) -> None:
     """Write a result into a folder that exists (see ``evenrank.files.whole_folder``)."""
-    pq.write_table(per_query, folder / "per_query.parquet", compression="zstd")
-    pq.write_table(top, folder / "top.parquet", compression="zstd")
+    tables = {"per_query": per_query, "top": top, "ranks": ranks}
+    for name, table in tables.items():
+        if table is not None:
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     write_json(folder / "result.json", result.model_dump(mode="json"))
 
 

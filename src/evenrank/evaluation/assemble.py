@@ -1,0 +1,146 @@
+"""A result put together: its figures, and what it says of benchmark, model and software."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from evenrank.benchmarks.benchmark import Benchmark, TextSet
+from evenrank.encoding.fingerprint import model_fingerprint
+from evenrank.encoding.prompts import prompts_of
+from evenrank.errors import DataError
+from evenrank.evaluation.examples import build_examples
+from evenrank.evaluation.result import BenchmarkFacts, ModelFacts, Result
+from evenrank.evaluation.score import Scores
+from evenrank.ranking.ranks import Ranking
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PACKAGES = ("evenrank", "numpy", "sentence-transformers", "torch", "transformers")
+
+
+def assemble(
+    benchmark: Benchmark,
+    model: ModelFacts,
+    ranking: Ranking,
+    scores: Scores,
+    *,
+    timings: Mapping[str, float],
+    config: Mapping[str, Any],
+) -> Result:
+    """Put a result together.
+
+    Args:
+        benchmark: The benchmark that was ranked.
+        model: The model that ranked it.
+        ranking: The pass over it.
+        scores: What the ranking is worth.
+        timings: Seconds by step.
+        config: The settings of the evaluation.
+    """
+    return Result(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        benchmark=benchmark_facts(benchmark),
+        model=model,
+        settings=scores.settings,
+        bias=scores.bias,
+        references=scores.references,
+        pairs=scores.pairs,
+        pool=scores.pool,
+        scored=scores.scored,
+        share=scores.share,
+        examples=build_examples(benchmark, ranking),
+        versions=versions(),
+        timings=dict(timings),
+        config=dict(config),
+    )
+
+
+def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
+    """Return the benchmark's card, sizes and fingerprint."""
+    return BenchmarkFacts(
+        name=benchmark.name,
+        title=benchmark.card.title,
+        source=benchmark.card.source,
+        licence=benchmark.card.licence,
+        citation=benchmark.card.citation,
+        fingerprint=benchmark.fingerprint,
+        languages=list(benchmark.languages),
+        queries=_sizes(benchmark, benchmark.queries),
+        passages=_sizes(benchmark, benchmark.collection),
+    )
+
+
+def model_facts(model: SentenceTransformer, source: str | None, label: str | None) -> ModelFacts:
+    """Return what identifies an encoder, with what its training saved beside it.
+
+    Args:
+        model: The encoder.
+        source: Its folder or Hugging Face id; ``None`` for one that was only ever in memory.
+        label: What tables call it; by default the name of its folder.
+
+    Raises:
+        DataError: The training's ``evenrank.json`` is damaged.
+    """
+    query_prompt, passage_prompt = prompts_of(model)
+    return ModelFacts(
+        label=label or default_label(source),
+        path=source or "",
+        fingerprint=model_fingerprint(model),
+        dimension=int(model.get_embedding_dimension() or 0),
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
+        training=_training_facts(Path(source) / "evenrank.json") if source else None,
+    )
+
+
+def default_label(source: str | None) -> str:
+    """Return the last part of a folder or id that says which model it is.
+
+    >>> [default_label(name) for name in ("org/encoder-base", "runs/hybrid/model", None)]
+    ['encoder-base', 'hybrid', 'model']
+    """
+    if source is None:
+        return "model"
+    path = Path(source) if "/" in source else Path(source).absolute()
+    telling = [part for part in path.parts if part not in ("model", "..", "/")]
+    return telling[-1] if telling else "model"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that figures depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def _sizes(benchmark: Benchmark, texts: TextSet) -> dict[str, int]:
+    counts = np.bincount(texts.langs, minlength=len(benchmark.languages)).tolist()
+    return {lang: count for lang, count in zip(benchmark.languages, counts, strict=True) if count}
+
+
+def _training_facts(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        facts = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as cause:
+        raise _no_facts(path, str(cause)) from cause
+    if not isinstance(facts, dict):
+        raise _no_facts(path, type(facts).__name__)
+    return facts
+
+
+def _no_facts(path: Path, found: str) -> DataError:
+    return DataError(
+        str(path),
+        found,
+        "the JSON object that 'evenrank train' writes",
+        "Restore the file, or remove it to evaluate the model without its training facts",
+    )

@@ -1,0 +1,89 @@
+"""A few queries with their best passages, to be read by a person.
+
+Which queries they are depends on the benchmark alone, so that the examples of two models can be
+laid side by side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.evaluation.result import Example, ExampleAnswer
+from evenrank.ranking.ranks import Ranking, pool_ranks
+
+QUESTIONS = 2
+LANGUAGES = 3
+"""Examples are so many questions, each asked in so many languages."""
+ANSWERS = 5
+CHARACTERS = 500
+
+
+def choose_examples(benchmark: Benchmark) -> list[int]:
+    """Choose queries: two questions that exist in most languages, each in three of them.
+
+    The questions stand at one and two thirds of the benchmark; their languages are spread evenly,
+    the second question's between the first's. Only queries with a relevant passage are chosen.
+
+    Returns:
+        Positions of up to six queries.
+    """
+    usable = np.flatnonzero(np.diff(benchmark.relevance.indptr) > 0)
+    questions, languages = np.unique(benchmark.parallel[usable], return_counts=True)
+    widest = questions[languages == languages.max(initial=0)]
+    count = min(QUESTIONS, len(widest))
+    chosen: list[int] = []
+    for turn in range(count):
+        question = widest[(turn + 1) * len(widest) // (count + 1)]
+        asked = usable[benchmark.parallel[usable] == question]
+        asked = asked[np.argsort(benchmark.queries.langs[asked], kind="stable")]
+        steps = np.arange(LANGUAGES) + turn / count
+        chosen += asked[np.unique((steps * len(asked) / LANGUAGES).astype(int))].tolist()
+    return chosen
+
+
+def build_examples(benchmark: Benchmark, ranking: Ranking) -> list[Example]:
+    """Return the chosen queries with their best passages and the rank of their answers."""
+    pool = pool_ranks(benchmark, ranking)
+    return [
+        _example(benchmark, ranking, query, pool.best_by_lang[query])
+        for query in choose_examples(benchmark)
+    ]
+
+
+def _example(
+    benchmark: Benchmark, ranking: Ranking, query: int, ranks_L: NDArray[np.float64]
+) -> Example:
+    queries, collection = benchmark.queries, benchmark.collection
+    start, end = benchmark.relevance.indptr[query : query + 2]
+    relevant = set(benchmark.relevance.passages[start:end].tolist())
+    best = ranking.top_passages[query, :ANSWERS].tolist()
+    answers = [
+        ExampleAnswer(
+            rank=place + 1,
+            lang=benchmark.languages[collection.langs[passage]],
+            text=shorten(collection.texts[passage].as_py()),
+            score=float(ranking.top_scores[query, place]),
+            relevant=passage in relevant,
+        )
+        for place, passage in enumerate(best)
+        if passage >= 0
+    ]
+    found = np.flatnonzero(np.isfinite(ranks_L)).tolist()
+    return Example(
+        query_id=queries.ids[query].as_py(),
+        lang=benchmark.languages[queries.langs[query]],
+        text=shorten(queries.texts[query].as_py()),
+        answers=answers,
+        relevant_ranks={benchmark.languages[lang]: int(ranks_L[lang]) for lang in found},
+    )
+
+
+def shorten(text: str) -> str:
+    """Return the text, or its first 500 characters of which the last is an ellipsis.
+
+    >>> len(shorten("a" * 501)), shorten("short")
+    (500, 'short')
+    """
+    return text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + "…"

@@ -1,0 +1,109 @@
+"""The tables of a result folder: per query and pool, the top of each ranking, all ranks.
+
+Shapes: ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of its relevant passages,
+``K`` passages kept from the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.measures.base import Values
+from evenrank.ranking.ranks import PoolRanks, Ranking
+
+
+@dataclass(frozen=True, eq=False)
+class PoolValues:
+    """Values of per-query measures in one pool.
+
+    Attributes:
+        pool: The pool.
+        lang: Its language as a number; ``None`` for the pool of all languages.
+        values: Measure to ``(Q,)`` values, NaN where a query is not scored.
+    """
+
+    pool: PoolRanks
+    lang: int | None
+    values: dict[str, Values]
+
+
+def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Table:
+    """Return the table of ``per_query.parquet``: one row per query and pool.
+
+    Args:
+        benchmark: The benchmark.
+        scored: The pools; a measure that a pool has no values for is null in its rows.
+    """
+    queries, languages = benchmark.queries, pa.array([*benchmark.languages])
+    query_langs = languages.take(pa.array(queries.langs))
+    nothing = np.full(len(queries), np.nan)
+    parts = []
+    for one in scored:
+        if one.lang is None:
+            collection = pa.nulls(len(queries), pa.string())
+            setting = pa.array(["multi"]).take(pa.array(np.zeros(len(queries), np.int8)))
+        else:
+            collection = languages.take(pa.array(np.full(len(queries), one.lang)))
+            own = (queries.langs == one.lang).astype(np.int8)
+            setting = pa.array(["cross", "mono"]).take(pa.array(own))
+        columns = {
+            "query_id": queries.ids.combine_chunks(),
+            "query_lang": query_langs,
+            "setting": setting,
+            "collection_lang": collection,
+            "relevant": one.pool.relevant.astype(np.int32),
+        }
+        for name in dict.fromkeys(name for pool in scored for name in pool.values):
+            columns[name] = pa.array(one.values.get(name, nothing), pa.float64(), from_pandas=True)
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts)
+
+
+def top_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
+    """Return the table of ``top.parquet``: the best passages of the pool of all languages."""
+    queries, ranks = np.nonzero(ranking.top_passages >= 0)
+    passages = ranking.top_passages[queries, ranks]
+    return pa.table(
+        {
+            "query_id": _take(benchmark.queries.ids, queries),
+            "rank": (ranks + 1).astype(np.int32),
+            "passage_id": _take(benchmark.collection.ids, passages),
+            "lang": _langs(benchmark, benchmark.collection.langs[passages]),
+            "score": ranking.top_scores[queries, ranks],
+        }
+    )
+
+
+def ranks_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
+    """Return the table of ``ranks.parquet``: the whole ranking pass, one row a relevant passage.
+
+    ``above_<lang>`` counts the passages of a language that rank above, so the rank in the pool of
+    any languages is 1 plus their sum: every measure can be taken again from this table alone.
+    """
+    relevance = benchmark.relevance
+    queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    columns = {
+        "query_id": _take(benchmark.queries.ids, queries),
+        "query_lang": _langs(benchmark, benchmark.queries.langs[queries]),
+        "passage_id": _take(benchmark.collection.ids, relevance.passages),
+        "lang": _langs(benchmark, benchmark.collection.langs[relevance.passages]),
+        "score": ranking.scores,
+        "rank": 1 + ranking.above.sum(axis=1, dtype=np.int64),
+    }
+    for lang, code in enumerate(benchmark.languages):
+        columns[f"above_{code}"] = np.ascontiguousarray(ranking.above[:, lang])
+    return pa.table(columns)
+
+
+def _take(values: pa.ChunkedArray, positions: NDArray[np.int64]) -> pa.ChunkedArray:
+    return values.take(pa.array(positions))
+
+
+def _langs(benchmark: Benchmark, langs: NDArray[np.int16]) -> pa.Array:
+    return pa.array([*benchmark.languages]).take(pa.array(langs))

@@ -1,0 +1,179 @@
+"""From a ranking to figures: every measure in every pool, then macro means.
+
+Shapes: ``Q`` queries, ``L`` languages; in ``_LL`` the query language comes first, then the
+collection language. A mean over nothing is NaN inside this file, and ``None`` in what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.evaluation.frames import PoolValues, per_query_table
+from evenrank.evaluation.result import Figures, Setting, Share
+from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
+from evenrank.measures.base import BoundMeasure, Values
+from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a ranking is worth.
+
+    Attributes:
+        per_query: One row per query and pool, with the columns of ``per_query.parquet``.
+        settings: This and all that follow: as in ``Result``.
+    """
+
+    per_query: pa.Table
+    settings: dict[Setting, Figures]
+    bias: Figures
+    references: dict[str, Figures]
+    pairs: dict[str, dict[str, Figures]]
+    pool: dict[str, Figures]
+    scored: dict[str, int]
+    share: Share
+
+
+def score(
+    benchmark: Benchmark, ranking: Ranking, measures: Sequence[str] = DEFAULT_MEASURES
+) -> Scores:
+    """Compute measures in every pool, and their macro means.
+
+    A query without a relevant passage in a pool is not scored there: its row has nulls, and no
+    mean counts it. A mean over no query at all is ``None``, and no further mean counts that.
+
+    Args:
+        benchmark: The benchmark that was ranked.
+        ranking: The pass over it.
+        measures: Names such as ``nDCG@10``.
+
+    Raises:
+        ConfigError: A measure is unknown, or cannot be taken on this benchmark.
+    """
+    selection = select_measures(measures)
+    singles = [
+        _score_pool(pool_ranks(benchmark, ranking, [lang]), lang, selection.ranking)
+        for lang in np.flatnonzero(np.diff(benchmark.offsets)).tolist()
+    ]
+    pool = pool_ranks(benchmark, ranking)
+    together = _score_pool(pool, None, (*selection.ranking, *selection.bias))
+    means_LL = {str(bound): _pair_means(singles, str(bound)) for bound in selection.ranking}
+    means_L = {name: _mean_by_lang(pool, values) for name, values in together.values.items()}
+    means_L |= {str(bound): _by_group(pool, bound) for bound in selection.group}
+    macro = {name: _figure(means) for name, means in means_L.items()}
+    biases = (*selection.bias, *selection.group)
+    named = _Names(benchmark)
+    return Scores(
+        per_query=per_query_table(benchmark, [*singles, together]),
+        settings={
+            "mono": {name: _figure(means.diagonal()) for name, means in means_LL.items()},
+            "cross": {name: _figure(_off_diagonal(means)) for name, means in means_LL.items()},
+            "multi": {str(bound): macro[str(bound)] for bound in selection.ranking},
+        },
+        bias={str(bound): macro[str(bound)] for bound in biases},
+        references={
+            str(bound): {
+                name: _figure(_mean_by_lang(pool, function(pool)))
+                for name, function in bound.measure.references.items()
+            }
+            for bound in biases
+            if bound.measure.references
+        },
+        pairs={name: named.pairs(means) for name, means in means_LL.items()},
+        pool={name: named.by_query_lang(means) for name, means in means_L.items()},
+        scored=named.scored(pool),
+        share=named.share(pool, selection.share),
+    )
+
+
+def _score_pool(pool: PoolRanks, lang: int | None, measures: Sequence[BoundMeasure]) -> PoolValues:
+    return PoolValues(pool, lang, {str(bound): bound(pool) for bound in measures})
+
+
+def _mean_by_lang(pool: PoolRanks, values_Q: Values) -> Values:
+    """Return ``(L,)`` means over the scored queries of each language."""
+    languages = len(pool.pool_sizes)
+    scored = np.flatnonzero(~np.isnan(values_Q))
+    langs = pool.query_langs[scored]
+    counts_L = np.bincount(langs, minlength=languages)
+    sums_L = np.bincount(langs, weights=values_Q[scored], minlength=languages)
+    return np.where(counts_L > 0, sums_L / np.maximum(counts_L, 1), np.nan)
+
+
+def _pair_means(singles: Sequence[PoolValues], name: str) -> Values:
+    """Return ``(L, L)`` means; NaN in the column of a language without passages."""
+    languages = len(singles[0].pool.pool_sizes)
+    means_LL = np.full((languages, languages), np.nan)
+    for single in singles:
+        means_LL[:, single.lang] = _mean_by_lang(single.pool, single.values[name])
+    return means_LL
+
+
+def _by_group(pool: PoolRanks, bound: BoundMeasure) -> Values:
+    """Return ``(L,)`` values of a measure that looks at all queries of a language together."""
+    langs = range(len(pool.pool_sizes))
+    groups = [np.flatnonzero(pool.query_langs == lang) for lang in langs]
+    return np.array([bound(pool.select(group)) if len(group) else np.nan for group in groups])
+
+
+def _off_diagonal(means_LL: Values) -> Values:
+    return means_LL[~np.eye(len(means_LL), dtype=bool)]
+
+
+def _figure(values: NDArray[np.float64]) -> float | None:
+    """Return the mean of the values that are there."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if len(present) else None
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Puts language codes to arrays; only languages that have queries, or passages, appear."""
+
+    benchmark: Benchmark
+
+    @property
+    def query_langs(self) -> dict[str, int]:
+        present = np.unique(self.benchmark.queries.langs).tolist()
+        return {self.benchmark.languages[lang]: lang for lang in present}
+
+    @property
+    def collection_langs(self) -> dict[str, int]:
+        present = np.unique(self.benchmark.collection.langs).tolist()
+        return {self.benchmark.languages[lang]: lang for lang in present}
+
+    def by_query_lang(self, values_L: Values) -> Figures:
+        return {code: _figure(values_L[[lang]]) for code, lang in self.query_langs.items()}
+
+    def pairs(self, values_LL: Values) -> dict[str, Figures]:
+        columns = self.collection_langs.items()
+        return {
+            asked: {code: _figure(values_LL[[row], lang]) for code, lang in columns}
+            for asked, row in self.query_langs.items()
+        }
+
+    def scored(self, pool: PoolRanks) -> dict[str, int]:
+        counts = np.bincount(pool.query_langs[pool.relevant > 0], minlength=len(pool.pool_sizes))
+        return {code: int(counts[lang]) for code, lang in self.query_langs.items()}
+
+    def share(self, pool: PoolRanks, bound: BoundMeasure) -> Share:
+        shares_QL = bound(pool)
+        columns = self.collection_langs.items()
+        means = {
+            asked: shares_QL[pool.query_langs == row].mean(axis=0)
+            for asked, row in self.query_langs.items()
+        }
+        return Share(
+            cutoff=bound.cutoff or 0,
+            by_query_lang={
+                asked: {code: float(share_L[lang]) for code, lang in columns}
+                for asked, share_L in means.items()
+            },
+            collection={code: pool.pool_sizes[lang] / pool.size for code, lang in columns},
+        )

@@ -1,0 +1,76 @@
+"""Which measures an evaluation takes, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenrank.errors import ConfigError
+from evenrank.measures.base import BoundMeasure, parse_measure
+
+DEFAULT_MEASURES = (
+    "AP",
+    "R@1",
+    "R@10",
+    "RR@10",
+    "nDCG@10",
+    "rank_distance",
+    "rank_distance_norm",
+    "LPR",
+    "W",
+    "share@10",
+)
+"""The paper's measures, two more that everybody knows, and how the languages fare together."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Measures by where they are taken; see ``Measure.family`` and ``Level``.
+
+    Attributes:
+        ranking: Taken in every pool.
+        bias: Taken in the pool of all languages, per query.
+        group: Taken in the pool of all languages, per query language.
+        share: The language share.
+    """
+
+    ranking: tuple[BoundMeasure, ...]
+    bias: tuple[BoundMeasure, ...]
+    group: tuple[BoundMeasure, ...]
+    share: BoundMeasure
+
+    @property
+    def names(self) -> list[str]:
+        """All measures by name, as they may be selected again."""
+        return [str(bound) for bound in (*self.ranking, *self.bias, *self.group, self.share)]
+
+
+def select_measures(names: Sequence[str]) -> Selection:
+    """Sort measures by where they are taken.
+
+    A language share is part of every result: ``share@10`` unless another cutoff is named.
+
+    Raises:
+        UnknownNameError: No measure has that name.
+        ConfigError: A cutoff is wrong, or two language shares are named.
+
+    >>> select_measures(["W", "AP", "RR@10", "AP"]).names
+    ['AP', 'RR@10', 'W', 'share@10']
+    """
+    chosen = [parse_measure(name) for name in dict.fromkeys(names)]
+
+    def of(level: str, *families: str) -> tuple[BoundMeasure, ...]:
+        found = (bound for bound in chosen if bound.measure.level == level)
+        return tuple(bound for bound in found if bound.measure.family in families)
+
+    shares = of("share", "bias")
+    if len(shares) > 1:
+        raise ConfigError(
+            "measures", " and ".join(map(str, shares)), "one language share", "Leave one out"
+        )
+    return Selection(
+        ranking=of("query", "ranking"),
+        bias=of("query", "bias"),
+        group=of("group", "bias"),
+        share=shares[0] if shares else parse_measure("share@10"),
+    )

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from evenrank.encoding.fingerprint import model_fingerprint
+from evenrank.encoding.loading import load_encoder
+from evenrank.errors import ConfigError, DataError, UnknownNameError
+from evenrank.evaluation.evaluate import embed, evaluate, rank_embeddings
+from evenrank.evaluation.evaluation import read_evaluation
+from evenrank.evaluation.score import score
+
+MEASURES = ["AP", "R@1", "LPR", "W"]
+
+
+@pytest.fixture(scope="module")
+def written(benchmark, model_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results") / "hybrid" / "numbers"
+    return evaluate(model_folder, benchmark, output=folder, measures=MEASURES, run=True)
+
+
+def test_the_figures_are_those_of_the_steps_taken_by_hand(written, benchmark, model_folder):
+    embeddings = embed(load_encoder(str(model_folder)), benchmark)
+    assert np.linalg.norm(embeddings.passages, axis=1) == pytest.approx(1)
+    scores = score(benchmark, rank_embeddings(embeddings, benchmark), MEASURES)
+    assert written.result.settings == scores.settings
+    assert written.result.bias == scores.bias
+    assert written.tables["per_query"].equals(scores.per_query)
+
+
+def test_the_same_model_gives_the_same_figures_again(written, benchmark, model_folder):
+    again = evaluate(str(model_folder), benchmark, measures=MEASURES)
+    changing = {"created", "timings"}
+    assert again.result.model_dump(exclude=changing) == written.result.model_dump(exclude=changing)
+    assert again.folder is None
+
+
+def test_the_result_names_model_benchmark_and_software(written, benchmark, model_folder):
+    result = written.result
+    assert result.model.label == "hybrid"  # the run's folder, not the "model" inside of it
+    assert result.model.path == str(model_folder)
+    assert result.model.fingerprint == model_fingerprint(load_encoder(str(model_folder)))
+    assert result.model.dimension == 16
+    assert (result.model.query_prompt, result.model.passage_prompt) == ("Query: ", "Passage: ")
+    assert result.model.training["strategy"] == "hybrid"
+    assert result.benchmark.fingerprint == benchmark.fingerprint
+    assert result.benchmark.languages == ["de", "en", "es", "th", "vi"]
+    assert result.benchmark.queries == dict.fromkeys(["de", "en", "es", "th"], 10)
+    assert result.benchmark.passages == dict.fromkeys(["de", "en", "es", "vi"], 10)
+    assert set(result.timings) == {"encode", "rank", "score"}
+    assert {"python", "evenrank", "torch"} <= set(result.versions)
+    assert result.config == {"measures": [*MEASURES, "share@10"], "batch_size": 64, "top_k": 100}
+    assert len(result.examples) == 6
+
+
+def test_what_is_written_reads_back(written):
+    again = read_evaluation(written.folder)
+    assert again.result == written.result
+    for name, table in written.tables.items():
+        assert again.tables[name].equals(table), name
+    files = {path.name for path in written.folder.iterdir()}
+    tables = {"per_query.parquet", "top.parquet", "ranks.parquet"}
+    assert files == {"result.json", "run.trec", "qrels.trec"} | tables
+
+
+def test_every_rank_can_be_had_from_the_ranks_table(written, benchmark):
+    ranks = written.tables["ranks"].to_pandas()
+    assert len(ranks) == len(benchmark.relevance.passages)
+    above = [f"above_{lang}" for lang in benchmark.languages]
+    assert (ranks["rank"] == 1 + ranks[above].sum(axis=1)).all()
+    best = ranks[ranks["lang"] == "en"].groupby("query_id")["above_en"].min() + 1
+    frame = written.per_query
+    single = frame[(frame["collection_lang"] == "en") & (frame["relevant"] > 0)]
+    single = single.set_index("query_id")
+    assert (best == 1 / single["AP"]).all()  # one answer in English each
+
+
+def test_the_top_table_holds_the_best_passages_of_all_languages(written, benchmark):
+    top = written.tables["top"].to_pandas()
+    first = top[top["query_id"] == "de-q1"]
+    assert first["rank"].tolist() == list(range(1, 41))
+    assert (first["score"].diff().dropna() <= 0).all()
+    assert set(first["passage_id"]) == set(benchmark.collection.ids.to_pylist())
+    assert (first["passage_id"].str[:2] == first["lang"]).all()
+
+
+def test_pandas_views(written):
+    result = written.result
+    assert written.settings.loc["AP", "cross"] == result.settings["cross"]["AP"]
+    assert written.bias["W"] == result.bias["W"]
+    assert written.pairs("AP").loc["de", "en"] == result.pairs["AP"]["de"]["en"]
+    assert written.pool.loc["es", "R@1"] == result.pool["R@1"]["es"]
+    assert np.isnan(written.pool.loc["th", "LPR"])
+    assert set(written.per_query["setting"]) == {"mono", "cross", "multi"}
+    with pytest.raises(ConfigError, match=r"nDCG@10.*one of AP, R@1"):
+        written.pairs("nDCG@10")
+
+
+def test_an_encoder_in_memory_needs_no_folder(benchmark, model_folder):
+    model = load_encoder(str(model_folder))
+    result = evaluate(model, benchmark, measures=["AP", "share@60"], label="mine").result
+    assert (result.model.label, result.model.path, result.model.training) == ("mine", "", None)
+    assert result.share.cutoff == 60
+
+
+def test_an_existing_result_is_refused_and_kept(written, benchmark, model_folder):
+    before = (written.folder / "result.json").read_bytes()
+    with pytest.raises(ConfigError, match="--overwrite"):
+        evaluate("no such model", benchmark, output=written.folder)
+    assert (written.folder / "result.json").read_bytes() == before
+
+
+def test_an_existing_result_is_replaced_where_that_is_asked_for(benchmark, model_folder, tmp_path):
+    for measure in ("AP", "RR"):
+        evaluate(model_folder, benchmark, output=tmp_path / "r", measures=[measure], overwrite=True)
+    assert set(read_evaluation(tmp_path / "r").result.pairs) == {"RR"}
+
+
+def test_bad_input_is_refused_before_any_text_is_encoded(benchmark, model_folder, tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown measure"):
+        evaluate("no such model", benchmark, measures=["MAP"])
+    with pytest.raises(UnknownNameError, match="unknown benchmark"):
+        evaluate("no such model", "xquad")
+    with pytest.raises(DataError, match=r"neither modules\.json nor config\.json"):
+        evaluate(tmp_path, benchmark, output=tmp_path / "result")
+    assert not (tmp_path / "result").exists()
+
+
+def test_damaged_training_facts_are_refused(benchmark, model_folder, tmp_path):
+    load_encoder(str(model_folder)).save_pretrained(str(tmp_path / "m"))
+    (tmp_path / "m" / "evenrank.json").write_text("[1]")
+    with pytest.raises(DataError, match=r"evenrank\.json.*list"):
+        evaluate(tmp_path / "m", benchmark)
+    (tmp_path / "m" / "evenrank.json").write_text("{")
+    with pytest.raises(DataError, match=r"evenrank\.json.*remove it"):
+        evaluate(tmp_path / "m", benchmark)
+
+
+@pytest.mark.parametrize("name", ["per_query", "top", "ranks"])
+def test_a_damaged_table_is_refused(benchmark, model_folder, tmp_path, name):
+    folder = tmp_path / "result"
+    evaluate(model_folder, benchmark, output=folder, measures=["AP"])
+    (folder / f"{name}.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=rf"{name}\.parquet"):
+        read_evaluation(folder)
+    (folder / f"{name}.parquet").unlink()
+    with pytest.raises(DataError, match=rf"{name}\.parquet"):
+        read_evaluation(folder)

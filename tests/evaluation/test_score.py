@@ -1,0 +1,168 @@
+import numpy as np
+import pandas as pd
+import pytest
+import pytrec_eval
+
+from evenrank.benchmarks.benchmark import load_benchmark
+from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.evaluation.score import score
+from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
+from evenrank.ranking.kernel import rank
+
+PEERS = {
+    "AP": ("map", "map"),
+    "RR": ("recip_rank", "recip_rank"),
+    "nDCG@3": ("ndcg_cut.3", "ndcg_cut_3"),
+    "R@3": ("recall.3", "recall_3"),
+    "P@5": ("P.5", "P_5"),
+    "Success@2": ("success.2", "success_2"),
+}
+
+
+@pytest.fixture(scope="module")
+def scores(benchmark, ranking):
+    return score(benchmark, ranking, [*PEERS, *DEFAULT_MEASURES])
+
+
+@pytest.fixture(scope="module")
+def per_query(scores):
+    frame = scores.per_query.to_pandas()
+    return frame.assign(pool=frame["collection_lang"].fillna("all"))
+
+
+def trec_values(benchmark, scores_QD, lang):
+    """What trec_eval says of each query in one pool, which is sorted here by score and position."""
+    langs = np.array(benchmark.languages)[benchmark.collection.langs]
+    pool = np.flatnonzero(np.isin(langs, [lang] if lang != "all" else benchmark.languages))
+    query_ids, ids = benchmark.queries.ids.to_pylist(), benchmark.collection.ids.to_pylist()
+    indptr, relevant = benchmark.relevance.indptr, benchmark.relevance.passages
+    qrels, run = {}, {}
+    for query, query_id in enumerate(query_ids):
+        order = sorted(pool, key=lambda at: (-scores_QD[query, at], at))
+        run[query_id] = {ids[at]: float(-place) for place, at in enumerate(order)}
+        own = set(relevant[indptr[query] : indptr[query + 1]].tolist()) & set(pool.tolist())
+        if own:
+            qrels[query_id] = {ids[at]: 1 for at in own}
+    requests = {request for request, _ in PEERS.values()}
+    return pytrec_eval.RelevanceEvaluator(qrels, requests).evaluate(run)
+
+
+@pytest.mark.parametrize("pool", ["de", "en", "es", "vi", "all"])
+def test_every_query_agrees_with_trec_eval_in_every_pool(benchmark, scores_QD, per_query, pool):
+    theirs = trec_values(benchmark, scores_QD, pool)
+    ours = per_query[per_query["pool"] == pool].set_index("query_id")
+    assert len(ours) == len(benchmark.queries)
+    scored = ours[ours["relevant"] > 0]
+    assert set(scored.index) == set(theirs)
+    for name, (_, key) in PEERS.items():
+        expected = [theirs[query][key] for query in scored.index]
+        assert scored[name].to_numpy() == pytest.approx(expected, abs=1e-9)
+        assert ours.loc[ours["relevant"] == 0, name].isna().all()
+
+
+def test_settings_are_macro_means_over_pairs_of_languages(scores, per_query):
+    for name in PEERS:
+        by_pair = per_query.groupby(["setting", "query_lang", "pool"])[name].mean()
+        for setting, value in by_pair.groupby("setting").mean().items():
+            assert scores.settings[setting][name] == pytest.approx(value, abs=1e-12)
+    assert list(scores.settings) == ["mono", "cross", "multi"]
+
+
+def test_pairs_and_pool_are_means_over_the_scored_queries(scores, per_query):
+    for name in PEERS:
+        pairs = per_query.groupby(["query_lang", "pool"])[name].mean().unstack()
+        ours = pd.DataFrame.from_dict(scores.pairs[name], orient="index")
+        pd.testing.assert_frame_equal(ours, pairs[["de", "en", "es", "vi"]], check_names=False)
+        assert scores.pool[name] == pytest.approx(pairs["all"].to_dict())
+
+
+def test_setting_says_whether_query_and_collection_share_a_language(per_query, benchmark):
+    single = per_query[per_query["pool"] != "all"]
+    same = single["query_lang"] == single["collection_lang"]
+    assert (single["setting"] == np.where(same, "mono", "cross")).all()
+    assert (per_query.loc[per_query["pool"] == "all", "setting"] == "multi").all()
+    assert len(per_query) == len(benchmark.queries) * 5  # th has no passages, so no pool
+
+
+def test_bias_measures_live_in_the_pool_of_all_languages(scores, per_query):
+    multi = per_query["setting"] == "multi"
+    for name in ("rank_distance", "rank_distance_norm", "LPR"):
+        assert per_query.loc[~multi, name].isna().all()
+        means = per_query[multi].groupby("query_lang")[name].mean()
+        assert scores.pool[name] == pytest.approx(
+            means.dropna().to_dict() | dict.fromkeys(means[means.isna()].index)
+        )
+        assert scores.bias[name] == pytest.approx(means.mean())
+    assert scores.pool["LPR"]["th"] is None  # nothing is written in Thai
+    assert set(scores.pool["W"]) == {"de", "en", "es", "th"}
+    assert scores.bias["W"] == pytest.approx(np.mean(list(scores.pool["W"].values())))
+
+
+def test_references_are_taken_over_the_same_queries(scores):
+    # nine questions are answered in de, en, es and vi, one of them not in es
+    least = (8 * 3 + 2) / 9
+    assert scores.references["rank_distance"]["least"] == pytest.approx(least)
+    assert scores.references["rank_distance"]["random"] > least
+    assert scores.references["LPR"]["random"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_scored_queries_are_counted(scores):
+    assert scores.scored == {"de": 9, "en": 9, "es": 9, "th": 9}
+
+
+def test_share_is_beside_the_share_of_the_collection(scores, benchmark, scores_QD):
+    assert scores.share.cutoff == 10
+    assert scores.share.collection == pytest.approx(
+        {"de": 10 / 40, "en": 10 / 40, "es": 10 / 40, "vi": 10 / 40}
+    )
+    best = np.argsort(-scores_QD, axis=1, kind="stable")[:, :10]
+    for lang in ("de", "en", "es", "th"):
+        asked = benchmark.queries.langs == benchmark.languages.index(lang)
+        for code, share in scores.share.by_query_lang[lang].items():
+            there = benchmark.collection.langs[best[asked]] == benchmark.languages.index(code)
+            assert share == pytest.approx(there.mean())
+
+
+def test_a_setting_that_nothing_can_be_scored_in_is_none(benchmark, ranking):
+    from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
+
+    alone = build_benchmark(
+        "alone",
+        benchmark.card,
+        [Query("q", "q", "de", "wer?"), Query("r", "r", "de", "was?")],
+        [Passage("d", "en", "me.")],
+        [("q", "d")],
+    )
+    vectors = np.ones((2, 2), dtype=np.float32)
+    figures = score(alone, rank(vectors, vectors[:1], alone.relevance, alone.offsets), ["AP", "W"])
+    assert figures.settings == {"mono": {"AP": None}, "cross": {"AP": 1.0}, "multi": {"AP": 1.0}}
+    assert figures.bias == {"W": None}
+    assert figures.pairs == {"AP": {"de": {"en": 1.0}}}
+    assert figures.scored == {"de": 1}
+
+
+def test_measures_are_chosen_by_name():
+    assert select_measures(["share@3", "W", "AP", "AP"]).names == ["AP", "W", "share@3"]
+    with pytest.raises(UnknownNameError, match="nearest is 'rank_distance'"):
+        select_measures(["rank_distances"])
+    with pytest.raises(ConfigError, match="one language share"):
+        select_measures(["share@3", "share@5"])
+
+
+def test_random_embeddings_on_xquad_r_have_the_bias_of_a_random_order(real_data):
+    xquad = load_benchmark("xquad-r")
+    generator = np.random.default_rng(0)
+    queries, passages = (
+        generator.standard_normal((size, 8)).astype(np.float32)
+        for size in (len(xquad.queries), len(xquad.collection))
+    )
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    passages /= np.linalg.norm(passages, axis=1, keepdims=True)
+    figures = score(xquad, rank(queries, passages, xquad.relevance, xquad.offsets))
+    assert figures.references["rank_distance"] == pytest.approx({"least": 10, "random": 10_845.83})
+    assert figures.bias["rank_distance"] == pytest.approx(10_846, rel=0.02)
+    assert figures.bias["rank_distance_norm"] == pytest.approx(1, abs=0.02)
+    assert figures.bias["W"] < 0.01
+    assert figures.bias["LPR"] == pytest.approx(1 / 11, abs=0.02)
+    assert figures.settings["mono"]["AP"] < 0.02
+    assert figures.per_query.num_rows == 13_090 * 12
