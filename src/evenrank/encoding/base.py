@@ -1,0 +1,105 @@
+"""Encoders made from scratch: how one is defined, named, configured and built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.registry import Registry
+
+if TYPE_CHECKING:  # imports torch: three seconds
+    from sentence_transformers import SentenceTransformer
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[S]):
+    """How an encoder is made from nothing but texts.
+
+    Attributes:
+        name: Its name in configurations.
+        settings: Its settings, a frozen pydantic model whose fields all have defaults.
+        learning_rate: Peak learning rate of AdamW that suits its initial weights.
+        build: ``(texts, settings, seed) -> encoder``. The same texts, in any order and however
+            often repeated, with the same settings and seed give the same bytes.
+    """
+
+    name: str
+    settings: type[S]
+    learning_rate: float
+    build: Callable[[Iterable[str], S, int], SentenceTransformer]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the builder's docstring."""
+        return (self.build.__doc__ or "").strip().splitlines()[0]
+
+
+ENCODERS: Registry[Recipe[Any]] = Registry("encoder", "evenrank.encoding")
+
+Builder = Callable[[Iterable[str], S, int], "SentenceTransformer"]
+
+
+def encoder(
+    name: str, settings: type[S], *, learning_rate: float
+) -> Callable[[Builder[S]], Builder[S]]:
+    """Return a decorator that registers a builder under ``name`` and leaves it as it is."""
+
+    def register(build: Builder[S]) -> Builder[S]:
+        ENCODERS.register(name, Recipe(name, settings, learning_rate, build))
+        return build
+
+    return register
+
+
+def build_encoder(
+    name: str,
+    texts: Iterable[str],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+) -> SentenceTransformer:
+    """Make an encoder from scratch, its tokenizer trained on ``texts``.
+
+    Args:
+        name: ``static``, ``scratch`` or another registered recipe.
+        texts: Queries and passages, read once; repeated texts count once.
+        settings: Values for fields of the recipe's settings; the others keep their defaults.
+        seed: Source of all randomness.
+
+    Returns:
+        The encoder on the CPU, untrained, with prompts, and cosine as its similarity.
+
+    Raises:
+        UnknownNameError: No recipe, or no setting of it, has that name.
+        ConfigError: A setting has a value that it cannot take.
+        DataError: There is no text.
+    """
+    recipe = ENCODERS.get(name)
+    place = f"encoder {name!r}"
+    values = dict(settings or {})
+    for key in values:
+        if key not in recipe.settings.model_fields:
+            raise UnknownNameError("setting", key, recipe.settings.model_fields, place)
+    try:
+        checked = recipe.settings.model_validate(values)
+    except ValidationError as cause:
+        raise _as_config_error(cause, place) from cause
+    return recipe.build(texts, checked, seed)
+
+
+def _as_config_error(cause: ValidationError, place: str) -> ConfigError:
+    """Turn the first complaint of pydantic into one line."""
+    first = cause.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return ConfigError(
+        f"{place}, {field}" if field else place,
+        repr(first["input"]) if field else "settings that do not go together",
+        first["msg"].removeprefix("Value error, ").lower(),
+        "Correct the value",
+    )
