@@ -1,1 +1,1 @@
-"""Result folders in, tables and one self-contained HTML page out."""
+"""The report room: result folders in; one self-contained HTML page, Markdown or JSON out."""

@@ -1,0 +1,119 @@
+"""From result folders to a report, and to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from evenrank.files import refuse_existing, whole_file
+from evenrank.report.content import Part, Report, SectionContent
+from evenrank.report.entry import Entry, read_entries
+from evenrank.report.rendering.data import render_json
+from evenrank.report.rendering.html import render_html
+from evenrank.report.rendering.markdown import render_markdown
+from evenrank.report.section import Entries, Scope, sections_in_order
+
+Format = Literal["html", "md", "json"]
+RENDERERS: dict[Format, Callable[[Report], str]] = {
+    "html": render_html,
+    "md": render_markdown,
+    "json": render_json,
+}
+
+
+def build_report(folders: Sequence[Path]) -> Report:
+    """Build a report from result folders; results on the same benchmark stand side by side.
+
+    Args:
+        folders: At least one; their order is the order of the report, and the first result on each
+            benchmark is the one that others are compared with.
+
+    Raises:
+        ConfigError: No folder is given, or the same one twice.
+        DataError: A folder is not a result folder.
+    """
+    entries = read_entries(folders)
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.benchmark, []).append(entry)
+    parts = [_benchmark_part(group, list(groups)) for group in groups.values()]
+    about_all = Part(title="All results", lead="", sections=_fill("report", entries))
+    return Report(
+        title="Multilingual retrieval: quality and language bias",
+        lead=_lead(entries, len(groups)),
+        parts=(*parts, about_all),
+    )
+
+
+def write_report(
+    folders: Sequence[Path],
+    output: Path,
+    formats: Sequence[Format] = ("html",),
+    *,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Build a report from result folders and write it; the same folders give the same bytes.
+
+    Args:
+        folders: Result folders, in the order in which the report shows them.
+        output: The file to write; with several formats, each takes its own ending.
+        formats: What to write.
+        overwrite: Replace files that exist.
+
+    Returns:
+        The files, in the order of ``formats``.
+
+    Raises:
+        ConfigError: A file exists and ``overwrite`` is false, or a folder is given twice.
+        DataError: A folder is not a result folder.
+    """
+    paths = {form: report_path(output, form) for form in dict.fromkeys(formats)}
+    for path in paths.values():
+        refuse_existing(path, overwrite=overwrite)
+    report = build_report(folders)
+    for form, path in paths.items():
+        text = RENDERERS[form](report)
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8", newline="\n")
+    return list(paths.values())
+
+
+def report_path(output: Path, form: Format) -> Path:
+    """Return the file for one format: ``output`` with that format's ending.
+
+    >>> report_path(Path("a/report.html"), "md").name, report_path(Path("v1.2"), "html").name
+    ('report.md', 'v1.2.html')
+    """
+    known = output.suffix.removeprefix(".") in RENDERERS
+    return output.with_name((output.stem if known else output.name) + f".{form}")
+
+
+def _benchmark_part(group: Entries, keys: list[tuple[str, str]]) -> Part:
+    facts = group[0].result.benchmark
+    queries, passages = sum(facts.queries.values()), sum(facts.passages.values())
+    namesakes = [name for name, _ in keys if name == facts.name]
+    return Part(
+        # content decides what is comparable, so namesakes of other content stand apart
+        title=facts.name if len(namesakes) == 1 else f"{facts.name} [{facts.fingerprint}]",
+        lead=f"{facts.title}: {len(facts.languages)} languages, {queries:,} queries, "
+        f"{passages:,} passages.",
+        sections=_fill("benchmark", group),
+    )
+
+
+def _fill(scope: Scope, entries: Entries) -> tuple[SectionContent, ...]:
+    return tuple(
+        SectionContent(
+            name=section.name, title=section.title, blocks=tuple(section.content(entries))
+        )
+        for section in sections_in_order(scope)
+        if section.applies(entries)
+    )
+
+
+def _lead(entries: Entries, benchmarks: int) -> str:
+    labels = list(dict.fromkeys(entry.label for entry in entries))
+    named = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
+    plural = "" if benchmarks == 1 else "s"
+    return f"{named} on {benchmarks} benchmark{plural}."

@@ -1,0 +1,1 @@
+"""A report's content as HTML, Markdown and JSON."""

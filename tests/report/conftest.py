@@ -1,0 +1,186 @@
+"""Result folders as the evaluation writes them, from simulated retrievers on words of CLDR."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from babel import Locale
+
+from evenrank.benchmarks.benchmark import Benchmark, Card, Passage, Query, build_benchmark
+from evenrank.evaluation.examples import build_examples
+from evenrank.evaluation.frames import top_table
+from evenrank.evaluation.result import (
+    BenchmarkFacts,
+    ModelFacts,
+    Result,
+    read_result,
+    write_result,
+)
+from evenrank.evaluation.score import score
+from evenrank.files import fingerprint_of, whole_folder
+from evenrank.ranking.ranks import Ranking
+
+LANGUAGES = ("ar", "de", "en", "tr")
+TERRITORIES = (
+    *("AT", "BR", "CA", "CN", "DE", "EG", "ES", "FR", "GB", "GR", "IN"),
+    *("IT", "JP", "KE", "MX", "NG", "PL", "RU", "TR", "US", "VN", "ZA"),
+)
+
+
+@dataclass(frozen=True)
+class Retriever:
+    """A simulated model: how far it prefers the query's language, and how well it understands."""
+
+    label: str
+    own_language: float
+    own_answer: float
+    foreign_answer: float
+    seed: int
+
+
+RETRIEVERS = (
+    Retriever("x-x-mono", own_language=1.5, own_answer=3.6, foreign_answer=2.4, seed=1),
+    Retriever("x-y", own_language=0.3, own_answer=3.3, foreign_answer=2.9, seed=2),
+    Retriever("hybrid", own_language=0.4, own_answer=3.7, foreign_answer=3.1, seed=3),
+)
+
+
+def make_benchmark(name: str, languages=LANGUAGES, territories=TERRITORIES) -> Benchmark:
+    """Questions for the names of territories; the first one lacks its last translation."""
+    queries, passages, qrels = [], [], []
+    for lang in languages:
+        names = Locale.parse(lang).territories
+        for place, code in enumerate(territories):
+            if place == 0 and lang == languages[-1]:
+                continue
+            queries.append(Query(f"q-{code}-{lang}", code, lang, f"{names[code]}?"))
+            passages.append(Passage(f"p-{code}-{lang}", lang, f"{names[code]} ({code}), 2024."))
+            passages.append(Passage(f"d-{code}-{lang}", lang, f"{code}: {names[code][::-1]}"))
+    answers = {query.parallel_id: [] for query in queries}
+    for passage in passages:
+        kind, code, _ = passage.id.split("-")
+        if kind == "p":
+            answers[code].append(passage.id)
+    for query in queries:
+        qrels += [(query.id, answer) for answer in answers[query.parallel_id]]
+    card = Card(
+        title=f"Territories ({name})",
+        source="https://cldr.unicode.org",
+        licence="Unicode-3.0",
+        citation="Unicode CLDR",
+    )
+    return build_benchmark(name, card, queries, passages, qrels)
+
+
+def simulate(benchmark: Benchmark, retriever: Retriever, top: int = 10) -> Ranking:
+    """Rank by random scores to which relevance and the query's own language add."""
+    rng = np.random.Generator(np.random.PCG64(retriever.seed))
+    queries, collection = benchmark.queries, benchmark.collection
+    same_QD = queries.langs[:, None] == collection.langs[None, :]
+    ease_L = np.linspace(0.5, -0.5, len(benchmark.languages))
+    scores_QD = rng.normal(size=same_QD.shape) + retriever.own_language * same_QD
+    owner = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
+    answer = benchmark.relevance.passages
+    own = same_QD[owner, answer]
+    scores_QD[owner, answer] += np.where(own, retriever.own_answer, retriever.foreign_answer)
+    scores_QD[owner, answer] += ease_L[collection.langs[answer]] + ease_L[queries.langs[owner]]
+    above = [
+        [
+            int((scores_QD[q, start:end] > scores_QD[q, d]).sum())
+            for start, end in zip(benchmark.offsets[:-1], benchmark.offsets[1:], strict=True)
+        ]
+        for q, d in zip(owner, answer, strict=True)
+    ]
+    best = np.argsort(-scores_QD, axis=1, kind="stable")[:, :top]
+    return Ranking(
+        above=np.array(above, dtype=np.int32),
+        scores=scores_QD[owner, answer].astype(np.float32),
+        top_passages=best.astype(np.int64),
+        top_scores=np.take_along_axis(scores_QD, best, axis=1).astype(np.float32),
+    )
+
+
+def write_sample(folder: Path, benchmark: Benchmark, retriever: Retriever) -> Path:
+    """Write the result folder of a simulated retriever."""
+    ranking = simulate(benchmark, retriever)
+    scores = score(benchmark, ranking)
+    figures = {name: value for name, value in vars(scores).items() if name != "per_query"}
+    card = {name: value for name, value in asdict(benchmark.card).items() if name != "note"}
+    languages = list(benchmark.languages)
+    counts = np.bincount(benchmark.queries.langs, minlength=len(languages)).tolist()
+    sizes = np.diff(benchmark.offsets).tolist()
+    pace = 50 * (1 + retriever.seed)
+    log = [
+        {"step": step, "loss": 4 / (1 + step / pace), "dev": 0.9 - 1 / (2 + step / pace)}
+        for step in range(10, 401, 10)
+    ]
+    result = Result(
+        created="2025-01-02T03:04:05Z",
+        benchmark=BenchmarkFacts(
+            name=benchmark.name,
+            fingerprint=benchmark.fingerprint,
+            languages=languages,
+            queries=dict(zip(languages, counts, strict=True)),
+            passages=dict(zip(languages, sizes, strict=True)),
+            **card,
+        ),
+        model=ModelFacts(
+            label=retriever.label,
+            path=f"models/{retriever.label}",
+            fingerprint=fingerprint_of(repr(retriever)),
+            dimension=256,
+            query_prompt="Query: ",
+            passage_prompt="Passage: ",
+            training={
+                "strategy": retriever.label,
+                "seed": retriever.seed,
+                "languages": languages,
+                "config": {"batch_size": 64, "temperature": 0.05},
+                "log": log,
+            },
+        ),
+        examples=build_examples(benchmark, ranking),
+        versions={"evenrank": "0.1.0", "numpy": "2.0"},
+        timings={"encode": 1.25, "rank": 0.5},
+        config={"measures": ["AP"], "top_k": 10},
+        **figures,
+    )
+    with whole_folder(folder) as part:
+        write_result(part, result, scores.per_query, top_table(benchmark, ranking))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory) -> list[Path]:
+    """Three models on two benchmarks of four languages: six result folders."""
+    root = tmp_path_factory.mktemp("results")
+    half = TERRITORIES[: len(TERRITORIES) // 2]
+    benchmarks = [make_benchmark("territories"), make_benchmark("half", territories=half)]
+    return [
+        write_sample(root / benchmark.name / retriever.label, benchmark, retriever)
+        for benchmark in benchmarks
+        for retriever in RETRIEVERS
+    ]
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """A function that copies a result folder with some parts of its ``result.json`` replaced."""
+
+    def edit(folder: Path, name: str = "edited", **changes) -> Path:
+        result = read_result(folder)
+        for path, value in changes.items():
+            field, _, inner = path.partition("__")
+            if inner:
+                value = getattr(result, field).model_copy(update={inner: value})
+            result = result.model_copy(update={field: value})
+        copy = tmp_path / name
+        shutil.copytree(folder, copy)
+        (copy / "result.json").write_text(result.model_dump_json(), encoding="utf-8")
+        return copy
+
+    return edit

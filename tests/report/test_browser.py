@@ -1,0 +1,77 @@
+"""The page in a browser, where there is one."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from evenrank.report.build import build_report
+from evenrank.report.rendering.html import render_html
+
+PHONE, DESKTOP = 390, 1280
+
+MEASURE = """
+<!DOCTYPE html><body><iframe srcdoc="{page}" style="border: 0; width: {width}px; height: 800px">
+</iframe><pre></pre><script>
+addEventListener("load", () => {{
+  const {{contentDocument: page, contentWindow: view}} = document.querySelector("iframe");
+  const box = (element) => element.getBoundingClientRect();
+  document.querySelector("pre").textContent = JSON.stringify({{
+    width: page.documentElement.clientWidth,
+    needed: page.documentElement.scrollWidth,
+    requests: view.performance.getEntriesByType("resource").length,
+    drawings: [...page.querySelectorAll(".plot svg")].map((svg) => box(svg).width),
+    tables: [...page.querySelectorAll("details[open] table, section > .scroll table")].length,
+    direction: view.getComputedStyle(page.querySelector(".answers [lang=ar]")).direction,
+  }});
+}});
+</script>
+"""
+
+
+def dump(browser, path, profile):
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"),
+        *("--disable-background-networking", "--no-first-run", f"--user-data-dir={profile}"),
+        *("--dump-dom", path.as_uri()),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory):
+    """A function that shows a page at some width and returns what it measures."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    folder = tmp_path_factory.mktemp("browser")
+    trial = folder / "trial.html"
+    trial.write_text("<p id=works>works</p>", encoding="utf-8")
+    if "works" not in dump(browser, trial, folder / "profile"):
+        pytest.skip("chromium does not start on this machine")
+
+    def measure(page, width):
+        path = folder / f"{width}.html"
+        # without its policy, so that a request would show
+        free = re.sub(r"<meta http-equiv[^>]*>", "", page)
+        text = MEASURE.format(page=html.escape(free), width=width)
+        path.write_text(text.strip(), encoding="utf-8")
+        found = re.search(r"<pre>(.*?)</pre>", dump(browser, path, folder / "profile"))
+        return json.loads(html.unescape(found[1]))
+
+    return measure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_the_page_fits_and_asks_for_nothing(samples, edited, browse, width):
+    long_label = edited(samples[1], model__label="a-label-without-any-break-" * 6)
+    found = browse(render_html(build_report([samples[0], long_label])), width)
+    assert found["needed"] <= found["width"] <= width
+    assert found["requests"] == 0
+    assert found["direction"] == "rtl"
+    assert found["tables"] > 10
+    assert all(0 < drawn <= width for drawn in found["drawings"])

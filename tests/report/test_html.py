@@ -1,0 +1,175 @@
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pytest
+
+from evenrank.evaluation.result import read_result
+from evenrank.report.build import build_report
+from evenrank.report.drawing.heatmap import DARK, FAINTEST
+from evenrank.report.rendering.html import render_html
+
+HOSTILE = """</title></svg><script>alert('1')</script><img src="http://evil.example/x" onerror=a>"""
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and whether every element is closed where it should."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts, self.stack = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.stack == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.stack:
+            self.texts.append(data)
+
+    def values(self, name):
+        return [attrs[name] for _, attrs in self.elements if name in attrs]
+
+    def tags(self):
+        return {tag for tag, _ in self.elements}
+
+
+@pytest.fixture(scope="module")
+def page(samples):
+    return Page(render_html(build_report(samples)))
+
+
+def hostile(samples, edited):
+    """A result whose every text is an attack."""
+    result = read_result(samples[0])
+    example = result.examples[0]
+    answers = [answer.model_copy(update={"text": HOSTILE}) for answer in example.answers]
+    attack = example.model_copy(update={"text": HOSTILE, "answers": answers, "query_id": HOSTILE})
+    card = {"name": HOSTILE, "title": HOSTILE, "source": f"javascript:{HOSTILE}"}
+    training = {"strategy": HOSTILE, "config": {HOSTILE: HOSTILE}, "log": [{"step": 1, "loss": 1}]}
+    return edited(
+        samples[0],
+        benchmark=result.benchmark.model_copy(update=card),
+        model=result.model.model_copy(
+            update={
+                "label": HOSTILE,
+                "path": HOSTILE,
+                "query_prompt": HOSTILE,
+                "training": training,
+            }
+        ),
+        examples=[attack],
+        bias={**result.bias, HOSTILE: 0.5},
+        versions={HOSTILE: HOSTILE},
+        timings={HOSTILE: 1.0},
+        created=HOSTILE,
+    )
+
+
+def test_the_page_is_well_formed(page):
+    assert {"svg", "table", "details", "figure"} <= page.tags()
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    anchors = [link[1:] for link in page.values("href") if link.startswith("#")]
+    assert set(anchors) <= set(ids)
+
+
+def test_nothing_leaves_the_page(page):
+    assert not {"script", "img", "iframe", "object", "form"} & page.tags()
+    assert page.values("src") == []
+    assert {link for link in page.values("href") if not link.startswith("#")} == {"data:,"}
+    style = (files("evenrank.report") / "templates" / "report.css").read_text()
+    assert "url(" not in style
+    assert "@import" not in style
+    (policy,) = (attrs["content"] for _, attrs in page.elements if "http-equiv" in attrs)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+
+
+def test_hostile_texts_stay_texts(samples, edited):
+    page = Page(render_html(build_report([hostile(samples, edited)])))
+    assert not {"script", "img"} & page.tags()
+    assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
+    shown = "".join(page.texts)
+    assert shown.count("alert('1')") > 15
+    titles = [attrs for tag, attrs in page.elements if tag == "title"]
+    assert len(titles) > 5  # of the page and of each drawing
+
+
+def test_texts_carry_their_language_and_find_their_direction(page):
+    quotes = [attrs for _, attrs in page.elements if attrs.get("dir") == "auto"]
+    assert {"ar", "de", "en", "tr"} <= {attrs["lang"] for attrs in quotes}
+    assert len([attrs for attrs in quotes if attrs["lang"] == "ar"]) >= 6
+
+
+def test_every_drawing_and_table_says_what_it_is(page):
+    drawings = [attrs for tag, attrs in page.elements if tag == "svg" and "role" in attrs]
+    ids = set(page.values("id"))
+    assert len(drawings) == 2 * (3 + 2 + 2 + 3) + 2
+    assert all(attrs["aria-labelledby"] in ids for attrs in drawings)
+    assert all(attrs["aria-label"] for tag, attrs in page.elements if tag == "table")
+
+
+def test_the_best_of_a_column_is_bold(samples):
+    page = render_html(build_report(samples[:2]))
+    best = max(read_result(folder).settings["cross"]["AP"] for folder in samples[:2])
+    assert f"<strong>{best:.4f}</strong>" in page
+    assert "higher is better" in page
+    assert "<strong>" not in render_html(build_report(samples[:1]))
+
+
+def themes():
+    """The colours of the light and of the dark page, by property."""
+    style = (files("evenrank.report") / "templates" / "report.css").read_text()
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    colours = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in (light, dark)]
+    assert colours[0].keys() == colours[1].keys()
+    return colours
+
+
+def contrast(left, right):
+    """The contrast ratio of two colours, as the WCAG defines it."""
+    linear = [
+        [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in rgb]
+        for rgb in (left, right)
+    ]
+    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
+    return (high + 0.05) / (low + 0.05)
+
+
+def channels(colour):
+    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_and_marks_can_be_told_from_the_page(theme):
+    colours = {name: channels(colour) for name, colour in themes()[theme].items()}
+    for name in ("ink", "muted", "link"):
+        assert contrast(colours[name], colours["paper"]) > 4.5, name
+    for name in colours:
+        if name.startswith("series"):
+            assert contrast(colours[name], colours["paper"]) > 3, name
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("colour", ["more", "less"])
+def test_numbers_can_be_read_on_every_shade_of_a_heat_map(theme, colour):
+    colours = {name: channels(value) for name, value in themes()[theme].items()}
+    for percent in range(round(100 * FAINTEST), 101):
+        strength = percent / 100
+        cell = [
+            strength * over + (1 - strength) * under
+            for over, under in zip(colours[colour], colours["paper"], strict=True)
+        ]
+        text = colours["paper" if strength >= DARK else "ink"]
+        assert contrast(cell, text) > 3.9, (colour, strength)
