@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 64
 TOP_K = 100
+MARKER = "result.json"
+"""Only a folder that holds this file is ever replaced."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def evaluate(
         top_k: Passages to keep from the top of the pool of all languages, for the run, the
             examples and the language share; at least the cutoff of the share.
         run: Write ``run.trec`` and ``qrels.trec`` as well.
-        overwrite: Replace a result folder that exists.
+        overwrite: Replace a result folder that exists; nothing else is ever replaced.
 
     Raises:
         ConfigError: A measure or benchmark is unknown, or ``output`` exists.
@@ -78,7 +80,7 @@ def evaluate(
     """
     selection = select_measures(measures)
     if output is not None:
-        refuse_existing(output, overwrite=overwrite)
+        refuse_existing(output, overwrite=overwrite, marker=MARKER)
     data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     if run:
         check_trec_ids(data)
@@ -101,7 +103,7 @@ def evaluate(
         "ranks": ranks_table(data, ranking),
     }
     if output is not None:
-        with whole_folder(output, overwrite=overwrite) as folder:
+        with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
             write_result(folder, result, **tables)
             if run:
                 write_trec(folder, data, ranking, facts.label)
