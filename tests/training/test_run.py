@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import orjson
@@ -144,3 +146,18 @@ def test_bad_settings_are_one_clear_error(config, changes, error, message):
     with pytest.raises(error, match=message):
         train(settings)
     assert not settings.output.exists()
+
+
+def test_two_processes_share_every_batch(config, tmp_path):
+    """The same batches, split in two with negatives from both, give the same model but for sums."""
+    settings = config(output=tmp_path / "two", dev_fraction=0.0, batch_size=16)
+    path = tmp_path / "config.json"
+    path.write_text(settings.model_dump_json())
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", "0", "-m", "evenrank", "train", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone = train(settings.model_copy(update={"output": tmp_path / "one"}))
+    np.testing.assert_allclose(weights(tmp_path / "two"), weights(alone.folder), atol=0.02)
+    facts = orjson.loads((tmp_path / "two" / "run.json").read_bytes())
+    assert (facts["status"], facts["processes"]) == ("finished", 2)

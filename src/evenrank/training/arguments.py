@@ -20,6 +20,7 @@ from evenrank.training.config import TrainConfig
 from evenrank.training.dev import Selection
 from evenrank.training.folder import RunFolder
 from evenrank.training.pairs import sampler_of
+from evenrank.training.processes import processes
 
 
 def make_loss(model: SentenceTransformer, config: TrainConfig) -> torch.nn.Module:
@@ -32,7 +33,7 @@ def make_loss(model: SentenceTransformer, config: TrainConfig) -> torch.nn.Modul
     """
     options: dict[str, Any] = {
         "scale": 1 / config.temperature,
-        "gather_across_devices": config.gather_negatives,
+        "gather_across_devices": config.gather_negatives and processes() > 1,
     }
     if config.mini_batch_size is None:
         plain: torch.nn.Module = MultipleNegativesRankingLoss(model, **options)

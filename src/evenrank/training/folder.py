@@ -72,14 +72,13 @@ class RunFolder:
         return steps[max(steps)] if steps else None
 
 
-def check_output(config: TrainConfig, *, overwrite: bool, resume: bool) -> RunFolder:
-    """Return the run folder to make or to take up, without touching it yet.
+def check_output(folder: RunFolder, config: TrainConfig, *, overwrite: bool, resume: bool) -> None:
+    """Refuse a folder that can be neither made nor taken up; nothing is touched yet.
 
     Raises:
         ConfigError: The folder holds something and neither flag says what to do with it; it is not
             a run folder; it is finished; or its configuration is another one.
     """
-    folder = RunFolder(config.output)
     occupied = folder.path.exists() and any(folder.path.iterdir())
     if occupied and not folder.facts.exists():
         raise ConfigError(
@@ -95,7 +94,6 @@ def check_output(config: TrainConfig, *, overwrite: bool, resume: bool) -> RunFo
             "a new folder",
             "Use --resume to go on with it, or --overwrite" if unfinished else "Use --overwrite",
         )
-    return folder
 
 
 def begin_run(folder: RunFolder, *, resume: bool) -> None:

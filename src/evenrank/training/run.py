@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from evenrank.training.dev import Selection, make_selection, split_dev
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
 from evenrank.training.model import make_model
 from evenrank.training.pairs import PairDataset
+from evenrank.training.processes import is_first_process, processes
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ def train(config: TrainConfig, *, overwrite: bool = False, resume: bool = False)
         DataError: A corpus or model cannot be read.
         KeyboardInterrupt: The run was interrupted; it can be resumed.
     """
-    folder = check_output(config, overwrite=overwrite, resume=resume)
+    folder = RunFolder(config.output)
+    if is_first_process():
+        check_output(folder, config, overwrite=overwrite, resume=resume)
     strategy = make_strategy(config.strategy, config.alpha)
     opened = [
         open_corpus(source, where=config.where, languages=config.languages)
@@ -84,16 +86,18 @@ def train(config: TrainConfig, *, overwrite: bool = False, resume: bool = False)
     set_seed(config.seed)
     model, learning_rate = make_model(config, corpora)
     trainer = _make_trainer(config, folder, model, dataset, selection, learning_rate)
-    begin_run(folder, resume=resume)  # all that can be refused has been
-    write_facts(
-        folder,
-        config,
-        "running",
-        strategy=strategy.name,
-        steps=plan.total_steps,
-        data={corpus.name: corpus.fingerprint for corpus in corpora},
-        dev={corpus.name: corpus.fingerprint for corpus in dev},
-    )
+    if is_first_process():  # all that can be refused has been
+        begin_run(folder, resume=resume)
+        write_facts(
+            folder,
+            config,
+            "running",
+            strategy=strategy.name,
+            steps=plan.total_steps,
+            processes=processes(),
+            data={corpus.name: corpus.fingerprint for corpus in corpora},
+            dev={corpus.name: corpus.fingerprint for corpus in dev},
+        )
     seconds = _run(trainer, folder, plan.total_steps, resume=resume)
     return _finish(config, folder, model, corpora, strategy.name, seconds)
 
@@ -136,7 +140,7 @@ def _run(
     with StopOnSignal() as stop, bar("Training", total=steps, unit="steps") as progress:
         trainer.add_callback(stop)
         trainer.add_callback(ShowProgress(progress))
-        if trainer.is_world_process_zero():
+        if is_first_process():
             trainer.add_callback(WriteLog(folder.log))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.caught is not None:
@@ -153,8 +157,8 @@ def _finish(
     seconds: float,
 ) -> TrainedRun:
     """Save the model with what made it, and drop the checkpoints."""
-    log = read_log(folder)
-    if int(os.environ.get("RANK", "0")) == 0:
+    log = read_log(folder) if is_first_process() else []
+    if is_first_process():
         model.save_pretrained(str(folder.model))
         training = {
             "strategy": strategy,
