@@ -74,14 +74,18 @@ class _BadRows:
     """Raises the first error, or writes down all."""
 
     def __init__(self, path: Path, counts: Counts, strict: bool) -> None:
+        self.first: DataError | None = None
         self._file = path.open("wb")
         self._counts = counts
         self._strict = strict
-        self.close = self._file.close
+
+    def close(self) -> None:
+        self._file.close()
 
     def add(self, error: DataError, raw: str) -> None:
         if self._strict:
             raise error
+        self.first = self.first or error
         reason = f"found {error.found}, expected {error.expected}"
         record = {"place": error.place, "reason": reason, "raw": raw}
         self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
@@ -97,11 +101,15 @@ def convert(source: Source, request: Request, folder: Path) -> None:
         ConfigError: The filter names a column that the source has not.
     """
     counts = Counts()
+    if all(part.lang for part in source.parts):  # no need to read everything to know
+        _check_languages(source, request, _named_languages(source), counts)
     with closing(_BadRows(folder / "skipped.jsonl", counts, request.strict)) as bad:
         with closing(RowWriter(folder / "rows.arrow")) as writer:
             for part, number, values in _good_rows(source, request, counts, bad):
                 writer.add(values, part, number)
-        _check_languages(source, request, writer, counts)
+        if not writer.languages and bad.first:
+            raise _nothing_good(source, bad.first)
+        _check_languages(source, request, writer.languages, counts)
         table = map_rows(folder)
         index = index_rows(table)
         for again, first in index.repeated.tolist():
@@ -208,20 +216,33 @@ def _check_columns(where: Filter, seen: Iterable[str]) -> None:
         )
 
 
-def _check_languages(source: Source, request: Request, writer: RowWriter, counts: Counts) -> None:
+def _check_languages(source: Source, request: Request, there: set[str], counts: Counts) -> None:
     """Refuse to go on without rows, or without a language that was asked for."""
-    missing = sorted((request.languages or frozenset()) - writer.languages)
-    if writer.languages and not missing:
-        return
-    there = writer.languages | {part.lang for part in source.parts if part.lang}
-    raise DataError(
-        source.name,
-        f"no rows in {', '.join(missing)}" if missing else "no rows",
-        f"at least one ({counts.read} read, {counts.filtered} left out by the filter, "
-        f"{counts.other_languages} in other languages, {counts.skipped} bad; "
-        f"languages with rows: {', '.join(sorted(there)) or 'none'})",
-        "Correct the source, the filter or the languages",
-    )
+    missing = sorted((request.languages or frozenset()) - there)
+    if missing:
+        raise DataError(
+            source.name,
+            f"no rows in {', '.join(missing)}",
+            f"languages that it has: {', '.join(sorted(there | _named_languages(source)))}",
+            "Correct the languages, or the filter",
+        )
+    if not there:
+        raise DataError(
+            source.name,
+            f"no rows ({counts.read} read, {counts.filtered} left out by the filter)",
+            "at least one",
+            "Correct the source or the filter",
+        )
+
+
+def _named_languages(source: Source) -> set[str]:
+    """Return the languages that the parts say they are in."""
+    return {part.lang for part in source.parts if part.lang is not None}
+
+
+def _nothing_good(source: Source, first: DataError) -> DataError:
+    found = f"no good row; the first bad one is {first.place} with {first.found}"
+    return DataError(source.name, found, first.expected, "Mend the source")
 
 
 def _raw(row: Row | Unreadable) -> str:

@@ -69,9 +69,9 @@ def open_corpus(
     >>> corpus.languages, len(corpus), corpus.column("passage", corpus.first_rows)
     (('en',), 1, ['Ada.'])
     """
-    return open_counted(
-        source, where=where, languages=languages, skip_bad=skip_bad, name=name
-    ).corpus
+    opened = open_counted(source, where=where, languages=languages, skip_bad=skip_bad, name=name)
+    _log(opened, skip_bad)
+    return opened.corpus
 
 
 def open_counted(
@@ -82,7 +82,7 @@ def open_counted(
     skip_bad: Path | None = None,
     name: str | None = None,
 ) -> Opened:
-    """Open a parallel corpus and count what was left out; see :func:`open_corpus`."""
+    """Open a parallel corpus and return what was left out, too; see :func:`open_corpus`."""
     request = Request(
         where=parse_filter(where) if where is not None else None,
         languages=_normalised(languages),
@@ -104,7 +104,6 @@ def open_counted(
     if skip_bad is not None:
         with whole_file(skip_bad) as part:
             shutil.copyfile(folder / "skipped.jsonl", part)
-    _log(corpus, counts, skip_bad)
     return Opened(corpus, counts)
 
 
@@ -124,6 +123,8 @@ def _converted(source: Source, request: Request) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):  # processes of one job convert once, not each
         if not _usable(folder, request):
+            for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a process that died
+                shutil.rmtree(left, ignore_errors=True)
             with whole_folder(folder, overwrite=True) as part:
                 convert(source, request, part)
             _remove_older(folder, view)
@@ -155,18 +156,16 @@ def _refuse_inside(source: Path, skip_bad: Path) -> None:
         )
 
 
-def _log(corpus: ParallelCorpus, counts: Counts, skip_bad: Path | None) -> None:
-    for amount, what in (
-        (counts.filtered, "left out by the filter"),
-        (counts.other_languages, "in languages not asked for"),
-    ):
-        if amount:
-            logger.info("%s: %d of %d rows %s", corpus.name, amount, counts.read, what)
-    if counts.skipped:
-        logger.warning(
-            "%s: skipped %d bad rows of %d, written to %s",
-            corpus.name,
-            counts.skipped,
+def _log(opened: Opened, skip_bad: Path | None) -> None:
+    name, counts = opened.corpus.name, opened.counts
+    if counts.filtered or counts.other_languages:
+        logger.info(
+            "%s: of %d rows, %d left out by the filter and %d in languages not asked for",
+            name,
             counts.read,
-            skip_bad,
+            counts.filtered,
+            counts.other_languages,
         )
+    if counts.skipped:
+        text = "%s: skipped %d bad rows of %d, written to %s"
+        logger.warning(text, name, counts.skipped, counts.read, skip_bad)

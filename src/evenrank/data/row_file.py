@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import os
 from array import array
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class RowWriter:
 
     def __init__(self, path: Path) -> None:
         self.languages: set[str] = set()
-        self._file = pa.OSFile(str(path), "wb")
+        self._file = path.open("wb")
         self._writer = pa.ipc.new_file(self._file, SCHEMA)
         self._digest = hashlib.sha256()
         self._batch: list[Values] = []
@@ -65,6 +66,8 @@ class RowWriter:
         if self._batch:
             self._flush()
         self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
         self._file.close()
 
     def _flush(self) -> None:

@@ -105,21 +105,26 @@ def values_of(row: Row, part: Part, number: int) -> Values:
 def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list of them
     name = field.name if field.name in row else field.alias
     value = row.get(name)
-    if value is None and not field.required:
+    if isinstance(value, str) and field.kind != "texts":
+        if value and not value.isspace():
+            return value
+        if field.kind == "label":
+            return None
+    elif value is None and not field.required:
         return None
-    if field.kind == "texts":
+    elif field.kind == "texts":
         if isinstance(value, list) and all(map(_is_text, value)):
             return value
-    elif _is_text(value):
-        return value
-    elif field.kind == "label" and isinstance(value, str):
-        return None
-    elif field.kind != "text" and isinstance(value, int) and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool) and field.kind != "text":
         return str(value)
-    if name not in row:
-        either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
-        raise _Wrong(f"no field {either} among {', '.join(row) or 'none'}", field.expected)
-    raise _Wrong(f"field {name!r} with {_describe(value)}", field.expected)
+    raise _wrong(row, field, name, value)
+
+
+def _wrong(row: Row, field: Field, name: str, value: object) -> _Wrong:
+    if name in row:
+        return _Wrong(f"field {name!r} with {_describe(value)}", field.expected)
+    either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
+    return _Wrong(f"no field {either} among {', '.join(row) or 'none'}", field.expected)
 
 
 def _is_text(value: object) -> bool:

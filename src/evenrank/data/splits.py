@@ -56,30 +56,27 @@ def split_corpus(
     """
     _check(fractions, seed)
     unit_of_item, labels = _units(corpus, by)
-    sizes = np.bincount(unit_of_item, minlength=len(labels))
+    order = _drawn_order(labels, seed)
+    place_of_item = np.argsort(order)[unit_of_item]
+    sizes = np.bincount(place_of_item, minlength=len(labels))
     targets = np.array(list(fractions.values())) * len(corpus)
-    part_of_unit = _cut(labels, sizes, targets, seed)
+    middles = np.cumsum(sizes) - sizes / 2  # a unit goes where most of it lies
+    part_of_unit = np.searchsorted(np.cumsum(targets)[:-1], middles, side="right")
     _balance(part_of_unit, sizes, targets)
     parts = {}
     for number, name in enumerate(fractions):
-        items = np.flatnonzero(part_of_unit[unit_of_item] == number)
+        items = np.flatnonzero(part_of_unit[place_of_item] == number)
         if not len(items):
             raise _empty_part(corpus, name, by, len(labels))
         parts[name] = corpus.select(items, f"{corpus.name}:{name}")
     return parts
 
 
-def _cut(
-    labels: list[str], sizes: NDArray[np.int64], targets: NDArray[np.float64], seed: int
-) -> NDArray[np.int64]:
-    """Return the part of each unit: units in the order of their hashes, cut at the targets."""
+def _drawn_order(labels: list[str], seed: int) -> NDArray[np.int64]:
+    """Return units in an order that is random, but follows from the seed and their labels alone."""
     keys = [blake2b(label.encode(), key=str(seed).encode(), digest_size=8) for label in labels]
     hashes = np.array([int.from_bytes(key.digest()) for key in keys], dtype=np.uint64)
-    order = np.argsort(hashes, kind="stable")
-    middles = np.cumsum(sizes[order]) - sizes[order] / 2  # a unit goes where most of it lies
-    part_of_unit = np.empty(len(labels), dtype=np.int64)
-    part_of_unit[order] = np.searchsorted(np.cumsum(targets)[:-1], middles, side="right")
-    return part_of_unit
+    return np.argsort(hashes)
 
 
 def _balance(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import orjson
 
@@ -19,7 +17,6 @@ from evenrank.errors import DataError
 SUFFIXES = (".jsonl", ".jsonl.gz")
 
 _CHUNK_LINES = 1024
-_BUFFER_BYTES = 1 << 18
 
 
 def stem(path: Path) -> str:
@@ -38,7 +35,8 @@ def _read(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
     number = position = 0
     with path.open("rb") as file:
         try:
-            for number, line in enumerate(_decompressed(file, path), 1):
+            lines = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            for number, line in enumerate(lines, 1):
                 if line.isspace():
                     continue
                 rows.append((number, _parse(path, number, line)))
@@ -50,23 +48,16 @@ def _read(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
         yield Chunk(rows, file.tell() - position)
 
 
-def _decompressed(file: BinaryIO, path: Path) -> BinaryIO:
-    if path.suffix != ".gz":
-        return file
-    unpacked = cast(io.RawIOBase, gzip.GzipFile(fileobj=file))
-    return cast(BinaryIO, io.BufferedReader(unpacked, _BUFFER_BYTES))
-
-
 def _parse(path: Path, number: int, line: bytes) -> Row | Unreadable:
     if number == 1:
         line = line.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
     try:
         value = orjson.loads(line)
+        if isinstance(value, dict):
+            return value
         found = f"{type(value).__name__} {_clip(line)}"
     except orjson.JSONDecodeError as cause:
-        value, found = None, _diagnosis(line, cause)
-    if isinstance(value, dict):
-        return value
+        found = _diagnosis(line, cause)
     error = DataError(
         f"{path}:{number}",
         found,
