@@ -89,7 +89,7 @@ def open_counted(
         strict=skip_bad is None,
     )
     if skip_bad is not None:
-        _refuse_inside(Path(source), skip_bad)
+        refuse_inside(source, skip_bad)
     found = open_source(str(source))
     try:
         folder = _converted(found, request)
@@ -148,9 +148,13 @@ def _remove_older(folder: Path, view: str) -> None:
             shutil.rmtree(older, ignore_errors=True)
 
 
-def _refuse_inside(source: Path, skip_bad: Path) -> None:
-    """Refuse to write what is skipped over or into the source itself."""
-    if source.exists() and skip_bad.resolve().is_relative_to(source.resolve()):
+def refuse_inside(source: str | Path, skip_bad: Path) -> None:
+    """Refuse to write what is skipped over or into the source itself.
+
+    Raises:
+        ConfigError: ``skip_bad`` is a file of the source.
+    """
+    if Path(source).exists() and skip_bad.resolve().is_relative_to(Path(source).resolve()):
         raise ConfigError(
             str(skip_bad), "a file of the source itself", "another place", "Name a file elsewhere"
         )
