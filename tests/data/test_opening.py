@@ -22,6 +22,7 @@ GOOD = {"id": "1", "lang": "en", "query": "Who won?", "passage": "The Broncos wo
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("EVENRANK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EVENRANK_QUIET", raising=False)
     return tmp_path / "cache" / "corpora"
 
 
@@ -72,6 +73,13 @@ def test_a_source_changed_within_its_size_is_read_again(write_lines):
     write_lines("a.jsonl", [GOOD | {"id": "2"}])
     os.utime(path, ns=(1, 1))
     assert open_corpus(path).column("id", np.array([0])) == ["2"]
+
+
+def test_a_source_changed_within_a_tick_of_the_clock_is_read_again(write_lines):
+    for item in ("1", "22"):
+        path = write_lines("a.jsonl", [GOOD | {"id": item}])
+        os.utime(path, ns=(1, 1))
+        assert open_corpus(path).column("id", np.array([0])) == [item]
 
 
 def test_a_new_file_in_a_folder_changes_the_source(write_lines, tmp_path):
@@ -159,13 +167,14 @@ def _rows_of(path: Path) -> int:
     return int(open_corpus(path).table.num_rows)
 
 
-def test_processes_that_open_one_source_together_all_get_it(rows, write_lines, cache):
+def test_processes_that_open_one_source_together_convert_it_once(rows, write_lines, cache, capfd):
     path = write_lines(
         "a.jsonl", [row | {"id": f"{n} {row['id']}"} for n in range(200) for row in rows]
     )
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         counts = pool.map(_rows_of, [path] * 6, chunksize=1)
     assert counts == [200 * len(rows)] * 6
+    assert capfd.readouterr().err.count("Reading a ...") == 1
     assert len(converted(cache)) == 1
 
 
