@@ -71,20 +71,8 @@ class ParallelCorpus:
         return np.ascontiguousarray(self.rows[np.arange(len(self)), first])
 
     def column(self, name: str, rows: NDArray[Any]) -> list[Any]:
-        """Return the values of a column at the given rows, as Python objects.
-
-        Only the wanted values are read. (``ChunkedArray.take`` would first copy the whole column
-        into memory, at every call.)
-        """
-        chunks = self.table.column(name).chunks
-        starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
-        wanted = np.asarray(rows)
-        chunk_of = np.searchsorted(starts, wanted, side="right") - 1
-        offsets = (wanted - starts[chunk_of]).tolist()
-        return [
-            chunks[chunk][offset].as_py()
-            for chunk, offset in zip(chunk_of.tolist(), offsets, strict=True)
-        ]
+        """Return the values of a column at the given rows, as Python objects."""
+        return values_at(self.table.column(name), rows)
 
     def select(self, items: NDArray[Any], name: str | None = None) -> ParallelCorpus:
         """Return the corpus of some items; the table is shared, no text is copied.
@@ -220,6 +208,28 @@ def corpus_from_rows(rows: Iterable[Mapping[str, Any]], name: str) -> ParallelCo
     table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
     digest = fingerprint_of(*(repr(row) for row in table.to_pylist()))
     return corpus_from_table(table, name, digest)
+
+
+def values_at(column: pa.ChunkedArray, rows: NDArray[Any]) -> list[Any]:
+    """Return the values at some rows of a column; only these are read.
+
+    (``ChunkedArray.take`` would copy a whole column of strings into memory, at every call.)
+
+    Raises:
+        IndexError: A row is negative or past the end.
+
+    >>> values_at(pa.chunked_array([["a", "b"], ["c"]]), np.array([2, 0, 2]))
+    ['c', 'a', 'c']
+    """
+    chunks = column.chunks
+    starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+    wanted = np.asarray(rows)
+    chunk_of = np.searchsorted(starts, wanted, side="right") - 1
+    offsets = (wanted - starts[chunk_of]).tolist()
+    return [
+        chunks[chunk][offset].as_py()
+        for chunk, offset in zip(chunk_of.tolist(), offsets, strict=True)
+    ]
 
 
 def codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
