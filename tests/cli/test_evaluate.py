@@ -77,6 +77,15 @@ def test_what_exists_is_refused_before_the_model_is_read(place):
     )
 
 
+def test_all_folders_are_looked_at_before_the_first_benchmark(place):
+    run("runs/mine/model", "-b", "corpus:corpus", "--output", "here/corpus-.-corpus")
+    both = run(
+        "runs/mine/model", "-b", "corpus:corpus", "-b", "corpus:./corpus", "--output", "here"
+    )
+    assert isinstance(both.exception, ConfigError)
+    assert not (place / "here" / "corpus-corpus").exists()
+
+
 def test_overwrite_spares_folders_that_are_no_results(place):
     done = run("runs/mine/model", "-b", "corpus:corpus", "--output", "corpus", "--overwrite")
     assert isinstance(done.exception, ConfigError)

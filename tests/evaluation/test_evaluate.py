@@ -26,6 +26,17 @@ def test_the_figures_are_those_of_the_steps_taken_by_hand(written, benchmark, mo
     assert written.tables["per_query"].equals(scores.per_query)
 
 
+def test_queries_and_passages_have_their_own_prompts(benchmark, model_folder):
+    model = load_encoder(str(model_folder))
+    embeddings = embed(model, benchmark, batch_size=7)
+    queries = model.encode_query(benchmark.queries.texts.to_pylist(), normalize_embeddings=True)
+    texts = benchmark.collection.texts.to_pylist()
+    passages = model.encode_document(texts, normalize_embeddings=True)
+    assert embeddings.queries == pytest.approx(queries, abs=1e-6)
+    assert embeddings.passages == pytest.approx(passages, abs=1e-6)
+    assert passages != pytest.approx(model.encode_query(texts, normalize_embeddings=True), abs=1e-3)
+
+
 def test_the_same_model_gives_the_same_figures_again(written, benchmark, model_folder):
     again = evaluate(str(model_folder), benchmark, measures=MEASURES)
     changing = {"created", "timings"}

@@ -14,82 +14,94 @@ if TYPE_CHECKING:
     from evenrank.evaluation.result import Result
 
 
+Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
+Benchmarks = Annotated[
+    list[str],
+    typer.Option("--benchmark", "-b", help="Such as xquad-r or corpus:PATH; may be given again."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Result folder; of several benchmarks each has a folder inside of it. "
+        "[default: results/LABEL/BENCHMARK]",
+        show_default=False,
+    ),
+]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        "-m",
+        help="Such as nDCG@10, in place of the default measures; may be given again.",
+    ),
+]
+Label = Annotated[
+    str | None, typer.Option(help="What tables call the model; by default its folder's name.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+Run = Annotated[bool, typer.Option("--run", help="Write run.trec and qrels.trec as well.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print each result.json on a line of its own.")
+]
+
+
 def evaluate_command(
-    model: Annotated[
-        str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")
-    ],
-    benchmark: Annotated[
-        list[str],
-        typer.Option(
-            "--benchmark", "-b", help="Such as xquad-r or corpus:PATH; may be given again."
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Result folder; of several benchmarks each has a folder inside of it. "
-            "[default: results/LABEL/BENCHMARK]",
-            show_default=False,
-        ),
-    ] = None,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--measure",
-            "-m",
-            help="Such as nDCG@10, in place of the default measures; may be given again.",
-        ),
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="What tables call the model; by default its folder's name.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts encoded at once.")] = 64,
-    run: Annotated[
-        bool, typer.Option("--run", help="Write run.trec and qrels.trec as well.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print each result.json on a line of its own.")
-    ] = False,
+    model: Model,
+    benchmark: Benchmarks,
+    output: Output = None,
+    measure: Measures = None,
+    label: Label = None,
+    batch_size: BatchSize = 64,
+    run: Run = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a model: every language pair, every pool and every bias measure.
 
     Example: evenrank evaluate runs/hybrid/model --benchmark xquad-r
     """
-    from evenrank.benchmarks.benchmark import BENCHMARKS
     from evenrank.evaluation.assemble import default_label
-    from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
-    from evenrank.files import refuse_existing
+    from evenrank.evaluation.selection import DEFAULT_MEASURES
     from evenrank.progress import quiet
 
-    name = label or default_label(model)
+    label = label or default_label(model)
     measures = measure or list(DEFAULT_MEASURES)
-    select_measures(measures)
-    folders = _folders(list(dict.fromkeys(benchmark)), output, name)
-    for one, folder in folders.items():  # all of them, before the first takes its time
-        BENCHMARKS.get(one.partition(":")[0])
-        refuse_existing(folder, overwrite=overwrite, marker="result.json")
+    folders = _folders(list(dict.fromkeys(benchmark)), output, label)
+    _check(measures, folders, overwrite=overwrite)
     from evenrank.evaluation.evaluate import evaluate  # torch takes seconds to import
 
-    results = []
     with quiet(as_json):
-        for one, folder in folders.items():
-            evaluation = evaluate(
+        results = [
+            evaluate(
                 model,
-                one,
+                name,
                 output=folder,
                 measures=measures,
-                label=name,
+                label=label,
                 batch_size=batch_size,
                 run=run,
                 overwrite=overwrite,
-            )
-            results.append(evaluation.result)
+            ).result
+            for name, folder in folders.items()
+        ]
     if as_json:
         for result in results:
             typer.echo(result.model_dump_json())
-        return
-    _print(results, list(folders.values()))
+    else:
+        _print(results, list(folders.values()))
+
+
+def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:
+    """Refuse what is wrong with any benchmark before the first one takes its time."""
+    from evenrank.benchmarks.benchmark import BENCHMARKS
+    from evenrank.evaluation.selection import select_measures
+    from evenrank.files import refuse_existing
+
+    select_measures(measures)
+    for name, folder in folders.items():
+        BENCHMARKS.get(name.partition(":")[0])
+        refuse_existing(folder, overwrite=overwrite, marker="result.json")
 
 
 def _folders(benchmarks: list[str], output: Path | None, label: str) -> dict[str, Path]:
