@@ -1,0 +1,66 @@
+"""The ``evenrank`` command: its sub-commands, and how errors reach a person."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+import typer
+from rich.console import Console
+
+from evenrank.cli.data import app as data_app
+from evenrank.cli.demo import demo_command
+from evenrank.cli.evaluate import evaluate_command
+from evenrank.cli.list import list_command
+from evenrank.cli.report import report_command
+from evenrank.cli.train import train_command
+from evenrank.errors import EvenrankError
+
+app = typer.Typer(
+    name="evenrank",
+    help="Retrievers that rank the same answer equally well in whichever language it is written.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo_command)
+app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
+app.command("report")(report_command)
+app.add_typer(data_app, name="data")
+app.command("list")(list_command)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"evenrank {version('evenrank')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line; a known error is one line and exit code 2, Ctrl-C is 130."""
+    try:
+        app()
+    except EvenrankError as error:
+        Console(stderr=True, highlight=False).print(
+            f"[red]error:[/red] {_plain(error)}", soft_wrap=True
+        )
+        sys.exit(2)
+    except KeyboardInterrupt as stop:
+        Console(stderr=True, highlight=False).print(f"interrupted {stop}".strip(), soft_wrap=True)
+        sys.exit(130)
+
+
+def _plain(error: EvenrankError) -> str:
+    """Return the message with nothing in it that rich would take for markup."""
+    return str(error).replace("[", r"\[")

@@ -1,0 +1,52 @@
+"""``evenrank list``: everything that has a name, with one line each."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def list_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List benchmarks, measures, strategies, encoders and report sections.
+
+    Example: evenrank list --json
+    """
+    catalogue = {kind: dict(entries) for kind, entries in _catalogue().items()}
+    if as_json:
+        typer.echo(json.dumps(catalogue, ensure_ascii=False, indent=2))
+        return
+    for kind, entries in catalogue.items():
+        table = Table(title=kind, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        for name, line in entries.items():
+            table.add_row(name, line)
+        Console().print(table)
+
+
+def _catalogue() -> dict[str, list[tuple[str, str]]]:
+    """Return names and one line each, by kind; imports what registers them."""
+    from evenrank.batching.base import STRATEGIES
+    from evenrank.benchmarks.benchmark import BENCHMARKS
+    from evenrank.encoding.base import ENCODERS
+    from evenrank.measures.base import MEASURES
+    from evenrank.report.section import SECTIONS
+
+    return {
+        "benchmarks": [
+            (name, f"{BENCHMARKS.get(name).card.title} ({BENCHMARKS.get(name).card.licence})")
+            for name in BENCHMARKS
+        ],
+        "strategies": [(name, _first_line(STRATEGIES.get(name))) for name in STRATEGIES],
+        "encoders": [(name, ENCODERS.get(name).summary) for name in ENCODERS],
+        "measures": [(name, MEASURES.get(name).summary) for name in MEASURES],
+        "report sections": [(name, SECTIONS.get(name).title) for name in SECTIONS],
+    }
+
+
+def _first_line(value: Any) -> str:  # noqa: ANN401 - anything with a docstring
+    return (value.__doc__ or "").strip().splitlines()[0]
