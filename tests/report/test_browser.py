@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -32,13 +33,16 @@ addEventListener("load", () => {{
 """
 
 
-def dump(browser, path, profile):
-    command = [
-        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"),
-        *("--disable-background-networking", "--no-first-run", f"--user-data-dir={profile}"),
-        *("--dump-dom", path.as_uri()),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+def dump(browser, path):
+    """Return the page as it stands when its script has run, from a browser without a past."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"),
+            *("--disable-background-networking", "--no-first-run", f"--user-data-dir={profile}"),
+            *("--virtual-time-budget=10000", "--dump-dom", path.as_uri()),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,7 @@ def browse(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     trial = folder / "trial.html"
     trial.write_text("<p id=works>works</p>", encoding="utf-8")
-    if "works" not in dump(browser, trial, folder / "profile"):
+    if "works" not in dump(browser, trial):
         pytest.skip("chromium does not start on this machine")
 
     def measure(page, width):
@@ -59,7 +63,9 @@ def browse(tmp_path_factory):
         free = re.sub(r"<meta http-equiv[^>]*>", "", page)
         text = MEASURE.format(page=html.escape(free), width=width)
         path.write_text(text.strip(), encoding="utf-8")
-        found = re.search(r"<pre>(.*?)</pre>", dump(browser, path, folder / "profile"))
+        shown = dump(browser, path)
+        found = re.search(r"<pre>(\{.*?\})</pre>", shown)
+        assert found, f"nothing measured in {shown[-2000:]!r}"
         return json.loads(html.unescape(found[1]))
 
     return measure

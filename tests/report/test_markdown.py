@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -69,7 +69,9 @@ def table_of(*titles):
     )
 
 
-printable = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1)
+printable = st.text(
+    st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1
+).filter(str.strip)
 
 
 @given(printable)
@@ -93,6 +95,17 @@ def test_any_question_and_passage_read_as_they_are(text):
     shown = " ".join(text.split())
     assert rendered.rows[1] == ["1", f"ar \u2068{shown}\u2069", "0.500", "✓"]
     assert f"\u2068{shown}\u2069" in rendered.text.split("Rank")[0]
+
+
+@given(printable)
+@example("- a")
+@example("1. a")
+@example("# a")
+@example("===")
+def test_any_paragraph_stays_one_and_reads_as_it_is(text):
+    rendered = Rendered(render_markdown(report_of(Text(text))))
+    assert rendered.tags == ["h1", "p", "h2", "h3", "p"]
+    assert rendered.text.splitlines()[-1] == " ".join(text.split())
 
 
 def test_markup_does_not_get_through():

@@ -115,21 +115,21 @@ def test_bars_show_their_values_and_what_is_missing():
     assert {"10", "1,234", "–", "0", "ar", "de"} == set(texts(draw_panel(PANELS[1], "p")))
 
 
+def boxes_of(*numbers):
+    return Boxes(
+        title="",
+        axis="",
+        categories=("ar",),
+        series=SERIES[:1],
+        values=((Spread(*numbers),),),
+    )
+
+
 def test_boxes_have_an_axis_that_suits_their_range():
     assert {"1", "10", "100", "1,000"} <= set(texts(draw_panel(PANELS[2], "p")))
-    narrow = Boxes(
-        title="",
-        axis="",
-        categories=("ar",),
-        series=SERIES[:1],
-        values=((Spread(30, 40, 60, 90, 120, 70),),),
-    )
-    assert {"50", "100"} <= set(texts(draw_panel(narrow, "p")))
-    with_nought = Boxes(
-        title="",
-        axis="",
-        categories=("ar",),
-        series=SERIES[:1],
-        values=((Spread(0, 0, 1, 20, 120, 70),),),
-    )
-    assert {"0", "1", "10", "100"} <= set(texts(draw_panel(with_nought, "p")))
+    assert {"50", "100", "200"} <= set(texts(draw_panel(boxes_of(30, 40, 60, 90, 240, 70), "p")))
+    assert {"0", "1", "10", "100"} <= set(texts(draw_panel(boxes_of(0, 0, 1, 20, 120, 70), "p")))
+    narrow = boxes_of(11000, 11200, 11500, 12000, 12400, 11600)
+    assert {"10,500", "12,000", "13,500"} <= set(texts(draw_panel(narrow, "p")))
+    single = texts(draw_panel(boxes_of(7, 7, 7, 7, 7, 7), "p"))
+    assert single.count("7") == 1

@@ -26,7 +26,7 @@ def report_command(
     results: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULT...",
+            metavar="RESULT",
             help="Result folders; the first on each benchmark is what others are compared with.",
         ),
     ],

@@ -96,7 +96,7 @@ def _benchmark_part(group: Entries, keys: list[tuple[str, str]]) -> Part:
     return Part(
         # content decides what is comparable, so namesakes of other content stand apart
         title=facts.name if len(namesakes) == 1 else f"{facts.name} [{facts.fingerprint}]",
-        lead=f"{facts.title}: {len(facts.languages)} languages, {queries:,} queries, "
+        lead=f"{facts.title.rstrip('.')}. {len(facts.languages)} languages, {queries:,} queries, "
         f"{passages:,} passages.",
         sections=_fill("benchmark", group),
     )

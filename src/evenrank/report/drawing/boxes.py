@@ -9,6 +9,7 @@ from evenrank.report.drawing.svg import CHARACTER, INK, PAPER, draw_svg, series_
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import Locator
 
 WIDTH = 350.0
 THICKNESS = 10.0
@@ -24,7 +25,6 @@ def draw_boxes(panel: Boxes, key: str) -> str:
 
     def draw(axes: Axes) -> None:
         axes.set_ylim(height, 0)
-        axes.set_yticks([])
         _axis(axes, panel.axis, present)
         for place, category in enumerate(panel.categories):
             axes.annotate(
@@ -49,25 +49,33 @@ def draw_boxes(panel: Boxes, key: str) -> str:
 
 def _axis(axes: Axes, title: str, present: list[Spread]) -> None:
     """A logarithmic axis, linear below 1 where values are that small."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, SymmetricalLogLocator
+    from matplotlib.ticker import FuncFormatter, NullLocator, SymmetricalLogLocator
 
     least = min((spread.p10 for spread in present), default=1.0)
     most = max((max(spread.p90, spread.mean) for spread in present), default=10.0)
-    steps = (1.0, 2.0, 5.0) if most < 200 * least else (1.0,)
-    if least >= 1:
-        axes.set_xscale("log")
-        axes.set_xlim(least / 1.15, max(most, least * 2) * 1.15)
-        axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    else:
+    if least < 1:
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(0, max(most, 1) * 1.15)
         axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1))
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(least / 1.15, most * 1.15)
+        axes.xaxis.set_major_locator(_ticks(most / least))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.tick_params(length=3, labelsize=9)
     axes.set_xlabel(title, fontsize=9)
     axes.grid(axis="x", linewidth=0.6, alpha=0.35)
     axes.set_axisbelow(True)
+
+
+def _ticks(ratio: float) -> Locator:
+    """Return ticks for a logarithmic axis whose ends stand in this ratio."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if ratio < 5:
+        return MaxNLocator(4, integer=True)
+    return LogLocator(subs=(1.0, 2.0, 5.0) if ratio < 200 else (1.0,))
 
 
 def _box(axes: Axes, spread: Spread, middle: float, colour: str) -> None:

@@ -20,7 +20,8 @@ from evenrank.report.content import (
 )
 from evenrank.report.rendering.numbers import panel_table
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&])")
+SPECIAL = re.compile(r"([\\`*_\[\]#|<>~$&])")
+LIST_OR_RULE = re.compile(r"^(\d*)([-+=.)])")
 ARROWS = {"higher": " ↑", "lower": " ↓", "none": ""}
 
 
@@ -38,13 +39,18 @@ def escape(text: str) -> str:
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
+def _paragraph(text: str) -> str:
+    """Return text as a paragraph, whatever it begins with."""
+    return LIST_OR_RULE.sub(r"\1\\\2", escape(text))
+
+
 def _paragraphs(report: Report) -> Iterator[str]:
     yield f"# {escape(report.title)}"
-    yield escape(report.lead)
+    yield _paragraph(report.lead)
     for part in report.parts:
         yield f"## {escape(part.title)}"
         if part.lead:
-            yield escape(part.lead)
+            yield _paragraph(part.lead)
         for section in part.sections:
             yield f"### {escape(section.title)}"
             for block in section.blocks:
@@ -54,17 +60,17 @@ def _paragraphs(report: Report) -> Iterator[str]:
 def _block(block: Block) -> Iterator[str]:
     match block:
         case Text():
-            yield escape(block.text)
+            yield _paragraph(block.text)
         case Table():
             yield from _table(block)
         case Figure():
-            yield escape(block.caption)
+            yield _paragraph(block.caption)
             for panel in block.panels:
                 yield from _table(panel_table(panel))
         case Rankings():
             yield from _rankings(block)
         case Listing():
-            yield f"{escape(block.title)}:"
+            yield _paragraph(f"{block.title}:")
             yield _fenced(block.text)
 
 
@@ -85,7 +91,7 @@ def _table(table: Table) -> Iterator[str]:
         lines.append("| " + " | ".join([title, *marked]) + " |")
     yield "\n".join(lines)
     if table.note:
-        yield escape(table.note)
+        yield _paragraph(table.note)
 
 
 def _heading(column: Column) -> str:

@@ -11,7 +11,7 @@ from evenrank.report.entry import one_per_label
 from evenrank.report.section import Entries, section
 
 MODEL_FACTS: dict[str, Callable[[Result], Value]] = {
-    "model": lambda result: result.model.path,
+    "path": lambda result: result.model.path,
     "fingerprint": lambda result: result.model.fingerprint,
     "width of embeddings": lambda result: str(result.model.dimension),
     "query prompt": lambda result: _quoted(result.model.query_prompt),
@@ -25,18 +25,7 @@ MODEL_FACTS: dict[str, Callable[[Result], Value]] = {
 @section("provenance", "How it was made", order=90, scope="report")
 def provenance(entries: Entries) -> Iterator[Block]:
     """Tables that put the results side by side, then their settings in full."""
-    yield Table(
-        caption="Models",
-        head="",
-        columns=tuple(Column(title=name) for name in MODEL_FACTS),
-        rows=tuple(
-            Row(
-                title=entry.label,
-                cells=tuple(fact(entry.result) for fact in MODEL_FACTS.values()),
-            )
-            for entry in one_per_label(entries)
-        ),
-    )
+    yield _models(one_per_label(entries))
     yield _runs(entries)
     yield _versions(entries)
     for entry in entries:
@@ -45,6 +34,21 @@ def provenance(entries: Entries) -> Iterator[Block]:
     for entry in one_per_label(entries):
         if config := (entry.result.model.training or {}).get("config"):
             yield Listing(f"Settings of the training of {entry.label}", _json(config))
+
+
+def _models(entries: Entries) -> Table:
+    """One row for each model; facts that no model has are left out."""
+    known = {name: [fact(entry.result) for entry in entries] for name, fact in MODEL_FACTS.items()}
+    known = {name: values for name, values in known.items() if any(values)}
+    return Table(
+        caption="Models",
+        head="Model",
+        columns=tuple(Column(title=name) for name in known),
+        rows=tuple(
+            Row(title=entry.label, cells=tuple(values[number] for values in known.values()))
+            for number, entry in enumerate(entries)
+        ),
+    )
 
 
 def _runs(entries: Entries) -> Table:

@@ -25,14 +25,17 @@ def rank_distance(entries: Entries) -> Iterator[Block]:
     shown = [entry for entry in entries if RANK_DISTANCE in entry.result.pool]
     langs = languages_asked(shown)
     series = tuple(entry.series for entry in shown)
+    means = tuple(
+        tuple(entry.result.pool[RANK_DISTANCE].get(lang) for lang in langs) for entry in shown
+    )
+    largest = max((mean for row in means for mean in row if mean is not None), default=0.0)
     bars = Bars(
         title="Mean over queries",
         axis="rank distance",
         categories=langs,
         series=series,
-        values=tuple(
-            tuple(entry.result.pool[RANK_DISTANCE].get(lang) for lang in langs) for entry in shown
-        ),
+        values=means,
+        spec=",.0f" if largest >= 100 else ".1f",
     )
     boxes = Boxes(
         title="Distribution over queries",
