@@ -60,8 +60,9 @@ class UnknownNameError(ConfigError):
         self, kind: str, name: str, known: Iterable[str], place: str | None = None
     ) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        remedy = f"The nearest is {near[0]!r}" if near else "'evenrank list' shows them"
+        by_lower = {known_name.lower(): known_name for known_name in names}
+        near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+        remedy = f"The nearest is {by_lower[near[0]]!r}" if near else "'evenrank list' shows them"
         super().__init__(
             place or kind,
             f"unknown {kind} {name!r}",

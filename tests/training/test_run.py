@@ -132,6 +132,9 @@ def test_an_existing_folder_is_refused_or_replaced(config, tmp_path):
         ({"alpha": 1.5}, ConfigError, "alpha: found 1.5"),
         ({"strategy": "hybird"}, UnknownNameError, "nearest is 'hybrid'"),
         ({"select_by": "multy AP"}, ConfigError, "select_by"),
+        ({"select_by": "bias LPR"}, ConfigError, "neither more nor less is better"),
+        ({"select_by": "mono rank_distance"}, ConfigError, "Use 'bias rank_distance'"),
+        ({"select_by": "multi ndgc@10"}, UnknownNameError, "nearest is 'nDCG'"),
         ({"select_by": "multi APP"}, UnknownNameError, "nearest is 'AP'"),
         ({"trainer": {"adam_beta": 1}}, UnknownNameError, "nearest is 'adam_beta"),
         ({"encoder": "no/such/folder", "encoder_settings": {}}, DataError, "no/such/folder"),
@@ -154,7 +157,7 @@ def test_two_processes_share_every_batch(config, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(settings.model_dump_json())
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--master-port", "0", "-m", "evenrank", "train", str(path)]
+    command += ["--standalone", "-m", "evenrank", "train", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     alone = train(settings.model_copy(update={"output": tmp_path / "one"}))

@@ -76,6 +76,20 @@ def make_selection(
             "Use for example 'multi AP'",
         )
     measure = parse_measure(name).measure
+    if measure.better == "none" or measure.level == "share":
+        raise ConfigError(
+            "select_by",
+            f"{name}, of which neither more nor less is better",
+            "a measure with a better direction",
+            "Use for example 'multi AP' or 'bias rank_distance'",
+        )
+    if (measure.family == "bias") != (setting == "bias"):
+        raise ConfigError(
+            "select_by",
+            config.select_by,
+            "'bias' before bias measures, a setting before ranking measures",
+            f"Use '{'bias' if measure.family == 'bias' else 'multi'} {name}'",
+        )
     if config.dev_benchmark is None and not dev:
         raise ConfigError(
             "select_by", config.select_by, "a dev corpus or benchmark", "Set dev_benchmark or dev"
