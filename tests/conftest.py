@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # times say nothing on a busy machine
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -53,3 +53,8 @@ def test_an_unknown_name_where_nothing_is_registered_says_so():
 def test_an_error_crosses_processes():
     error = DataError("place", "this", "that", "Mend it")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_errors_come_back_whole_from_another_process():
+    error = UnknownNameError("measure", "ndgc", ["nDCG", "AP"])
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

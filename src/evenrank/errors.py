@@ -69,6 +69,7 @@ class UnknownNameError(ConfigError):
             f"one of {', '.join(names) or 'none: nothing is registered'}",
             remedy,
         )
+        self.args = (kind, name, tuple(names), place)  # what pickling calls the class with
 
 
 class DataError(EvenrankError):

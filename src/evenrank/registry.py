@@ -81,8 +81,12 @@ class Registry(Generic[T]):
         if self._loaded:
             return
         self._loaded = True  # first, so that a look-up during the imports does not start over
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
-            importlib.import_module(f"{self._package}.{module.name}")
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-            entry_point.load()
+        try:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
+                importlib.import_module(f"{self._package}.{module.name}")
+            for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+                entry_point.load()
+        except BaseException:
+            self._loaded = False  # half a registry is none
+            raise

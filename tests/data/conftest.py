@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("unhurried", deadline=None)  # times say nothing on a busy machine
-settings.load_profile("unhurried")
 
 Rows = list[dict[str, Any]]
 

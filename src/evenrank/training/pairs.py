@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 from datasets.table import InMemoryTable
 
 from evenrank.batching.plan import BatchPlan
-from evenrank.data.corpus import ParallelCorpus
+from evenrank.data.corpus import ParallelCorpus, values_at
 from evenrank.errors import ConfigError
 
 PairKey = tuple[int, int, int]
@@ -62,8 +63,7 @@ class PairDataset(Dataset):  # type: ignore[misc]
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _texts(self, column: str, rows: list[int]) -> list[Any]:
-        texts: list[Any] = self._rows.column(column).take(pa.array(rows)).to_pylist()
-        return texts
+        return values_at(self._rows.column(column), np.array(rows))
 
 
 class PlanSampler:
