@@ -1,1 +1,79 @@
-"""Retrievers that rank the same answer equally well in whichever language it is written."""
+"""Retrievers that rank the same answer equally well in whichever language it is written.
+
+What stands in ``__all__`` is the public interface. It is loaded at first use, so that importing
+the package costs nothing.
+
+>>> import evenrank
+>>> corpus = evenrank.open_corpus("world-facts:train")
+>>> corpus.languages[:3]
+('ar', 'de', 'el')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evenrank.batching.base import make_strategy
+    from evenrank.batching.plan import BatchPlan
+    from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+    from evenrank.data.corpus import ParallelCorpus
+    from evenrank.data.opening import open_corpus
+    from evenrank.data.splits import split_corpus
+    from evenrank.encoding.base import build_encoder
+    from evenrank.encoding.loading import load_encoder
+    from evenrank.errors import EvenrankError
+    from evenrank.evaluation.evaluate import evaluate
+    from evenrank.evaluation.evaluation import Evaluation, read_evaluation
+    from evenrank.ranking.kernel import rank
+    from evenrank.report.build import write_report
+    from evenrank.training.config import TrainConfig
+    from evenrank.training.run import train
+
+_HOME = {
+    "BatchPlan": "batching.plan",
+    "Benchmark": "benchmarks.benchmark",
+    "EvenrankError": "errors",
+    "Evaluation": "evaluation.evaluation",
+    "ParallelCorpus": "data.corpus",
+    "TrainConfig": "training.config",
+    "build_encoder": "encoding.base",
+    "evaluate": "evaluation.evaluate",
+    "load_benchmark": "benchmarks.benchmark",
+    "load_encoder": "encoding.loading",
+    "make_strategy": "batching.base",
+    "open_corpus": "data.opening",
+    "rank": "ranking.kernel",
+    "read_evaluation": "evaluation.evaluation",
+    "split_corpus": "data.splits",
+    "train": "training.run",
+    "write_report": "report.build",
+}
+
+__all__ = [
+    "BatchPlan",
+    "Benchmark",
+    "Evaluation",
+    "EvenrankError",
+    "ParallelCorpus",
+    "TrainConfig",
+    "build_encoder",
+    "evaluate",
+    "load_benchmark",
+    "load_encoder",
+    "make_strategy",
+    "open_corpus",
+    "rank",
+    "read_evaluation",
+    "split_corpus",
+    "train",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'evenrank' has no attribute {name!r}")
+    return getattr(import_module(f"evenrank.{_HOME[name]}"), name)
