@@ -38,7 +38,7 @@ class StaticSettings(BaseModel):
 
 @encoder("static", StaticSettings, learning_rate=3e-2)
 def build_static(texts: Iterable[str], settings: StaticSettings, seed: int) -> SentenceTransformer:
-    """Mean of word-piece vectors: no transformer, thousands of texts a second on a CPU.
+    """Mean of word-piece vectors: no transformer, fast on a CPU.
 
     A Sentence Transformers ``StaticEmbedding``. Vectors start in random directions, which keeps
     the pieces nearly orthogonal (a random projection of the bag of pieces), and with the length
