@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_SET = 16  # scores in each of the disjoint sets that :func:`keep_top` takes the maxima of
+_SETS = 8  # disjoint sets of scores per kept passage, whose maxima :func:`keep_top` takes
 _CHUNK = 64  # scores looked at together, since few of them reach the floor
 
 
@@ -101,7 +101,8 @@ def keep_top(
     Passages come in order of position, so that a score equal to the root's stays out. Args are as
     in :func:`count_above`; the tile's first ``columns`` columns count.
     """
-    kept, width = top_scores_BK.shape[1], -(-columns // _SET)
+    kept = top_scores_BK.shape[1]
+    width = min(columns, max(_CHUNK, _SETS * kept))
     maxima = np.empty(width, dtype=np.float32)
     for row in range(first_row, last_row):
         scores, heap, places = scores_BT[row, :columns], top_scores_BK[row], top_passages_BK[row]
@@ -140,3 +141,19 @@ def _replace_root(
         heap[node], places[node] = heap[child], places[child]
         node = child
     heap[node], places[node] = score, place
+
+
+@njit(nogil=True, cache=True)
+def sort_top(
+    first_row: int,
+    last_row: int,
+    top_scores_QK: NDArray[np.float32],
+    top_passages_QK: NDArray[np.int64],
+) -> None:
+    """Turn heaps into lists, best first: the worst passage goes to the end of each in turn."""
+    for row in range(first_row, last_row):
+        heap, places = top_scores_QK[row], top_passages_QK[row]
+        for last in range(len(heap) - 1, 0, -1):
+            score, place = heap[last], places[last]
+            heap[last], places[last] = heap[0], places[0]
+            _replace_root(heap[:last], places[:last], score, place)

@@ -22,6 +22,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking.counting import count_above, keep_top
+from evenrank.ranking.counting import count_above, keep_top, sort_top
 from evenrank.ranking.ranks import Ranking
 
 QUERY_BLOCK = 64
@@ -110,12 +111,12 @@ def rank(
             _guess_own_scores(task)
             if len(wrong := _rank_tiles(task, pool, everyone)):
                 _rank_tiles(task, pool, wrong)
-    order = np.lexsort((task.top_passages_QK, -task.top_scores_QK), axis=1)
+        _share(pool, task.threads, len(everyone), partial(_sort_rows, task))
     return Ranking(
         above=task.above_PL,
         scores=task.own_P,
-        top_passages=np.take_along_axis(task.top_passages_QK, order, axis=1),
-        top_scores=np.take_along_axis(task.top_scores_QK, order, axis=1),
+        top_passages=task.top_passages_QK,
+        top_scores=task.top_scores_QK,
     )
 
 
@@ -237,6 +238,10 @@ def _count_tile(
     _share(pool, task.threads, len(queries), work)
     task.above_PL[pairs] = above
     task.top_scores_QK[queries], task.top_passages_QK[queries] = top_scores, top_passages
+
+
+def _sort_rows(task: _Task, first: int, last: int) -> None:
+    sort_top(first, last, task.top_scores_QK, task.top_passages_QK)
 
 
 def _share(
