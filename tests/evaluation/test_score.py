@@ -84,6 +84,13 @@ def test_setting_says_whether_query_and_collection_share_a_language(per_query, b
     assert len(per_query) == len(benchmark.queries) * 5  # th has no passages, so no pool
 
 
+def test_translations_of_a_question_share_a_number(per_query):
+    questions = per_query["query_id"].str.partition("-")[2]
+    assert (per_query.groupby("parallel")["query_id"].nunique() == 4).all()  # four languages ask
+    assert per_query.groupby(questions)["parallel"].nunique().eq(1).all()
+    assert per_query["parallel"].nunique() == 10
+
+
 def test_bias_measures_live_in_the_pool_of_all_languages(scores, per_query):
     multi = per_query["setting"] == "multi"
     for name in ("rank_distance", "rank_distance_norm", "LPR"):

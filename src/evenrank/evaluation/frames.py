@@ -55,6 +55,7 @@ def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Ta
         columns = {
             "query_id": queries.ids.combine_chunks(),
             "query_lang": query_langs,
+            "parallel": benchmark.parallel.astype(np.int32),
             "setting": setting,
             "collection_lang": collection,
             "relevant": one.pool.relevant.astype(np.int32),

@@ -3,9 +3,10 @@
 ``result.json``
     The :class:`Result` below.
 ``per_query.parquet``
-    One row per query and pool: ``query_id``, ``query_lang``, ``setting`` (``mono``, ``cross``,
-    ``multi``), ``collection_lang`` (null for ``multi``), ``relevant`` (relevant passages in the
-    pool), then one float64 column per measure, null where a measure does not apply.
+    One row per query and pool: ``query_id``, ``query_lang``, ``parallel`` (int32, a number that the
+    translations of one question share), ``setting`` (``mono``, ``cross``, ``multi``),
+    ``collection_lang`` (null for ``multi``), ``relevant`` (relevant passages in the pool), then one
+    float64 column per measure, null where a measure does not apply.
 ``top.parquet``
     The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
     ``lang``, ``score``.
