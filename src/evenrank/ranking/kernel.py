@@ -32,6 +32,7 @@ from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
 from evenrank.ranking.counting import count_above, keep_top, sort_top
 from evenrank.ranking.ranks import Ranking
+from evenrank.ranking.shards import ALONE, Shards
 
 QUERY_BLOCK = 64
 WHOLE_ROW = 32_768
@@ -68,6 +69,7 @@ def rank(
     *,
     top_k: int = 100,
     threads: int | None = None,
+    shards: Shards = ALONE,
 ) -> Ranking:
     """Rank every relevant passage of every query in every pool of languages.
 
@@ -79,6 +81,8 @@ def rank(
         offsets: ``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``.
         top_k: Passages to keep from the top of the pool of all languages.
         threads: Threads of the counting loops; the number of processors if ``None``.
+        shards: Processes that share the passages of a large collection; each passes the same
+            arguments and reads the embeddings of its share and of relevant passages only.
 
     Raises:
         DataError: Shapes disagree, or an embedding holds NaN or infinity.
@@ -109,9 +113,11 @@ def rank(
             _rank_whole_rows(task, pool)
         else:
             _guess_own_scores(task)
-            if len(wrong := _rank_tiles(task, pool, everyone)):
-                _rank_tiles(task, pool, wrong)
+            if len(wrong := _rank_tiles(task, pool, everyone, shards)):
+                _rank_tiles(task, pool, wrong, shards)
         _share(pool, task.threads, len(everyone), partial(_sort_rows, task))
+    if len(passage_embeddings) > WHOLE_ROW:
+        shards.merge_top(task.top_scores_QK, task.top_passages_QK)
     return Ranking(
         above=task.above_PL,
         scores=task.own_P,
@@ -160,7 +166,7 @@ def _rank_whole_rows(task: _Task, pool: ThreadPoolExecutor) -> None:
 
 
 def _rank_tiles(
-    task: _Task, pool: ThreadPoolExecutor, queries: NDArray[np.int64]
+    task: _Task, pool: ThreadPoolExecutor, queries: NDArray[np.int64], shards: Shards
 ) -> NDArray[np.int64]:
     """Rank some queries tile by tile and return those whose own scores were not the tiles'.
 
@@ -171,9 +177,9 @@ def _rank_tiles(
     pairs = _pairs(task, queries)
     task.above_PL[pairs] = 0
     task.top_scores_QK[queries], task.top_passages_QK[queries] = -np.inf, -1
-    met = task.own_P.copy()
+    met = np.zeros_like(task.own_P)  # every pair's passage is in one tile, of one process
     tile = torch.empty((QUERY_BLOCK, PASSAGE_BLOCK), dtype=torch.float32)
-    for start in range(0, len(task.passages_DH), PASSAGE_BLOCK):
+    for start in shards.share(range(0, len(task.passages_DH), PASSAGE_BLOCK)):
         block = task.passages_DH[start : start + PASSAGE_BLOCK]
         passages = _tensor(_padded(block, PASSAGE_BLOCK))
         for begin in range(0, len(queries), QUERY_BLOCK):
@@ -184,8 +190,12 @@ def _rank_tiles(
             here = (column >= 0) & (column < len(block))
             met[own[here]] = scores_BT[_rows_of(task, asked)[here], column[here]]
             _count_tile(task, pool, asked, scores_BT, start, len(block))
-    wrong = pairs[met[pairs] != task.own_P[pairs]]
-    task.own_P[:] = met
+    above, true_own = task.above_PL[pairs], met[pairs]
+    shards.add_up(above)
+    shards.add_up(true_own)
+    task.above_PL[pairs] = above
+    wrong = pairs[true_own != task.own_P[pairs]]
+    task.own_P[pairs] = true_own
     query_of = np.searchsorted(task.relevance.indptr, wrong, side="right") - 1
     return np.unique(query_of)
 
