@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenrank.measures.base import measure
+from evenrank.measures.base import measure, retrieved_only
 from evenrank.ranking.ranks import PoolRanks
 
 
@@ -34,7 +34,7 @@ def ap_spread(pool: PoolRanks) -> float:
     order = np.argsort(cell_P, kind="stable")  # ranks stay ascending within query and language
     counts = pool.relevant_by_lang.ravel()
     nth_P = np.arange(1, len(order) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
-    gains_P = nth_P / pool.ranks[order]
+    gains_P = retrieved_only(pool, 1 / pool.ranks)[order] * nth_P
     sums_QL = np.bincount(cell_P[order], weights=gains_P, minlength=len(counts))
     ap_QL = (sums_QL / np.maximum(counts, 1)).reshape(pool.relevant_by_lang.shape)
     queries_L = (pool.relevant_by_lang > 0).sum(axis=0)

@@ -133,16 +133,27 @@ def scored_only(pool: PoolRanks, values_Q: Values) -> Values:
     return np.where(pool.relevant > 0, values_Q, np.nan)
 
 
+def retrieved_only(pool: PoolRanks, gains_P: NDArray[Any]) -> NDArray[Any]:
+    """Return the gains with 0 for each relevant passage that a run does not hold.
+
+    Args:
+        pool: The pool.
+        gains_P: ``(P,)`` what each relevant passage contributes.
+    """
+    return gains_P if pool.retrieved is None else gains_P * pool.retrieved
+
+
 def sum_over_relevant(pool: PoolRanks, gains_P: NDArray[Any]) -> Values:
     """Sum over the relevant passages of each query.
 
     Args:
         pool: The pool.
-        gains_P: ``(P,)`` what each relevant passage contributes.
+        gains_P: ``(P,)`` what each relevant passage contributes if it is retrieved.
 
     Returns:
         ``(Q,)`` sums, NaN for a query that has no relevant passage in the pool.
     """
+    gains_P = retrieved_only(pool, gains_P)
     sums_Q = np.bincount(pool.query_of, weights=gains_P, minlength=len(pool))
     return scored_only(pool, sums_Q.astype(np.float64, copy=False))
 
@@ -152,6 +163,10 @@ def example_pool(
     sizes: Mapping[str, int],
     query_langs: Sequence[str] | None = None,
     top_langs: Sequence[Sequence[str]] | None = None,
+    *,
+    parallel: Sequence[int] | None = None,
+    top_passages: Sequence[Sequence[int]] | None = None,
+    depth: int | None = None,
 ) -> PoolRanks:
     """Write a pool out by hand: for the examples in the measures' docstrings, and for tests.
 
@@ -160,6 +175,10 @@ def example_pool(
         sizes: Passages of each language in the pool; its order numbers the languages.
         query_langs: Language of each query; the first language for all if ``None``.
         top_langs: Languages of the best passages of each query, best first.
+        parallel: For each query, a number shared by the translations of its question; if ``None``,
+            none is a translation of another.
+        top_passages: Positions of the best passages of each query, best first.
+        depth: Where the run ends: a passage with a rank below is not retrieved.
 
     >>> pool = example_pool([{"de": [4], "en": [1, 2]}, {}], sizes={"de": 3, "en": 3})
     >>> pool.ranks.tolist(), pool.passage_langs.tolist(), pool.indptr.tolist()
@@ -171,14 +190,17 @@ def example_pool(
         for query in ranks
     ]
     flat = [pair for query in pairs for pair in query]
+    places = np.array([rank for rank, _ in flat], dtype=np.int64)
     asked = [number[lang] for lang in query_langs] if query_langs else [0] * len(ranks)
     tops = None if top_langs is None else [[number[lang] for lang in row] for row in top_langs]
     return PoolRanks(
-        ranks=np.array([rank for rank, _ in flat], dtype=np.int64),
+        ranks=places if depth is None else np.minimum(places, depth + 1),
         indptr=np.cumsum([0, *(len(query) for query in pairs)], dtype=np.int64),
         passage_langs=np.array([lang for _, lang in flat], dtype=np.int16),
         query_langs=np.array(asked, dtype=np.int16),
-        parallel=np.arange(len(ranks), dtype=np.int32),
+        parallel=np.array(range(len(ranks)) if parallel is None else parallel, dtype=np.int32),
         pool_sizes=np.array(list(sizes.values()), dtype=np.int64),
         top_langs=None if tops is None else np.array(tops, dtype=np.int16),
+        top_passages=None if top_passages is None else np.array(top_passages, dtype=np.int64),
+        retrieved=None if depth is None else places <= depth,
     )

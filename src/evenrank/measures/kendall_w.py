@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenrank.measures.base import measure
+from evenrank.measures.base import Values, measure
 from evenrank.ranking.ranks import PoolRanks
+
+
+def _places(best_QL: Values) -> Values:
+    """Return ``(Q, L)`` places from 1, shared by those that tie; ``inf`` comes last."""
+    below_QL = (best_QL[:, None, :] < best_QL[:, :, None]).sum(axis=2)
+    equal_QL = (best_QL[:, None, :] == best_QL[:, :, None]).sum(axis=2)
+    places: Values = below_QL + (equal_QL + 1) / 2
+    return places
 
 
 @measure("W", family="bias", level="group", better="lower")
@@ -20,9 +28,11 @@ def kendall_w(pool: PoolRanks) -> float:
     the statistic of Skillings and Mack takes Friedman's place: each query orders the languages that
     it has, and ``W = T / sum_q (n_q - 1)``. Both are the share of the variance of the ranks
     within queries that a fixed preference for languages explains.
-    Ties: a query's ranks are distinct, so its languages never tie; of two equal scores the passage
-    first in the collection is above, and the collection is ordered by language.
-    Empty: queries with fewer than two languages are left out; NaN with fewer than two queries.
+    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
+    and the collection is ordered by language. Only languages whose passages a run does not hold
+    tie: they share their mean place, and the variance is corrected for it, as in Friedman's test.
+    Empty: queries with fewer than two languages, or with all of them tied, are left out; NaN with
+    fewer than two queries.
     Range: 0 (no common preference) to 1 (always the same order); ``1/m`` on average for a
     language-blind random ranking of all languages.
     Source: Kendall and Babington Smith (1939), doi:10.1214/aoms/1177732186; Skillings and Mack
@@ -38,15 +48,15 @@ def kendall_w(pool: PoolRanks) -> float:
     0.0
     """
     present_QL = np.isfinite(pool.best_by_lang)
-    judges = present_QL.sum(axis=1) >= 2
+    judges = (present_QL.sum(axis=1) >= 2) & np.isfinite(pool.best)
     present_QL, best_QL = present_QL[judges], pool.best_by_lang[judges]
     if len(best_QL) < 2:
         return float("nan")
     n_Q1 = present_QL.sum(axis=1, keepdims=True)
-    place_QL = best_QL.argsort(axis=1).argsort(axis=1) + 1.0  # languages without a rank come last
-    scaled_QL = present_QL * np.sqrt(12 / (n_Q1 + 1)) * (place_QL - (n_Q1 + 1) / 2)
+    scaled_QL = present_QL * np.sqrt(12 / (n_Q1 + 1)) * (_places(best_QL) - (n_Q1 + 1) / 2)
     sums_L = scaled_QL.sum(axis=0)
-    together_LL = present_QL.T.astype(float) @ present_QL
-    covariance_LL = np.diag(present_QL.T @ n_Q1[:, 0]) - together_LL
+    spread_Q1 = (scaled_QL**2).sum(axis=1, keepdims=True) / (n_Q1 * (n_Q1 - 1))  # 1 without ties
+    together_LL = (present_QL * spread_Q1).T @ present_QL
+    covariance_LL = np.diag((present_QL * spread_Q1).T @ n_Q1[:, 0]) - together_LL
     statistic = sums_L @ np.linalg.pinv(covariance_LL, rcond=1e-9, hermitian=True) @ sums_L
     return float(np.clip(statistic / (n_Q1 - 1).sum(), 0.0, 1.0))

@@ -31,7 +31,7 @@ def language_preference_rate(pool: PoolRanks) -> Values:
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
     and the collection is ordered by language.
     Empty: NaN, not scored, unless the query has a relevant passage both in its own language and in
-    another.
+    another; nor if a run holds none of its relevant passages.
     Range: 0 or 1; a language-blind ranking has ``1/n`` on average for ``n`` languages with one
     relevant passage each.
     Source: after the language preference rate of MLAIRE (2026), arXiv:2605.07249.
@@ -43,4 +43,5 @@ def language_preference_rate(pool: PoolRanks) -> Values:
     array([ 1.,  0., nan])
     """
     preferred_Q = pool.best_by_lang.argmin(axis=1)
-    return np.where(_competing(pool), preferred_Q == pool.query_langs, np.nan)
+    scored_Q = _competing(pool) & np.isfinite(pool.best)
+    return np.where(scored_Q, preferred_Q == pool.query_langs, np.nan)

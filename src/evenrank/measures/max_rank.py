@@ -16,7 +16,8 @@ def max_rank_norm(pool: PoolRanks) -> Values:
     ``R`` relevant passages and ``N`` the size of the pool of all languages. The source multiplies
     it by 100.
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage, or no other.
+    Empty: NaN, not scored, if the pool holds no relevant passage, or no other, or if a run holds
+    none of the relevant ones.
     Range: 0 (the last place of the pool) to 1 (nothing else stands above).
     Source: arXiv:2604.05684, Max@R.
 
@@ -26,7 +27,7 @@ def max_rank_norm(pool: PoolRanks) -> Values:
     >>> max_rank_norm(pool)  # the last: (3 - 2) / (3 - 1)
     array([1. , 0. , 0.5])
     """
-    scored = np.flatnonzero((pool.relevant > 0) & (pool.relevant < pool.size))
+    scored = np.flatnonzero(np.isfinite(pool.best) & (pool.relevant < pool.size))
     last = pool.ranks[pool.indptr[scored + 1] - 1]
     values_Q = np.full(len(pool), np.nan)
     values_Q[scored] = np.log2(pool.size / last) / np.log2(pool.size / pool.relevant[scored])

@@ -30,6 +30,13 @@ are distinct, and no measure has to break a tie again.
 **Unscored queries.** A query without a relevant passage in a pool is not scored there: its value is
 missing, no mean counts it, and the result says how many queries were scored.
 
+**Runs that end.** A system's run holds the best passages of each query only, and is scored cut off
+where it ends. A relevant passage that it does not hold adds nothing to `AP`, `nDCG` and the other
+ranking measures, as in trec_eval. For language bias it stands behind the run: the missing passages
+share the rank that follows the longest ranking of the run. So the rank distance of a cut-off run is
+at least as large as shown, and only runs of one depth can be compared. A query of which the run
+holds no relevant passage has no rank distance and no preferred language.
+
 **Means.** Every figure is a macro mean: over the scored queries of each pair of query language and
 collection language first, then over pairs. `mono` takes the pairs of a language with itself,
 `cross` all ordered pairs of two languages, `multi` the pool of all languages for each query

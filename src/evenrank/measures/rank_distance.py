@@ -71,7 +71,8 @@ def rank_distance(pool: PoolRanks) -> Values:
     of a query, one for each language: where a language has several, its best.
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
     and the collection is ordered by language.
-    Empty: NaN, not scored, if fewer than two languages have a relevant passage.
+    Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if a run holds
+    none of the query's relevant passages.
     Range: ``n - 1`` for ``n`` languages, to ``N - 1`` for ``N`` passages in the pool; a random
     order has ``(N + 1)(n - 1) / (n + 1)`` on average.
     Source: Elmahdy et al. (2024), arXiv:2408.10536, section 3, after Huang et al. (2023),
@@ -85,4 +86,5 @@ def rank_distance(pool: PoolRanks) -> Values:
     """
     best_QL = pool.best_by_lang
     farthest_Q = np.where(np.isfinite(best_QL), best_QL, 0).max(axis=1)
-    return np.where(languages_found(pool) >= 2, farthest_Q - pool.best, np.nan)
+    scored_Q = (languages_found(pool) >= 2) & np.isfinite(pool.best)
+    return np.where(scored_Q, farthest_Q - pool.best, np.nan)

@@ -14,10 +14,11 @@ def language_share(pool: PoolRanks, cutoff: int) -> Values:
     """Language share: what part of the best ``k`` passages is in each language.
 
     Formula: passages of language ``l`` among the best ``k`` of the pool of all languages, divided
-    by ``k``, or by the size of the pool where it is smaller. Compare it with the language's share
-    of the collection.
+    by ``k``, or by the size of the pool, or of what a run holds, where it is smaller. Compare it
+    with the language's share of the collection.
     Ties: score descending, then the order of the collection, which is ordered by language.
-    Empty: none; queries without a relevant passage count as well.
+    Empty: none; queries without a relevant passage count as well. Shares are NaN for a query that a
+    run does not hold.
     Range: 0 to 1; a query's shares sum to 1.
     Source: the usual count, as in arXiv:2604.20199.
 
@@ -31,7 +32,7 @@ def language_share(pool: PoolRanks, cutoff: int) -> Values:
     array([[0.75, 0.25], [0.25, 0.75]])
     """
     depth, kept = min(cutoff, pool.size), 0 if pool.top_langs is None else pool.top_langs.shape[1]
-    if pool.top_langs is None or kept < depth:
+    if pool.top_langs is None or (kept < depth and pool.retrieved is None):
         raise ConfigError(
             f"measure 'share@{cutoff}'",
             f"a ranking that keeps {kept} passages of each query",
@@ -39,6 +40,8 @@ def language_share(pool: PoolRanks, cutoff: int) -> Values:
             "Rank with a larger top_k, or take a smaller cutoff",
         )
     languages = len(pool.pool_sizes)
-    cells = np.arange(len(pool))[:, None] * languages + pool.top_langs[:, :depth]
-    counts = np.bincount(cells.ravel(), minlength=len(pool) * languages)
-    return counts.reshape(len(pool), languages) / depth
+    queries, places = np.nonzero(pool.top_langs[:, :depth] >= 0)
+    cells = queries * languages + pool.top_langs[queries, places]
+    counts = np.bincount(cells, minlength=len(pool) * languages).reshape(len(pool), languages)
+    held_Q1 = counts.sum(axis=1, keepdims=True)
+    return np.where(held_Q1 > 0, counts / np.maximum(held_Q1, 1), np.nan)

@@ -9,28 +9,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
 
+Kind = TypeVar("Kind", bound=np.generic)
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The outcome of one exact pass over all scores of a benchmark.
+    """The outcome of one exact pass over all scores of a benchmark, or of reading a run.
 
     Attributes:
         above: ``(P, L)`` int32; how many passages of each language rank above the pair's passage.
         scores: ``(P,)`` float32, the pair's own score.
         top_passages: ``(Q, K)`` int64 positions in the collection, best first, -1 past its end.
         top_scores: ``(Q, K)`` float32, ``-inf`` past the end.
+        retrieved: ``(P,)`` whether a run that ends after at most ``K`` passages holds the pair's
+            passage; ``None`` for a pass over all scores, which leaves nothing out. Where it is
+            False, ``above`` counts the whole run of the query and the score is NaN.
     """
 
     above: NDArray[np.int32]
     scores: NDArray[np.float32]
     top_passages: NDArray[np.int64]
     top_scores: NDArray[np.float32]
+    retrieved: NDArray[np.bool_] | None = None
+
+    @property
+    def depth(self) -> int:
+        """Passages kept for each query; of a run, the length of its longest ranking."""
+        return int(self.top_passages.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +51,8 @@ class PoolRanks:
 
     This is all that a measure sees. A query without a relevant passage in the pool keeps its place
     with no ranks (``indptr[q] == indptr[q + 1]``). No two passages of a pool share a rank: the
-    tie rule has already decided between equal scores.
+    tie rule has already decided between equal scores. The one exception are relevant passages that
+    a run does not hold: all of them have the rank behind the run's longest ranking.
 
     Attributes:
         ranks: ``(P,)`` int64, 1 is best, ascending within a query.
@@ -50,6 +63,8 @@ class PoolRanks:
         pool_sizes: ``(L,)`` int64, passages of each language in the pool; 0 outside of it.
         top_langs: ``(Q, K)`` int16, languages of the best passages of the pool, -1 past its end;
             ``None`` where the pass kept none for this pool.
+        top_passages: ``(Q, K)`` int64, their positions in the collection, likewise.
+        retrieved: ``(P,)`` whether the run holds the passage; ``None`` where nothing is left out.
     """
 
     ranks: NDArray[np.int64]
@@ -59,6 +74,8 @@ class PoolRanks:
     parallel: NDArray[np.int32]
     pool_sizes: NDArray[np.int64]
     top_langs: NDArray[np.int16] | None = None
+    top_passages: NDArray[np.int64] | None = None
+    retrieved: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.query_langs)
@@ -85,10 +102,13 @@ class PoolRanks:
 
     @cached_property
     def best(self) -> NDArray[np.float64]:
-        """``(Q,)`` rank of the best relevant passage, ``inf`` without one."""
+        """``(Q,)`` rank of the best relevant passage, ``inf`` without one (or none retrieved)."""
         best = np.full(len(self), np.inf)
         found = self.relevant > 0
-        best[found] = self.ranks[self.indptr[:-1][found]]
+        first = self.indptr[:-1][found]
+        best[found] = self.ranks[first]
+        if self.retrieved is not None:
+            best[found] = np.where(self.retrieved[first], best[found], np.inf)
         return best
 
     @cached_property
@@ -118,7 +138,9 @@ class PoolRanks:
             query_langs=self.query_langs[queries],
             parallel=self.parallel[queries],
             pool_sizes=self.pool_sizes,
-            top_langs=None if self.top_langs is None else self.top_langs[queries],
+            top_langs=_rows(self.top_langs, queries),
+            top_passages=_rows(self.top_passages, queries),
+            retrieved=_rows(self.retrieved, pairs),
         )
 
 
@@ -128,13 +150,14 @@ def pool_ranks(
     """Return the ranks of relevant passages in the pool of some languages.
 
     The rank of a passage in a pool is 1 plus the number of passages above it in the pool's
-    languages, so that every pool follows from the one pass.
+    languages, so that every pool follows from the one pass. Passages that a run does not hold have
+    the rank behind its depth, in every pool.
 
     Args:
         benchmark: The benchmark that was ranked.
         ranking: The pass over it.
-        pool: Languages of the pool as numbers; all languages if ``None``. The languages of the
-            top passages are known for the pool of all languages only.
+        pool: Languages of the pool as numbers; all languages if ``None``. The top passages and
+            their languages are known for the pool of all languages only.
     """
     queries = benchmark.queries
     in_pool = np.ones(len(benchmark.languages), dtype=np.int64)
@@ -143,11 +166,14 @@ def pool_ranks(
         in_pool[list(pool)] = 1
     langs = benchmark.collection.langs[benchmark.relevance.passages]
     owners = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
-    above = ranking.above
+    above, retrieved = ranking.above, ranking.retrieved
     if pool is not None:
         pairs = np.flatnonzero(in_pool[langs])
         langs, owners, above = langs[pairs], owners[pairs], above[pairs]
+        retrieved = _rows(retrieved, pairs)
     ranks = 1 + above @ in_pool
+    if retrieved is not None:
+        ranks[~retrieved] = ranking.depth + 1
     order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
     return PoolRanks(
         ranks=ranks[order],
@@ -157,7 +183,13 @@ def pool_ranks(
         parallel=benchmark.parallel,
         pool_sizes=np.diff(benchmark.offsets) * in_pool,
         top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
+        top_passages=ranking.top_passages if pool is None else None,
+        retrieved=_rows(retrieved, order),
     )
+
+
+def _rows(values: NDArray[Kind] | None, positions: NDArray[np.int64]) -> NDArray[Kind] | None:
+    return None if values is None else values[positions]
 
 
 def _top_langs(benchmark: Benchmark, top: NDArray[np.int64]) -> NDArray[np.int16]:
