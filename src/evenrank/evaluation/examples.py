@@ -46,8 +46,9 @@ def choose_examples(benchmark: Benchmark) -> list[int]:
 def build_examples(benchmark: Benchmark, ranking: Ranking) -> list[Example]:
     """Return the chosen queries with their best passages and the rank of their answers."""
     pool = pool_ranks(benchmark, ranking)
+    held = pool.best_by_lang <= (np.inf if ranking.retrieved is None else ranking.depth)
     return [
-        _example(benchmark, ranking, query, pool.best_by_lang[query])
+        _example(benchmark, ranking, query, np.where(held[query], pool.best_by_lang[query], np.inf))
         for query in choose_examples(benchmark)
     ]
 

@@ -165,10 +165,11 @@ class _Names:
     def share(self, pool: PoolRanks, bound: BoundMeasure) -> Share:
         shares_QL = bound(pool)
         columns = self.collection_langs.items()
-        means = {
-            asked: shares_QL[pool.query_langs == row].mean(axis=0)
-            for asked, row in self.query_langs.items()
+        answered_Q = ~np.isnan(shares_QL).any(axis=1)  # a run may lack all queries of a language
+        rows = {
+            asked: (pool.query_langs == row) & answered_Q for asked, row in self.query_langs.items()
         }
+        means = {asked: shares_QL[row].mean(axis=0) for asked, row in rows.items() if row.any()}
         return Share(
             cutoff=bound.cutoff or 0,
             by_query_lang={

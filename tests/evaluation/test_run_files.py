@@ -1,0 +1,131 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from evenrank.errors import DataError
+from evenrank.evaluation.run_files import read_benchmark, read_run
+
+LANGUAGES = """\
+passage\tp1\tdeu
+passage\tp2\ten
+passage\tü3\ten
+query\tq1\tde\tbath
+query\tp1\tEN\tbath
+query\tq3\ten
+"""
+QRELS = "q1 0 p1 1\nq1 0 p2 2\n\np1\t0\tü3\t1\np1 0 p2 0\n"
+RUN = "q1 Q0 p1 1 0.5 mine\np1 Q0 p2 1 2e0 mine\nq1 Q0 ü3 2 .5 mine\nq1 Q0 p2 3 0.75 mine\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def files(write):
+    return write("bath.qrels", QRELS), write("languages.tsv", LANGUAGES)
+
+
+def test_qrels_and_languages_make_a_benchmark(files):
+    benchmark = read_benchmark(*files)
+    assert benchmark.name == "bath"
+    assert benchmark.languages == ("de", "en")
+    assert benchmark.queries.ids.to_pylist() == ["q1", "p1", "q3"]
+    assert benchmark.queries.langs.tolist() == [0, 1, 1]
+    assert benchmark.parallel.tolist() == [0, 0, 1]
+    assert benchmark.collection.ids.to_pylist() == ["p1", "p2", "ü3"]
+    assert benchmark.relevance.indptr.tolist() == [0, 2, 3, 3]
+    assert benchmark.relevance.passages.tolist() == [0, 1, 2]
+
+
+def test_a_run_is_read_in_the_order_of_trec_eval(files, write):
+    run = read_run(write("run.txt", RUN), read_benchmark(*files))
+    assert run.tag == "mine"
+    assert run.queries.tolist() == [0, 0, 0, 1]
+    assert run.passages.tolist() == [1, 2, 0, 1]  # p2, then ü3 before p1 by id
+    assert run.scores.tolist() == [0.75, 0.5, 0.5, 2.0]
+
+
+def test_scores_that_are_equal_as_32_bit_floats_tie(files, write):
+    lines = "q1 Q0 p1 1 0.50000000001 t\nq1 Q0 p2 2 0.5 t\n"
+    assert read_run(write("r", lines), read_benchmark(*files)).passages.tolist() == [1, 0]
+
+
+def test_a_compressed_run_is_the_same_run(files, write, tmp_path):
+    (tmp_path / "run.gz").write_bytes(gzip.compress(RUN.encode()))
+    benchmark = read_benchmark(*files)
+    plain = read_run(write("run", RUN), benchmark)
+    packed = read_run(tmp_path / "run.gz", benchmark)
+    assert np.array_equal(plain.passages, packed.passages)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("q1 Q0 p1 1 0.5\n", r"run:1: found 5 fields, expected 'query Q0 passage rank score tag'"),
+        ("\nq1 Q0 p1 1 high t\n", r"run:2: found score 'high', expected a finite 32-bit number"),
+        ("q1 Q0 p1 1 nan t\n", r"run:1: found score 'nan'"),
+        ("q1 Q0 p1 1 1e39 t\n", r"run:1: found score '1e39'"),
+        ("q1 Q0 p1 1 1_0 t\n", r"run:1: found score '1_0'"),
+        ("q1 Q0 p9 1 1 t\n", r"run:1: found passage 'p9', whose language is not known"),
+        ("q9 Q0 p1 1 1 t\n", r"run:1: found query 'q9', whose language is not known"),
+        (
+            "q1 Q0 p1 1 1 t\nq1 Q0 p2 1 1 t\nq1 Q0 p1 2 0 t\n",
+            r"run:3: found passage 'p1' again for query 'q1', expected it once, as in line 1",
+        ),
+        ("\n", r"run:1: found an empty file"),
+    ],
+)
+def test_a_bad_run_names_its_line(files, write, lines, message):
+    with pytest.raises(DataError, match=message):
+        read_run(write("run", lines), read_benchmark(*files))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("q1 0 p1\n", r"qrels:1: found 3 fields, expected 'query 0 passage grade'"),
+        ("q1 0 p1 yes\n", r"qrels:1: found grade 'yes', expected a whole number"),
+        ("q1 0 p1 1\nq1 0 p1 0\n", r"qrels:2: found passage 'p1' again.*as in line 1"),
+        ("q1 0 p9 1\n", r"qrels:1: found passage 'p9' without a language.*languages.tsv"),
+        ("q9 0 p1 1\n", r"qrels:1: found query 'q9' without a language"),
+        ("q1 0 p1 0\nq1 0 p2 -1\n", r"no relevant passage"),
+    ],
+)
+def test_bad_qrels_name_their_line(files, write, lines, message):
+    with pytest.raises(DataError, match=message):
+        read_benchmark(write("qrels", lines), files[1])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("document\tp1\ten\n", r"langs:1: found 'document' with 2 fields"),
+        ("passage\tp1\n", r"langs:1: found 'passage' with 1 fields.*passage<TAB>id<TAB>language"),
+        ("passage\tp 1\ten\n", r"langs:1:.*ids without blanks"),
+        ("passage\tp1\ten\nquery\tp1\ten\npassage\tp1\tde\n", r"langs:3: found passage 'p1' twice"),
+        ("passage\tp1\tklingonish\n", r"langs:1: found language code 'klingonish'"),
+        ("passage\tp1\ten\n", r"no query"),
+    ],
+)
+def test_bad_languages_name_their_line(files, write, lines, message):
+    with pytest.raises(DataError, match=message):
+        read_benchmark(files[0], write("langs", lines))
+
+
+def test_bytes_that_are_no_text_are_refused(files, tmp_path):
+    (tmp_path / "latin").write_bytes("query\tfür\tde\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin:1.*UTF-8"):
+        read_benchmark(files[0], tmp_path / "latin")
+
+
+def test_a_missing_file_is_one_line(files, tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        read_run(tmp_path / "nowhere", read_benchmark(*files))
