@@ -19,7 +19,8 @@ from evenrank.progress import bar
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_BATCHES_AT_ONCE = 32
+Kind = Literal["query", "passage"]
+BATCHES_AT_ONCE = 32
 _SHOWN_CHARACTERS = 60
 
 
@@ -27,7 +28,7 @@ def encode_texts(
     model: SentenceTransformer,
     texts: Sequence[str] | pa.ChunkedArray,
     *,
-    kind: Literal["query", "passage"],
+    kind: Kind,
     batch_size: int = 64,
     description: str,
 ) -> NDArray[np.float32]:
@@ -50,25 +51,53 @@ def encode_texts(
         DataError: A text has an embedding that is all zeros, NaN or infinite: it has no direction,
             so it cannot be ranked.
     """
-    encode = model.encode_query if kind == "query" else model.encode_document
     total = len(texts)
     vectors_NH = np.empty((total, model.get_embedding_dimension()), dtype=np.float32)
-    piece = batch_size * _BATCHES_AT_ONCE
+    piece = batch_size * BATCHES_AT_ONCE
     with bar(description, total=total, unit="texts") as progress:
         for start in range(0, total, piece):
-            batch = _as_list(texts[start : start + piece])
-            encoded = encode(
-                batch, batch_size=batch_size, show_progress_bar=False, convert_to_tensor=True
+            batch = as_list(texts[start : start + piece])
+            places = range(start, start + len(batch))
+            vectors_NH[start : start + piece] = unit_vectors(
+                model, batch, kind=kind, batch_size=batch_size, places=places, total=total
             )
-            part_NH = encoded.float().cpu().numpy()
-            lengths = np.linalg.norm(part_NH, axis=1)
-            _refuse_directionless(model, batch, lengths, start, total)
-            vectors_NH[start : start + piece] = part_NH / lengths[:, None]
             progress.advance(len(batch))
     return vectors_NH
 
 
-def _as_list(texts: Sequence[str] | pa.ChunkedArray) -> list[str]:
+def unit_vectors(
+    model: SentenceTransformer,
+    texts: list[str],
+    *,
+    kind: Kind,
+    batch_size: int,
+    places: Sequence[int],
+    total: int,
+) -> NDArray[np.float32]:
+    """Return the unit vectors of a few texts, all encoded at once.
+
+    Args:
+        model: The encoder, with its prompts.
+        texts: ``N`` texts.
+        kind: Which of the two prompts is put before each.
+        batch_size: Texts encoded at once.
+        places: Where each text stands among all of them, for the message.
+        total: How many there are in all, for the message.
+
+    Raises:
+        DataError: A text has an embedding without a direction.
+    """
+    encode = model.encode_query if kind == "query" else model.encode_document
+    encoded = encode(texts, batch_size=batch_size, show_progress_bar=False, convert_to_tensor=True)
+    part_NH: NDArray[np.float32] = encoded.float().cpu().numpy()
+    lengths = np.linalg.norm(part_NH, axis=1)
+    _refuse_directionless(model, texts, lengths, places, total)
+    part_NH /= lengths[:, None]
+    return part_NH
+
+
+def as_list(texts: Sequence[str] | pa.ChunkedArray) -> list[str]:
+    """Return texts, or some rows of a column, as a list."""
     return texts.to_pylist() if isinstance(texts, pa.ChunkedArray) else list(texts)
 
 
@@ -76,7 +105,7 @@ def _refuse_directionless(
     model: SentenceTransformer,
     texts: list[str],
     lengths: NDArray[np.float32],
-    start: int,
+    places: Sequence[int],
     total: int,
 ) -> None:
     wrong = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
@@ -85,7 +114,7 @@ def _refuse_directionless(
     first = int(wrong[0])
     zero = lengths[first] == 0
     raise DataError(
-        f"text {start + first + 1} of {total}, {texts[first][:_SHOWN_CHARACTERS]!r}, "
+        f"text {places[first] + 1} of {total}, {texts[first][:_SHOWN_CHARACTERS]!r}, "
         f"encoder {model_fingerprint(model)}",
         "an embedding of zeros" if zero else "an embedding with NaN or infinite values",
         "an embedding that has a direction",
