@@ -155,3 +155,25 @@ def test_a_damaged_table_is_refused(benchmark, model_folder, tmp_path, name):
     (folder / f"{name}.parquet").unlink()
     with pytest.raises(DataError, match=rf"{name}\.parquet"):
         read_evaluation(folder)
+
+
+def test_a_store_gives_the_same_figures_without_encoding_again(
+    written, benchmark, model_folder, tmp_path
+):
+    first, again = (
+        evaluate(model_folder, benchmark, measures=MEASURES, store=tmp_path) for _ in range(2)
+    )
+    assert first.result.settings == again.result.settings == written.result.settings
+    assert first.result.config["store_dtype"] == "float32"
+    chunks = sorted(path.parents[1].name for path in tmp_path.rglob("chunks/*.json"))
+    assert chunks == ["passage-float32", "query-float32"]  # the second pass added none
+
+
+def test_a_store_of_half_precision_says_so(written, benchmark, model_folder, tmp_path):
+    half = evaluate(
+        model_folder, benchmark, measures=MEASURES, store=tmp_path, store_dtype="float16"
+    )
+    assert half.result.config["store_dtype"] == "float16"
+    assert half.result.settings["mono"]["AP"] == pytest.approx(
+        written.result.settings["mono"]["AP"], abs=0.02
+    )

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
-from evenrank.encoding.encode import encode_texts
+from evenrank.encoding.chunks import Rows
+from evenrank.encoding.embed import embed_texts
+from evenrank.encoding.encode import Kind, encode_texts
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.store import Precision
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.evaluation import Evaluation
 from evenrank.evaluation.frames import ranks_table, top_table
-from evenrank.evaluation.result import write_result
+from evenrank.evaluation.result import ModelFacts, write_result
 from evenrank.evaluation.score import score
 from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
 from evenrank.evaluation.trec import check_trec_ids, write_trec
@@ -40,12 +42,13 @@ class Embeddings:
     """Unit vectors of a benchmark's texts.
 
     Attributes:
-        queries: ``(Q, H)`` float32.
-        passages: ``(D, H)`` float32, in the order of the collection.
+        queries: ``(Q, H)``.
+        passages: ``(D, H)``, in the order of the collection; where they are large and come from a
+            store, they stay on the disk.
     """
 
-    queries: NDArray[np.float32]
-    passages: NDArray[np.float32]
+    queries: Rows
+    passages: Rows
 
 
 def evaluate(
@@ -58,13 +61,15 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     top_k: int = TOP_K,
     run: bool = False,
+    store: Path | None = None,
+    store_dtype: Precision = "float32",
     overwrite: bool = False,
 ) -> Evaluation:
     """Evaluate an encoder on a benchmark: every language pair, every pool, every measure.
 
     Args:
         model: A folder, a Hugging Face id, or the encoder itself.
-        benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself.
+        benchmark: A name such as ``xquad-r``, or the benchmark itself.
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures.
         label: What tables call the model; by default the name of its folder.
@@ -72,6 +77,8 @@ def evaluate(
         top_k: Passages to keep from the top of the pool of all languages, for the run, the
             examples and the language share; at least the cutoff of the share.
         run: Write ``run.trec`` and ``qrels.trec`` as well.
+        store: Embedding store: texts that it has are not encoded again, what it lacks is added.
+        store_dtype: Precision of the embeddings in the store.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
 
     Raises:
@@ -84,24 +91,20 @@ def evaluate(
     data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     if run:
         check_trec_ids(data)
-    source = str(model) if isinstance(model, str | Path) else None
-    encoder = load_encoder(str(model)) if isinstance(model, str | Path) else model
-    facts = model_facts(encoder, source, label)
+    encoder, facts = _opened(model, label)
     top_k = max(top_k, selection.share.cutoff or 0)
     timings: dict[str, float] = {}
     with _timed(timings, "encode"):
-        embeddings = embed(encoder, data, batch_size=batch_size)
+        embeddings = embed(encoder, data, batch_size, store, store_dtype)
+    config: dict[str, Any] = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
+    config |= {"store_dtype": store_dtype} if store else {}
     with _timed(timings, "rank"):
         ranking = rank_embeddings(embeddings, data, top_k=top_k)
     with _timed(timings, "score"):
         scores = score(data, ranking, selection.names)
-    config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
     result = assemble(data, facts, ranking, scores, timings=timings, config=config)
-    tables = {
-        "per_query": scores.per_query,
-        "top": top_table(data, ranking),
-        "ranks": ranks_table(data, ranking),
-    }
+    tables = {"top": top_table(data, ranking), "ranks": ranks_table(data, ranking)}
+    tables["per_query"] = scores.per_query
     if output is not None:
         with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
             write_result(folder, result, **tables)
@@ -110,30 +113,55 @@ def evaluate(
     return Evaluation(result, tables, output)
 
 
+def _opened(
+    model: str | Path | SentenceTransformer, label: str | None
+) -> tuple[SentenceTransformer, ModelFacts]:
+    """Load the encoder if it is not yet, and return what is to be said of it."""
+    if isinstance(model, str | Path):
+        encoder = load_encoder(str(model))
+        return encoder, model_facts(encoder, str(model), label)
+    return model, model_facts(model, None, label)
+
+
 def embed(
-    model: SentenceTransformer, benchmark: Benchmark, *, batch_size: int = BATCH_SIZE
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    batch_size: int = BATCH_SIZE,
+    store: Path | None = None,
+    store_dtype: Precision = "float32",
 ) -> Embeddings:
     """Encode a benchmark's queries and passages, each with its prompt.
 
+    Args:
+        model: The encoder.
+        benchmark: The benchmark.
+        batch_size: Texts encoded at once.
+        store: Embedding store to read from and to add to.
+        store_dtype: Precision of the embeddings in the store.
+
     Raises:
-        DataError: A text has an embedding without a direction.
+        DataError: A text has an embedding without a direction, or the store is damaged.
     """
-    queries, passages = benchmark.queries.texts, benchmark.collection.texts
+
+    def encode(texts: pa.ChunkedArray, kind: Kind, noun: str) -> Rows:
+        description = f"Encoding {noun} of {benchmark.name}"
+        if store is None:
+            return encode_texts(
+                model, texts, kind=kind, batch_size=batch_size, description=description
+            )
+        return embed_texts(
+            store,
+            model,
+            texts,
+            kind=kind,
+            dtype=store_dtype,
+            batch_size=batch_size,
+            description=description,
+        )
+
     return Embeddings(
-        queries=encode_texts(
-            model,
-            queries,
-            kind="query",
-            batch_size=batch_size,
-            description=f"Encoding queries of {benchmark.name}",
-        ),
-        passages=encode_texts(
-            model,
-            passages,
-            kind="passage",
-            batch_size=batch_size,
-            description=f"Encoding passages of {benchmark.name}",
-        ),
+        queries=encode(benchmark.queries.texts, "query", "queries"),
+        passages=encode(benchmark.collection.texts, "passage", "passages"),
     )
 
 
