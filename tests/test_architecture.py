@@ -18,6 +18,7 @@ LAYERS = [
     {"ranking"},
     {"measures"},
     {"evaluation"},
+    {"comparison"},
     {"training"},
     {"report"},
     {"demo"},

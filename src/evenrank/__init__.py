@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from evenrank.batching.base import make_strategy
     from evenrank.batching.plan import BatchPlan
     from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+    from evenrank.comparison.compare import compare
+    from evenrank.comparison.comparison import Comparison
     from evenrank.data.corpus import ParallelCorpus
     from evenrank.data.opening import open_corpus
     from evenrank.data.splits import split_corpus
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 _HOME = {
     "BatchPlan": "batching.plan",
     "Benchmark": "benchmarks.benchmark",
+    "Comparison": "comparison.comparison",
     "EvenrankError": "errors",
     "Evaluation": "evaluation.evaluation",
     "ParallelCorpus": "data.corpus",
     "TrainConfig": "training.config",
     "build_encoder": "encoding.base",
+    "compare": "comparison.compare",
     "evaluate": "evaluation.evaluate",
     "load_benchmark": "benchmarks.benchmark",
     "load_encoder": "encoding.loading",
@@ -54,11 +58,13 @@ _HOME = {
 __all__ = [
     "BatchPlan",
     "Benchmark",
+    "Comparison",
     "Evaluation",
     "EvenrankError",
     "ParallelCorpus",
     "TrainConfig",
     "build_encoder",
+    "compare",
     "evaluate",
     "load_benchmark",
     "load_encoder",

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import typer
 from rich.console import Console
 
+from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
 from evenrank.cli.demo import demo_command
 from evenrank.cli.evaluate import evaluate_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)
 app.command("report")(report_command)
 app.add_typer(data_app, name="data")
 app.command("list")(list_command)

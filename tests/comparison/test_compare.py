@@ -1,0 +1,205 @@
+import json
+import runpy
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenrank.comparison.compare import compare
+from evenrank.errors import ConfigError, DataError
+from evenrank.evaluation.result import read_result
+
+SAMPLES = runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"))
+LANGUAGES = ("de", "en", "tr")
+
+
+def row_of(comparison, kind, **cell):
+    (row,) = [
+        row
+        for row in comparison.select(kind)
+        if all(getattr(row, name) == value for name, value in cell.items())
+    ]
+    return row
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Three simulated retrievers, as the evaluation writes them."""
+    root = tmp_path_factory.mktemp("results")
+    benchmark = SAMPLES["make_benchmark"]("territories")
+    return [
+        SAMPLES["write_sample"](root / retriever.label, benchmark, retriever)
+        for retriever in SAMPLES["RETRIEVERS"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def comparison(results):
+    return compare(results, measures=["AP", "R@1", "rank_distance"], permutations=999, resamples=99)
+
+
+def test_differences_are_those_of_the_results(results, comparison):
+    first, third = read_result(results[0]), read_result(results[2])
+    hybrid = {"system": "hybrid", "measure": "AP"}
+    for setting in ("mono", "cross", "multi"):
+        row = row_of(comparison, "setting", setting=setting, **hybrid)
+        assert row.baseline_value == pytest.approx(first.settings[setting]["AP"])
+        assert row.value == pytest.approx(third.settings[setting]["AP"])
+        assert row.difference == pytest.approx(row.value - row.baseline_value)
+        assert (row.excluded, row.blocks) == (0, 22)
+        assert row.low <= row.least <= row.difference <= row.most <= row.high
+    pair = row_of(comparison, "pair", query_lang="ar", collection_lang="tr", **hybrid)
+    assert pair.setting == "cross"
+    assert pair.value == pytest.approx(third.pairs["AP"]["ar"]["tr"])
+    assert pair.queries == 21  # one question lacks its Turkish answer
+    lang = row_of(comparison, "query_lang", query_lang="de", system="x-y", measure="rank_distance")
+    assert lang.baseline_value == pytest.approx(first.pool["rank_distance"]["de"])
+
+
+def test_every_cell_of_every_measure_has_a_row(comparison):
+    assert comparison.baseline == "x-x-mono"
+    assert comparison.systems == ("x-y", "hybrid")
+    frame = comparison.frame
+    counts = frame.groupby(["system", "measure", "kind"]).size().unstack(fill_value=0)
+    assert counts.loc[("hybrid", "R@1")].to_dict() == {"pair": 16, "query_lang": 4, "setting": 3}
+    bias = counts.loc[("x-y", "rank_distance")].to_dict()
+    assert bias == {"pair": 0, "query_lang": 4, "setting": 1}
+    assert frame["outcome"].isin(["better", "worse", "even"]).all()
+    assert json.loads(json.dumps(comparison.to_dict()))["rows"][0] == comparison.rows[0].to_dict()
+
+
+def test_lower_rank_distance_is_better(comparison):
+    row = row_of(comparison, "setting", system="hybrid", measure="rank_distance")
+    assert row.difference < 0
+    assert row.outcome == "better"
+
+
+def test_families_are_cells_of_one_kind_system_and_measure(comparison):
+    rows = list(comparison.select("query_lang", system="hybrid", measure="AP"))
+    smallest = min(rows, key=lambda row: row.p)
+    assert smallest.p_holm == pytest.approx(min(1, 4 * smallest.p))
+    alone = row_of(comparison, "setting", system="x-y", measure="rank_distance")
+    assert alone.p_holm == alone.p
+
+
+def test_a_result_against_itself_has_no_difference(results):
+    comparison = compare([results[0], results[0]], permutations=99, resamples=99)
+    assert comparison.baseline != comparison.systems[0]
+    for row in comparison.rows:
+        assert (row.difference, row.low, row.high, row.effect) == (0, 0, 0, 0)
+        assert (row.p, row.p_holm, row.outcome) == (1, 1, "even")
+
+
+def test_swapping_the_results_turns_the_sign_and_keeps_p(results):
+    options = {"permutations": 99, "resamples": 99}
+    there, back = compare(results[:2], **options), compare(results[1::-1], **options)
+    for one, other in zip(there.rows, back.rows, strict=True):
+        assert other.difference == -one.difference
+        assert (other.p, other.p_holm) == (one.p, one.p_holm)
+        assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
+        assert other.effect == pytest.approx(-one.effect)
+
+
+def test_the_same_seed_gives_the_same_figures(results):
+    options = {"permutations": 99, "resamples": 99}
+    assert compare(results, seed=3, **options) == compare(results, seed=3, **options)
+    assert compare(results, seed=3, **options) != compare(results, seed=4, **options)
+
+
+def test_a_second_system_changes_nothing_for_the_first(results, comparison):
+    options = {"measures": ["AP", "R@1", "rank_distance"], "permutations": 999, "resamples": 99}
+    alone = compare(results[:2], **options)
+    assert alone.rows == tuple(row for row in comparison.rows if row.system == "x-y")
+
+
+def test_macro_means_are_tested_by_signs_of_whole_questions(folders, asked, values):
+    """Every sign of every question, in loops over questions, queries and languages."""
+    found = compare(folders, exact=True, resamples=9)
+    change = values[1] - values[0]
+    langs = np.array([lang for _, lang in asked])
+    questions = np.array([question for question, _ in asked])
+
+    def macro(signs, pools):
+        flipped = change * np.array(signs)[questions, None]
+        means = [
+            np.nanmean(flipped[langs == lang, pool])
+            for at, lang in enumerate(LANGUAGES)
+            for pool in pools(at)
+        ]
+        return np.mean(means)
+
+    pools = {
+        "mono": lambda at: [at],
+        "cross": lambda at: [pool for pool in range(3) if pool != at],
+        "multi": lambda at: [3],
+    }
+    for setting, of in pools.items():
+        observed = macro([1] * 8, of)
+        reached = [
+            abs(macro(signs, of)) >= abs(observed) - 1e-12 for signs in product((1, -1), repeat=8)
+        ]
+        row = row_of(found, "setting", setting=setting)
+        assert row.difference == pytest.approx(observed)
+        assert row.p == pytest.approx(np.mean(reached))
+    assert found.permutations is None
+
+
+def test_queries_that_one_result_does_not_score_are_left_out_and_counted(folders, asked, values):
+    found = compare(folders, permutations=9, resamples=9)
+    # values[0][2, 1] is a Turkish query in English passages, values[1][4, 3] one in all languages
+    assert asked[2][1] == "tr"
+    row = row_of(found, "pair", query_lang="tr", collection_lang="en")
+    turkish = np.array([lang == "tr" for _, lang in asked])
+    assert (row.queries, row.excluded) == (turkish.sum() - 1, 1)
+    both = turkish & ~np.isnan(values[0][:, 1])
+    assert row.baseline_value == pytest.approx(values[0][both, 1].mean())
+    assert row.value == pytest.approx(values[1][both, 1].mean())
+    assert row_of(found, "setting", setting="cross").excluded == 1
+    assert row_of(found, "setting", setting="multi").excluded == 1
+    # a query that neither scores is not one that was left out
+    nowhere = row_of(found, "pair", query_lang=asked[5][1], collection_lang="de")
+    assert nowhere.excluded == 0
+
+
+def test_files_may_have_another_order_and_other_queries(folders, write, asked, values):
+    def shuffle(table):
+        return table.take(np.random.default_rng(0).permutation(len(table)))
+
+    options = {"permutations": 99, "resamples": 99}
+    usual = compare(folders, **options)
+    again = compare([folders[0], write("again", asked, values[1], shuffle)], **options)
+    assert [row.p for row in again.rows] == [row.p for row in usual.rows]
+    assert [row.high for row in again.rows] == pytest.approx([row.high for row in usual.rows])
+    fewer = write("fewer", asked[:-1], values[1][:-1])
+    lang = asked[-1][1]
+    found = compare([folders[0], fewer], **options)
+    assert row_of(found, "query_lang", query_lang=lang).excluded == 1
+
+
+def test_results_without_a_common_query_are_refused(folders, write, asked, values):
+    nothing = write("nothing", asked, np.full_like(values[1], np.nan))
+    with pytest.raises(DataError, match=r"nothing: found no query with a value of AP"):
+        compare([folders[0], nothing])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"permutations": 0}, "permutations: found 0"),
+        ({"resamples": 0}, "resamples: found 0"),
+        ({"seed": -1}, "seed: found -1"),
+        ({"exact": True}, "22 questions .*at most 20"),
+        ({"measures": ["nDCG@7"]}, r"measure 'nDCG@7'.*x-x-mono.*one of AP, "),
+        ({"measures": ["W"]}, "measure 'W': found no values per query"),
+        ({"gates": ["AP mono"]}, "--gate"),
+    ],
+)
+def test_wrong_settings_are_refused(results, options, message):
+    with pytest.raises(ConfigError, match=message):
+        compare(results[:2], **options)
+
+
+def test_one_result_is_not_enough(results):
+    with pytest.raises(ConfigError, match="1 result folders"):
+        compare(results[:1])
