@@ -48,7 +48,9 @@ def test_tables_are_printed_and_the_result_is_where_it_says(place):
 
 
 def test_json_is_the_result_and_nothing_else(place):
-    done = run("runs/mine/model", "-b", "corpus:corpus", "--json", "--output", "here", "--run")
+    done = run(
+        "runs/mine/model", "-b", "corpus:corpus", "--json", "--output", "here", "--write-run"
+    )
     assert json.loads(done.stdout) == json.loads((place / "here" / "result.json").read_bytes())
     assert (place / "here" / "run.trec").exists()
     assert done.stderr == ""
@@ -111,3 +113,18 @@ def test_benchmarks_that_would_share_a_folder_are_refused(place):
     done = run("runs/mine/model", "-b", "corpus:a/b", "-b", "corpus:a-b")
     assert isinstance(done.exception, ConfigError)
     assert "share a folder" in str(done.exception)
+
+
+def test_embeddings_are_kept_in_a_store(place):
+    options = ("runs/mine/model", "-b", "corpus:corpus", "--json", "--overwrite")
+    plain = json.loads(run(*options).stdout)
+    stored = json.loads(run(*options, "--store", "store", "--half").stdout)
+    assert stored["settings"] == plain["settings"]
+    assert stored["config"]["store_dtype"] == "float16"
+    kept = {path.name for path in (place / "store" / plain["model"]["fingerprint"]).iterdir()}
+    assert kept == {"passage-float16", "query-float16"}
+
+
+def test_half_precision_needs_a_store(place):
+    with pytest.raises(ConfigError, match="no --store"):
+        raise run("runs/mine/model", "-b", "corpus:corpus", "--half").exception

@@ -80,7 +80,7 @@ def test_a_compressed_run_is_the_same_run(files, write, tmp_path):
             "q1 Q0 p1 1 1 t\nq1 Q0 p2 1 1 t\nq1 Q0 p1 2 0 t\n",
             r"run:3: found passage 'p1' again for query 'q1', expected it once, as in line 1",
         ),
-        ("\n", r"run:1: found an empty file"),
+        ("\n", r"run:1: found 0 fields"),
     ],
 )
 def test_a_bad_run_names_its_line(files, write, lines, message):

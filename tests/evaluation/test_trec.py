@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 import pytrec_eval
 
+from evenrank.benchmarks.export import write_qrels
 from evenrank.errors import ConfigError, DataError
 from evenrank.evaluation.score import score
-from evenrank.evaluation.trec import strictly_falling, write_qrels, write_run, write_trec
+from evenrank.evaluation.trec import strictly_falling, write_run, write_trec
 
 
 def read_run(path):

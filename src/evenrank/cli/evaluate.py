@@ -1,4 +1,4 @@
-"""``evenrank evaluate``: a model on benchmarks, in every pool, with every measure."""
+"""``evenrank evaluate``: a model or a run on benchmarks, in every pool, with every measure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenrank.cli.evaluate_run import Languages, Qrels, Run, check_inputs, run_note, score_run
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
     from evenrank.evaluation.result import Result
 
 
-Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
+Model = Annotated[
+    str | None, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")
+]
 Benchmarks = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option("--benchmark", "-b", help="Such as xquad-r or corpus:PATH; may be given again."),
 ]
 Output = Annotated[
@@ -36,10 +39,24 @@ Measures = Annotated[
     ),
 ]
 Label = Annotated[
-    str | None, typer.Option(help="What tables call the model; by default its folder's name.")
+    str | None,
+    typer.Option(
+        help="What tables call the model; by default its folder's name, or the run's tag."
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
-Run = Annotated[bool, typer.Option("--run", help="Write run.trec and qrels.trec as well.")]
+WriteRun = Annotated[
+    bool, typer.Option("--write-run", help="Write run.trec and qrels.trec as well.")
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        help="Embedding store: texts that it has are not encoded again, others are added."
+    ),
+]
+Half = Annotated[
+    bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
+]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print each result.json on a line of its own.")
@@ -47,17 +64,22 @@ AsJson = Annotated[
 
 
 def evaluate_command(
-    model: Model,
-    benchmark: Benchmarks,
+    model: Model = None,
+    benchmark: Benchmarks = None,
     output: Output = None,
     measure: Measures = None,
     label: Label = None,
     batch_size: BatchSize = 64,
-    run: Run = False,
+    run: Run = None,
+    qrels: Qrels = None,
+    languages: Languages = None,
+    write_run: WriteRun = False,
+    store: Store = None,
+    half: Half = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a model: every language pair, every pool and every bias measure.
+    """Evaluate a model, or any system's run: every language pair, pool and bias measure.
 
     Example: evenrank evaluate runs/hybrid/model --benchmark xquad-r
     """
@@ -65,31 +87,66 @@ def evaluate_command(
     from evenrank.evaluation.selection import DEFAULT_MEASURES
     from evenrank.progress import quiet
 
+    if half and store is None:
+        raise ConfigError(
+            "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
+        )
+    names, measures = list(dict.fromkeys(benchmark or [])), measure or list(DEFAULT_MEASURES)
+    check_inputs(model, names, run, qrels, languages)
+    if run is not None:
+        _evaluate_run(run, names, qrels, languages, output, measures, label, overwrite, as_json)
+        return
     label = label or default_label(model)
-    measures = measure or list(DEFAULT_MEASURES)
-    folders = _folders(list(dict.fromkeys(benchmark)), output, label)
+    folders = _folders(names, output, label)
     _check(measures, folders, overwrite=overwrite)
     from evenrank.evaluation.evaluate import evaluate  # torch takes seconds to import
 
     with quiet(as_json):
         results = [
             evaluate(
-                model,
+                model or "",
                 name,
                 output=folder,
                 measures=measures,
                 label=label,
                 batch_size=batch_size,
-                run=run,
+                run=write_run,
+                store=store,
+                store_dtype="float16" if half else "float32",
                 overwrite=overwrite,
             ).result
             for name, folder in folders.items()
         ]
-    if as_json:
-        for result in results:
-            typer.echo(result.model_dump_json())
-    else:
-        _print(results, list(folders.values()))
+    _print(results, list(folders.values()), as_json=as_json)
+
+
+def _evaluate_run(
+    run: Path,
+    names: list[str],
+    qrels: Path | None,
+    languages: Path | None,
+    output: Path | None,
+    measures: list[str],
+    label: str | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Score a run on the benchmark that is named, or made of qrels and languages."""
+    from evenrank.progress import quiet
+
+    _check(measures, {name: output for name in names if output}, overwrite=overwrite)
+    with quiet(as_json):
+        folder, result = score_run(
+            run,
+            names[0] if names else None,
+            qrels,
+            languages,
+            label=label,
+            measures=measures,
+            folder_for=lambda label, name: _folders([name], output, label)[name],
+            overwrite=overwrite,
+        )
+    _print([result], [folder], as_json=as_json)
 
 
 def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:
@@ -125,7 +182,11 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
 
 
-def _print(results: list[Result], folders: list[Path]) -> None:
+def _print(results: list[Result], folders: list[Path], *, as_json: bool) -> None:
+    if as_json:
+        for result in results:
+            typer.echo(result.model_dump_json())
+        return
     from rich.console import Console
 
     from evenrank.evaluation.tables import headline_table, language_table
@@ -134,6 +195,8 @@ def _print(results: list[Result], folders: list[Path]) -> None:
     console.print(headline_table(results))
     for result in results:
         console.print(language_table([result]))
+        if note := run_note(result):
+            typer.echo(note)
     for folder in folders:
         typer.echo(f"result  {folder}")
     typer.echo(f"next    evenrank report {' '.join(map(str, folders))}")

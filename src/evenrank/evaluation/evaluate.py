@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+from evenrank.benchmarks.export import check_trec_ids
 from evenrank.encoding.chunks import Rows
 from evenrank.encoding.embed import embed_texts
 from evenrank.encoding.encode import Kind, encode_texts
@@ -23,7 +24,7 @@ from evenrank.evaluation.frames import ranks_table, top_table
 from evenrank.evaluation.result import ModelFacts, write_result
 from evenrank.evaluation.score import score
 from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
-from evenrank.evaluation.trec import check_trec_ids, write_trec
+from evenrank.evaluation.trec import write_trec
 from evenrank.files import refuse_existing, whole_folder
 from evenrank.ranking.kernel import rank
 from evenrank.ranking.ranks import Ranking

@@ -81,18 +81,16 @@ def read_run(path: Path, benchmark: Benchmark) -> Run:
             a query, or the file is empty or missing.
     """
     query_at, passage_at = _positions(benchmark.queries), _positions(benchmark.collection)
+    tag = read_tag(path)
     numbers, queries, passages, scores = [], [], [], []
-    tag = b""
     for number, fields in _lines(path):
         if len(fields) != 6:
             _refuse(path, number, f"{len(fields)} fields", f"'{RUN_LINE}'")
-        query, _, passage, _, score, tag = fields
+        query, _, passage, _, score, _ = fields
         numbers.append(number)
         queries.append(_look_up(path, number, "query", query, query_at))
         passages.append(_look_up(path, number, "passage", passage, passage_at))
         scores.append(_score(path, number, score))
-    if not numbers:
-        _refuse(path, 1, "an empty file", f"lines '{RUN_LINE}'")
     query_N, passage_N = np.array(queries, dtype=np.int64), np.array(passages, dtype=np.int64)
     _refuse_twice(path, benchmark, numbers, query_N, passage_N)
     score_N = np.array(scores, dtype=np.float32)
@@ -102,12 +100,24 @@ def read_run(path: Path, benchmark: Benchmark) -> Run:
     order = np.lexsort((-place_D[passage_N], -score_N, query_N))
     return Run(
         path,
-        tag.decode(errors="replace"),
+        tag,
         sha256_of(path)[:16],
         query_N[order],
         passage_N[order],
         score_N[order],
     )
+
+
+def read_tag(path: Path) -> str:
+    """Return the system's name in a run file, of which only the first line is read.
+
+    Raises:
+        DataError: The line is not a run's, or the file is empty or missing.
+    """
+    number, fields = next(_lines(path), (1, []))
+    if len(fields) != 6:
+        _refuse(path, number, f"{len(fields)} fields", f"'{RUN_LINE}'")
+    return fields[5].decode(errors="replace")
 
 
 def read_benchmark(qrels: Path, languages: Path) -> Benchmark:

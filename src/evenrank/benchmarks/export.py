@@ -1,0 +1,225 @@
+"""A benchmark as files that other tools read: a BEIR folder, or TREC files.
+
+BEIR
+    ``corpus.jsonl`` (``_id``, ``title``, ``text``, ``metadata``), ``queries.jsonl`` (``_id``,
+    ``text``, ``metadata``) and ``qrels/test.tsv`` (with a header line). The language stands in
+    ``metadata``; titles are empty.
+TREC
+    ``queries.tsv`` and ``collection.tsv`` (id, text), ``qrels.trec`` and ``languages.tsv``, which
+    ``evenrank evaluate --run`` reads. In the texts, tabs and ends of lines become blanks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import csv
+
+from evenrank.benchmarks.benchmark import Benchmark, Relevance, TextSet
+from evenrank.errors import ConfigError, DataError
+from evenrank.files import fingerprint_of, whole_file, whole_folder
+
+Format = Literal["beir", "trec"]
+MARKERS: dict[Format, str] = {"beir": "corpus.jsonl", "trec": "languages.tsv"}
+"""Only a folder that holds this file is ever replaced."""
+_BATCH = 65_536
+
+
+def export_benchmark(
+    benchmark: Benchmark, folder: Path, form: Format, *, overwrite: bool = False
+) -> None:
+    """Write a benchmark as a folder, whole or not at all.
+
+    Args:
+        benchmark: The benchmark; see :func:`restrict` for the pool of some languages.
+        folder: The folder to make.
+        form: ``beir`` or ``trec``.
+        overwrite: Replace an export that exists; nothing else is ever replaced.
+
+    Raises:
+        ConfigError: ``folder`` exists.
+        DataError: An id cannot stand in these files.
+    """
+    check_trec_ids(benchmark)
+    with whole_folder(folder, overwrite=overwrite, marker=MARKERS[form]) as part:
+        if form == "beir":
+            _write_beir(benchmark, part)
+        else:
+            _write_trec(benchmark, part)
+
+
+def restrict(
+    benchmark: Benchmark,
+    *,
+    query_langs: Collection[str] | None = None,
+    pool: Collection[str] | None = None,
+) -> Benchmark:
+    """Return the benchmark with the queries and the passages of some languages only.
+
+    Args:
+        benchmark: The whole benchmark.
+        query_langs: Languages of queries to keep; all if ``None``.
+        pool: Languages of passages to keep; all if ``None``.
+
+    Raises:
+        ConfigError: No query, or no passage, is in these languages.
+    """
+    asked = _rows_in(benchmark, "query", benchmark.queries, query_langs)
+    kept = _rows_in(benchmark, "passage", benchmark.collection, pool)
+    position = np.full(len(benchmark.collection), -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    relevance = benchmark.relevance
+    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    place = np.full(len(benchmark.queries), -1, dtype=np.int64)
+    place[asked] = np.arange(len(asked))
+    pairs = (position[relevance.passages] >= 0) & (place[owners] >= 0)
+    counts = np.bincount(place[owners[pairs]], minlength=len(asked))
+    chosen = [",".join(sorted(langs)) if langs else "" for langs in (query_langs, pool)]
+    return replace(
+        benchmark,
+        queries=_take(benchmark.queries, asked),
+        parallel=benchmark.parallel[asked],
+        collection=_take(benchmark.collection, kept),
+        relevance=Relevance(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            position[relevance.passages[pairs]],
+        ),
+        fingerprint=fingerprint_of(benchmark.fingerprint, *chosen),
+    )
+
+
+def check_trec_ids(benchmark: Benchmark) -> None:
+    """Refuse ids that TREC files cannot hold, which separate fields by white space.
+
+    Raises:
+        DataError: An id is empty or holds white space or a quotation mark.
+    """
+    sets: dict[str, TextSet] = {"query": benchmark.queries, "passage": benchmark.collection}
+    for kind, texts in sets.items():
+        bad = pc.match_substring_regex(texts.ids, r'[\s\p{Z}"]|^$')
+        if pc.any(bad).as_py():
+            at = pc.index(bad, pa.scalar(True)).as_py()
+            raise DataError(
+                f"benchmark {benchmark.name!r}",
+                f"{kind} id {texts.ids[at].as_py()!r}",
+                "ids without white space or quotation marks, as TREC files need",
+                "Change the id, or leave out the run file",
+            )
+
+
+def write_qrels(path: Path, benchmark: Benchmark) -> None:
+    """Write the relevant passages of the pool of all languages as TREC qrels.
+
+    Raises:
+        DataError: An id cannot stand in a TREC file.
+    """
+    check_trec_ids(benchmark)
+    queries, passages = _pairs(benchmark)
+    write_rows(
+        path,
+        {
+            "query": queries,
+            "iteration": constant("0", len(queries)),
+            "passage": passages,
+            "relevance": constant("1", len(queries)),
+        },
+    )
+
+
+def write_rows(path: Path, columns: dict[str, pa.Array], *, delimiter: str = " ") -> None:
+    """Write columns as lines of fields without quotation marks or a header."""
+    options = csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
+    with whole_file(path) as part:
+        csv.write_csv(pa.table(columns), part, options)
+
+
+def constant(value: str, length: int) -> pa.Array:
+    """Return a column that holds one value."""
+    return pa.array([value]).take(pa.array(np.zeros(length, dtype=np.int8)))
+
+
+def _write_beir(benchmark: Benchmark, folder: Path) -> None:
+    with (folder / "corpus.jsonl").open("wb") as file:
+        for id_, text, lang in _texts(benchmark, benchmark.collection):
+            row = {"_id": id_, "title": "", "text": text, "metadata": {"language": lang}}
+            file.write(orjson.dumps(row) + b"\n")
+    with (folder / "queries.jsonl").open("wb") as file:
+        for id_, text, lang in _texts(benchmark, benchmark.queries):
+            row = {"_id": id_, "text": text, "metadata": {"language": lang}}
+            file.write(orjson.dumps(row) + b"\n")
+    queries, passages = (column.to_pylist() for column in _pairs(benchmark))
+    (folder / "qrels").mkdir()
+    with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as file:
+        file.write("query-id\tcorpus-id\tscore\n")
+        file.writelines(
+            f"{query}\t{passage}\t1\n" for query, passage in zip(queries, passages, strict=True)
+        )
+
+
+def _write_trec(benchmark: Benchmark, folder: Path) -> None:
+    for name, texts in (("collection", benchmark.collection), ("queries", benchmark.queries)):
+        with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="\n") as file:
+            for id_, text, _ in _texts(benchmark, texts):
+                file.write(f"{id_}\t{_one_line(text)}\n")
+    write_qrels(folder / "qrels.trec", benchmark)
+    questions = benchmark.parallel.tolist()
+    with (folder / "languages.tsv").open("w", encoding="utf-8", newline="\n") as file:
+        for id_, _, lang in _texts(benchmark, benchmark.collection):
+            file.write(f"passage\t{id_}\t{lang}\n")
+        queries = _texts(benchmark, benchmark.queries)
+        for question, (id_, _, lang) in zip(questions, queries, strict=True):
+            file.write(f"query\t{id_}\t{lang}\t{question}\n")
+
+
+def _texts(benchmark: Benchmark, texts: TextSet) -> Iterator[tuple[str, str, str]]:
+    """Yield id, text and language, a batch in memory at a time."""
+    for begin in range(0, len(texts), _BATCH):
+        ids = texts.ids.slice(begin, _BATCH).to_pylist()
+        words = texts.texts.slice(begin, _BATCH).to_pylist()
+        langs = texts.langs[begin : begin + _BATCH].tolist()
+        for id_, text, lang in zip(ids, words, langs, strict=True):
+            yield id_, text, benchmark.languages[lang]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(part for line in text.splitlines() for part in line.split("\t"))
+
+
+def _pairs(benchmark: Benchmark) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return the ids of each query and relevant passage."""
+    relevance = benchmark.relevance
+    queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    return (
+        benchmark.queries.ids.take(pa.array(queries)),
+        benchmark.collection.ids.take(pa.array(relevance.passages)),
+    )
+
+
+def _take(texts: TextSet, rows: NDArray[np.int64]) -> TextSet:
+    at = pa.array(rows)
+    return TextSet(texts.ids.take(at), texts.texts.take(at), texts.langs[rows])
+
+
+def _rows_in(
+    benchmark: Benchmark, kind: str, texts: TextSet, langs: Collection[str] | None
+) -> NDArray[np.int64]:
+    if langs is None:
+        return np.arange(len(texts))
+    present = {benchmark.languages[lang] for lang in np.unique(texts.langs).tolist()}
+    if unknown := sorted(set(langs) - present):
+        raise ConfigError(
+            f"benchmark {benchmark.name!r}",
+            f"no {kind} in {', '.join(unknown)}",
+            f"some of {', '.join(sorted(present))}",
+            "Choose languages that it has",
+        )
+    numbers = [benchmark.languages.index(lang) for lang in langs]
+    return np.flatnonzero(np.isin(texts.langs, numbers))

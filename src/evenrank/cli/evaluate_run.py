@@ -1,0 +1,120 @@
+"""``evenrank evaluate --run``: any system's run file, without its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evenrank.errors import ConfigError
+
+if TYPE_CHECKING:
+    from evenrank.evaluation.result import Result
+
+Run = Annotated[
+    Path | None,
+    typer.Option(help="Score this TREC run in place of a model: query Q0 passage rank score tag."),
+]
+Qrels = Annotated[
+    Path | None,
+    typer.Option(help="With --run, in place of --benchmark: query 0 passage grade."),
+]
+Languages = Annotated[
+    Path | None,
+    typer.Option(
+        help="With --qrels, tab-separated: passage ID LANG, and query ID LANG [QUESTION]."
+    ),
+]
+
+
+def check_inputs(
+    model: str | None,
+    benchmarks: Sequence[str],
+    run: Path | None,
+    qrels: Path | None,
+    languages: Path | None,
+) -> None:
+    """Refuse what neither names a model and benchmarks, nor a run and what it is scored with.
+
+    Raises:
+        ConfigError: Something is missing, or of no use beside the rest.
+    """
+    if (model is None) == (run is None):
+        found = "neither a model nor --run" if run is None else "both a model and --run"
+        raise _unfit(found, "one of them")
+    if (qrels is None) != (languages is None):
+        raise _unfit("one of --qrels and --languages", "both or none")
+    if run is None and qrels is not None:
+        raise _unfit("--qrels and a model", "--qrels beside --run")
+    if run is not None and len(benchmarks) + (qrels is not None) != 1:
+        raise _unfit(
+            f"--run with {len(benchmarks)} benchmarks and {'no' if qrels is None else 'its'} qrels",
+            "one benchmark, or --qrels and --languages",
+        )
+    if run is None and not benchmarks:
+        raise _unfit("no --benchmark", "at least one")
+
+
+def score_run(
+    run: Path,
+    benchmark: str | None,
+    qrels: Path | None,
+    languages: Path | None,
+    *,
+    label: str | None,
+    measures: Sequence[str],
+    folder_for: Callable[[str, str], Path],
+    overwrite: bool,
+) -> tuple[Path, Result]:
+    """Score a run and return its result with the folder that it is in.
+
+    Args:
+        run: The run file.
+        benchmark: Name of the benchmark; ``None`` where ``qrels`` and ``languages`` make one.
+        qrels: The relevant passages.
+        languages: The languages of all ids.
+        label: What tables call the system; the run's tag if ``None``.
+        measures: Names of measures.
+        folder_for: Says where the result of a label on a benchmark goes.
+        overwrite: Replace a result that is there.
+    """
+    from evenrank.benchmarks.benchmark import load_benchmark
+    from evenrank.evaluation.run_files import read_benchmark, read_tag
+    from evenrank.evaluation.run_scoring import evaluate_run
+
+    label = label or read_tag(run)
+    if qrels is not None and languages is not None:
+        data = read_benchmark(qrels, languages)
+    else:
+        data = load_benchmark(benchmark or "")
+    folder = folder_for(label, benchmark or data.name)
+    evaluation = evaluate_run(
+        run, data, output=folder, measures=measures, label=label, overwrite=overwrite
+    )
+    return folder, evaluation.result
+
+
+def run_note(result: Result) -> str:
+    """Return where a run ends and what it lacks, as a sentence; nothing for a model's result."""
+    about = result.config.get("run")
+    if about is None:
+        return ""
+    missing, relevant = about["relevant_not_in_run"], about["relevant"]
+    return (
+        f"run     ends after {about['depth']:,} passages of each query and lacks {missing:,} of "
+        f"{relevant:,} relevant ones ({missing / relevant:.1%}), and "
+        f"{about['queries_not_in_run']:,} of {about['judged_queries']:,} queries altogether; "
+        f"bias measures take what is missing to stand at rank {about['depth'] + 1:,}"
+    )
+
+
+def _unfit(found: str, expected: str) -> ConfigError:
+    return ConfigError(
+        "evaluate",
+        found,
+        expected,
+        "Use: evenrank evaluate MODEL --benchmark NAME, or evenrank evaluate --run FILE "
+        "with --benchmark NAME or with --qrels FILE --languages FILE",
+    )

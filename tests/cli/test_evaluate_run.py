@@ -1,0 +1,103 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from evenrank.cli.evaluate import evaluate_command
+from evenrank.errors import ConfigError, DataError
+from evenrank.evaluation.evaluation import read_evaluation
+
+QRELS = "q1 0 p1 1\nq1 0 p2 1\nq2 0 p1 1\nq2 0 p2 1\n"
+LANGUAGES = (
+    "query\tq1\tde\tbath\nquery\tq2\ten\tbath\npassage\tp1\tde\npassage\tp2\ten\npassage\tp3\ten\n"
+)
+RUN = "q1 Q0 p1 1 9 BM25\nq1 Q0 p3 2 8 BM25\nq2 Q0 p2 1 7 BM25\nq2 Q0 p1 2 6 BM25\n"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """A working folder with a run, qrels and languages."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    for name, text in (("bath.qrels", QRELS), ("languages.tsv", LANGUAGES), ("bm25.run", RUN)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(evaluate_command)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+FILES = ("--run", "bm25.run", "--qrels", "bath.qrels", "--languages", "languages.tsv")
+
+
+def test_a_run_is_scored_and_the_output_says_where_it_ends(place):
+    done = run(*FILES)
+    assert done.exit_code == 0, done.output
+    result = read_evaluation(place / "results" / "BM25" / "bath").result
+    assert result.settings["multi"]["AP"] == pytest.approx((1 / 2 + 1) / 2)
+    assert result.settings["mono"]["AP"] == 1
+    assert result.bias["rank_distance"] == pytest.approx((2 + 1) / 2)  # p2 at rank 3, behind p3
+    assert "ends after 2 passages" in done.output
+    assert "lacks 1 of 4 relevant ones (25.0%)" in done.output
+    assert "at rank 3" in done.output
+
+
+def test_json_is_the_result_and_nothing_else(place):
+    done = run(*FILES, "--json", "--output", "here", "--label", "words", "-m", "AP")
+    assert json.loads(done.stdout) == json.loads((place / "here" / "result.json").read_bytes())
+    assert json.loads(done.stdout)["model"]["label"] == "words"
+    assert done.stderr == ""
+
+
+def test_a_run_on_a_benchmark_needs_no_other_files(place):
+    for lang, word in (("de", "Bad"), ("en", "bath")):
+        row = {"id": "1", "passage_id": "p", "query": f"{word}?", "passage": f"{word}."}
+        (place / "corpus").mkdir(exist_ok=True)
+        (place / "corpus" / f"{lang}.jsonl").write_text(json.dumps(row) + "\n")
+    exported = run("--run", "bm25.run", "-b", "corpus:corpus")
+    assert isinstance(exported.exception, DataError)
+    assert "bm25.run:1: found query 'q1'" in str(exported.exception)
+    from evenrank.benchmarks.benchmark import load_benchmark
+
+    benchmark = load_benchmark("corpus:corpus")
+    (query, _), (passage, _) = (
+        benchmark.queries.ids.to_pylist(),
+        benchmark.collection.ids.to_pylist(),
+    )
+    (place / "mine.run").write_text(f"{query} Q0 {passage} 1 1 mine\n")
+    done = run("--run", "mine.run", "-b", "corpus:corpus")
+    assert done.exit_code == 0, done.output
+    assert (place / "results" / "mine" / "corpus-corpus" / "result.json").exists()
+    assert "1 of 2 queries altogether" in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("model",),
+        ("model", *FILES),
+        ("--run", "bm25.run"),
+        ("--run", "bm25.run", "--qrels", "bath.qrels"),
+        (*FILES, "--benchmark", "xquad-r"),
+        ("--run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),
+        ("model", "--qrels", "bath.qrels", "--languages", "languages.tsv"),
+    ],
+)
+def test_inputs_that_do_not_go_together_are_refused(place, arguments):
+    done = run(*arguments)
+    assert isinstance(done.exception, ConfigError)
+    assert "evenrank evaluate --run FILE" in str(done.exception)
+    assert not (place / "results").exists()
+
+
+def test_what_exists_is_refused_or_replaced():
+    run(*FILES)
+    again = run(*FILES)
+    assert isinstance(again.exception, ConfigError)
+    assert "--overwrite" in str(again.exception)
+    assert run(*FILES, "--overwrite").exit_code == 0
