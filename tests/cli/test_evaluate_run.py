@@ -82,6 +82,8 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         ("model",),
         ("model", *FILES),
         ("--run", "bm25.run"),
+        (*FILES, "--write-run"),
+        (*FILES, "--store", "store"),
         ("--run", "bm25.run", "--qrels", "bath.qrels"),
         (*FILES, "--benchmark", "xquad-r"),
         ("--run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),

@@ -1,4 +1,4 @@
-"""``evenrank data``: validate, describe and convert parallel corpora."""
+"""``evenrank data``: validate, describe and convert parallel corpora; export benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.table import Table
 
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import refuse_existing, whole_file, whole_folder
-from evenrank.languages import language_name
+from evenrank.languages import language_name, normalise
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:  # Arrow and SciPy take half a second to import
@@ -30,7 +30,7 @@ _SHOWN_PROBLEMS = 10
 _SHOWN_OVERLAP = 20
 
 app = typer.Typer(
-    help="Validate, describe and convert parallel corpora.",
+    help="Validate, describe and convert parallel corpora; export benchmarks.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -284,6 +284,38 @@ def _print_repeats(console: Console, what: str, repeats: dict[str, Repeats], adv
     console.print(example, markup=False)
 
 
+@app.command()
+def export(
+    benchmark: Annotated[str, typer.Argument(help="Such as `xquad-r` or `corpus:PATH`.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    form: Annotated[
+        Literal["beir", "trec"], typer.Option("--format", help="What the files are for.")
+    ] = "beir",
+    queries: Annotated[
+        str | None, typer.Option(help="Languages of the queries, such as `de,en`; all by default.")
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option(help="Languages of the passages; one pool of all by default.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an export that is there.")] = False,
+) -> None:
+    """Write a benchmark as a BEIR folder, or as TREC files.
+
+    Example: `evenrank data export xquad-r out/ --queries de --pool en`
+    """
+    from evenrank.benchmarks.benchmark import load_benchmark
+    from evenrank.benchmarks.export import MARKERS, export_benchmark, restrict
+
+    refuse_existing(out, overwrite=overwrite, marker=MARKERS[form])  # before it is loaded
+    whole = load_benchmark(benchmark)
+    part = restrict(whole, query_langs=_codes(queries), pool=_codes(pool))
+    export_benchmark(part, out, form, overwrite=overwrite)
+    typer.echo(
+        f"{out}: {len(part.queries):,} queries, {len(part.collection):,} passages, "
+        f"{len(part.relevance.passages):,} relevant pairs"
+    )
+
+
 def _print_left_out(opened: Opened, skip_bad: Path | None) -> None:
     counts = opened.counts
     for amount, what in (
@@ -307,6 +339,11 @@ def _size(corpus: ParallelCorpus) -> str:
 
 def _list(languages: str | None) -> list[str] | None:
     return None if languages is None else [code.strip() for code in languages.split(",")]
+
+
+def _codes(languages: str | None) -> list[str] | None:
+    codes = _list(languages)
+    return None if codes is None else [normalise(code, "language code") for code in codes]
 
 
 def _fractions(split: str) -> dict[str, float]:

@@ -92,7 +92,7 @@ def evaluate_command(
             "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
         )
     names, measures = list(dict.fromkeys(benchmark or [])), measure or list(DEFAULT_MEASURES)
-    check_inputs(model, names, run, qrels, languages)
+    check_inputs(model, names, run, qrels, languages, for_model=write_run or store is not None)
     if run is not None:
         _evaluate_run(run, names, qrels, languages, output, measures, label, overwrite, as_json)
         return

@@ -35,8 +35,18 @@ def check_inputs(
     run: Path | None,
     qrels: Path | None,
     languages: Path | None,
+    *,
+    for_model: bool,
 ) -> None:
     """Refuse what neither names a model and benchmarks, nor a run and what it is scored with.
+
+    Args:
+        model: The model's name.
+        benchmarks: Names of benchmarks.
+        run: The run file.
+        qrels: The relevant passages.
+        languages: The languages of all ids.
+        for_model: Whether options are given that only a model has a use for.
 
     Raises:
         ConfigError: Something is missing, or of no use beside the rest.
@@ -46,6 +56,8 @@ def check_inputs(
         raise _unfit(found, "one of them")
     if (qrels is None) != (languages is None):
         raise _unfit("one of --qrels and --languages", "both or none")
+    if run is not None and for_model:
+        raise _unfit("--run with --store or --write-run", "these beside a model")
     if run is None and qrels is not None:
         raise _unfit("--qrels and a model", "--qrels beside --run")
     if run is not None and len(benchmarks) + (qrels is not None) != 1:
