@@ -1,0 +1,221 @@
+"""MIRACL: native speakers' questions over the whole Wikipedia of 18 languages.
+
+The paper's setting is monolingual: nDCG@10 and R@100 of each language's development queries over
+its own collection. Judgments are 0 or 1 and exist within a language only, so that a passage of
+another language never counts as relevant; the pool of all languages shows how far passages of
+other languages crowd out the judged ones.
+
+Passages stay on the disk: 106 million in all. ``docs/miracl.md`` says what a run costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, Card, Relevance, TextSet
+from evenrank.benchmarks.miracl_files import (
+    PUBLISHED,
+    corpus_files,
+    lines_of,
+    read_qrels,
+    read_topics,
+)
+from evenrank.benchmarks.passage_table import PassageTable, open_passages
+from evenrank.errors import DataError, UnknownNameError
+from evenrank.files import fingerprint_of
+
+CARD = Card(
+    title="MIRACL: questions of native speakers over the Wikipedia of 18 languages",
+    source="https://huggingface.co/datasets/miracl/miracl",
+    licence="Apache-2.0",
+    citation="Zhang et al. (2023). MIRACL: A multilingual retrieval dataset covering 18 diverse "
+    "languages. TACL 11. arXiv:2210.09984.",
+    note="13,495 development queries, 106,332,152 passages; miracl:sw,yo takes some languages.",
+)
+PARTIAL = "partial"
+_SEPARATOR = "\n\n"
+"""Between title and text, as in MIRACL's own dense baseline."""
+
+
+class _Part(NamedTuple):
+    """One language's queries, passages and pairs of a query and a relevant passage."""
+
+    lang: str
+    queries: list[tuple[str, str]]
+    passages: PassageTable
+    pairs: list[tuple[str, str]]
+
+
+def load_miracl(languages: Sequence[str] = tuple(PUBLISHED), *, partial: bool = False) -> Benchmark:
+    """Load MIRACL's development queries, judgments and passages.
+
+    Queries are called ``<language>/<query id>``, passages ``<language>/<docid>``. The text of a
+    passage is its title, an empty line and its text.
+
+    Args:
+        languages: Codes of MIRACL.
+        partial: Take collections that are not whole, for a trial run. Their figures are not
+            MIRACL's, so the benchmark's name says so.
+
+    Raises:
+        UnknownNameError: MIRACL does not have a language.
+        ChecksumError: Queries or judgments are not those that MIRACL published.
+        DataError: A file is missing or damaged, a collection has another number of passages than
+            MIRACL's, or lacks a relevant passage.
+    """
+    for lang in languages:
+        if lang not in PUBLISHED:
+            raise UnknownNameError("MIRACL language", lang, PUBLISHED)
+    chosen = sorted(set(languages))
+    name = _name(chosen, partial=partial)
+    return _benchmark(name, [_load_part(lang, partial=partial) for lang in chosen])
+
+
+def _name(languages: list[str], *, partial: bool) -> str:
+    words = [] if len(languages) == len(PUBLISHED) else languages
+    arguments = ",".join([*words, *([PARTIAL] if partial else [])])
+    return f"miracl:{arguments}" if arguments else "miracl"
+
+
+def _load_part(lang: str, *, partial: bool) -> _Part:
+    topics, pairs = read_topics(lang), read_qrels(lang)
+
+    def row(passage: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON
+        title, text = passage["title"].strip(), passage["text"].strip()
+        return f"{lang}/{passage['docid']}", f"{title}{_SEPARATOR}{text}" if title else text
+
+    files = corpus_files(lang)
+    passages = open_passages(f"miracl/{lang}", files, lines_of, row)
+    expected = PUBLISHED[lang].passages
+    if not partial and len(passages) != expected:
+        raise DataError(
+            f"{files[0].parent}",
+            f"{len(passages):,} passages",
+            f"{expected:,}, as MIRACL published",
+            f"Get the missing files, or evaluate 'miracl:{lang},{PARTIAL}' for a trial run",
+        )
+    return _Part(
+        lang,
+        [(f"{lang}/{id_}", text) for id_, text in topics],
+        passages,
+        [(f"{lang}/{query}", f"{lang}/{passage}") for query, passage in pairs],
+    )
+
+
+def _benchmark(name: str, parts: list[_Part]) -> Benchmark:
+    """Lay the languages' parts one after the other; nothing is copied but 2 bytes a passage."""
+    queries = [query for part in parts for query in part.queries]
+    sizes = [len(part.passages) for part in parts]
+    first_rows = np.cumsum([0, *sizes[:-1]])
+    return Benchmark(
+        name=name,
+        card=CARD,
+        languages=tuple(part.lang for part in parts),
+        queries=TextSet(
+            ids=pa.chunked_array([pa.array([id_ for id_, _ in queries], pa.string())]),
+            texts=pa.chunked_array([pa.array([text for _, text in queries], pa.string())]),
+            langs=_numbers(len(part.queries) for part in parts),
+        ),
+        parallel=np.arange(len(queries), dtype=np.int32),
+        collection=TextSet(
+            ids=_chained(part.passages.ids for part in parts),
+            texts=_chained(part.passages.texts for part in parts),
+            langs=_numbers(sizes),
+        ),
+        relevance=_relevance(
+            [_positions(part) + first for part, first in zip(parts, first_rows, strict=True)],
+            [[query for query, _ in part.pairs] for part in parts],
+            [id_ for id_, _ in queries],
+        ),
+        fingerprint=fingerprint_of(
+            name,
+            *(repr((part.queries, part.pairs, part.passages.fingerprint)) for part in parts),
+        ),
+    )
+
+
+def _positions(part: _Part) -> NDArray[np.int64]:
+    """Return where each pair's passage stands in its language's collection.
+
+    Raises:
+        DataError: A passage is not there, or is there twice.
+    """
+    wanted = pa.array([passage for _, passage in part.pairs], pa.large_string())
+    distinct = wanted.unique()
+    places = np.full(len(distinct), -1, dtype=np.int64)
+    start = 0
+    for ids in part.passages.ids.chunks:
+        found = pc.index_in(ids, value_set=distinct)
+        here = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+        numbers = found.drop_null().to_numpy()
+        twice = np.flatnonzero((places[numbers] >= 0) | (np.bincount(numbers)[numbers] > 1))
+        if len(twice):
+            raise _wrong(part, distinct[int(numbers[twice[0]])].as_py(), "twice in the collection")
+        places[numbers] = here + start
+        start += len(ids)
+    if (places < 0).any():
+        lost = distinct[int(np.argmin(places))].as_py()
+        raise _wrong(part, lost, "which is not in the collection")
+    positions: NDArray[np.int64] = places[pc.index_in(wanted, value_set=distinct).to_numpy()]
+    return positions
+
+
+def _wrong(part: _Part, passage: str, found: str) -> DataError:
+    query = next(query for query, relevant in part.pairs if relevant == passage)
+    return DataError(
+        f"benchmark 'miracl', relevance of query {query!r}",
+        f"passage {passage!r} {found}",
+        "each relevant passage once in the collection",
+        f"Get the docs-*.jsonl.gz files of {part.lang!r} again",
+    )
+
+
+def _relevance(
+    positions: list[NDArray[np.int64]], asked: list[list[str]], query_ids: list[str]
+) -> Relevance:
+    number = {id_: at for at, id_ in enumerate(query_ids)}
+    queries = np.array([number[id_] for part in asked for id_ in part], dtype=np.int64)
+    passages = np.concatenate(positions)
+    order = np.lexsort((passages, queries))
+    counts = np.bincount(queries, minlength=len(query_ids))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Relevance(indptr, passages[order])
+
+
+def _chained(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return pa.chunked_array(
+        [chunk for column in columns for chunk in column.chunks], pa.large_string()
+    )
+
+
+def _numbers(counts: Iterable[int]) -> NDArray[np.int16]:
+    sizes = list(counts)
+    return np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+
+
+@dataclass(frozen=True)
+class MiraclBenchmark:
+    """The loader of ``miracl``, ``miracl:sw,yo`` and ``miracl:sw,partial``."""
+
+    card: Card = CARD
+
+    def __call__(self, argument: str | None) -> Benchmark:
+        """Load all languages, or those that ``argument`` names.
+
+        Raises:
+            UnknownNameError: MIRACL does not have a language.
+            DataError: A file is missing or damaged.
+        """
+        words = [word.strip() for word in (argument or "").split(",") if word.strip()]
+        languages = [word for word in words if word != PARTIAL]
+        return load_miracl(languages or tuple(PUBLISHED), partial=PARTIAL in words)
+
+
+BENCHMARKS.register("miracl", MiraclBenchmark())
