@@ -31,7 +31,7 @@ def test_flags_win_over_the_file_and_reach_the_run(tmp_path):
     )
     done = invoke(
         config, "--steps", 3, "--alpha", 1.0, "--alpha", 0.0, "--encoder-settings", "width=8",
-        "--languages", "de", "--languages", "en", "--no-gather-negatives", "--json",
+        "--languages", "de,en", "--no-gather-negatives", "--json",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     facts = json.loads(done.output)

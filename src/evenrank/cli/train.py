@@ -51,6 +51,8 @@ def _parsed(name: str, value: object) -> object:
             return None
         if _kind(name) is dict:
             return dict(_assignment(name, text) for text in value)
+        if name == "languages":
+            return [lang for text in value for lang in text.split(",")]
         return value[0] if name == "alpha" and len(value) == 1 else value
     return value
 

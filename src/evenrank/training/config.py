@@ -35,7 +35,9 @@ class TrainConfig(BaseModel):
         description="Parallel corpora to train on: folders, files, hf:ID, world-facts.",
     )
     where: str | None = Field(None, description="Keep rows that match, e.g. 'in_xquad = false'.")
-    languages: list[str] | None = Field(None, description="Keep these languages only.")
+    languages: list[str] | None = Field(
+        None, description="Keep these languages only, such as de,en."
+    )
     dev: str | None = Field(None, description="Corpus whose loss or measure selects the model.")
     dev_fraction: float = Field(
         0.05, ge=0, lt=1, description="Share of passages held out as dev where dev is not given."
