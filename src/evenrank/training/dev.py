@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 
 from evenrank.batching.base import Strategy
 from evenrank.batching.plan import BatchPlan
-from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.data.splits import split_corpus
 from evenrank.errors import ConfigError
-from evenrank.evaluation.evaluate import evaluate
-from evenrank.evaluation.result import SETTINGS
-from evenrank.measures.base import parse_measure
+from evenrank.evaluation.evaluator import BenchmarkEvaluator, parse_figure
 from evenrank.training.config import TrainConfig
 
 
@@ -67,29 +64,7 @@ def make_selection(
     """
     if config.select_by == "loss":
         return Selection("eval_loss", False, _dev_plan(config, dev, strategy)) if dev else None
-    setting, _, name = config.select_by.partition(" ")
-    if setting not in (*SETTINGS, "bias") or not name:
-        raise ConfigError(
-            "select_by",
-            repr(config.select_by),
-            f"'loss', or one of {', '.join(SETTINGS)}, bias followed by a measure",
-            "Use for example 'multi AP'",
-        )
-    measure = parse_measure(name).measure
-    if measure.better == "none" or measure.level == "share":
-        raise ConfigError(
-            "select_by",
-            f"{name}, of which neither more nor less is better",
-            "a measure with a better direction",
-            "Use for example 'multi AP' or 'bias rank_distance'",
-        )
-    if (measure.family == "bias") != (setting == "bias"):
-        raise ConfigError(
-            "select_by",
-            config.select_by,
-            "'bias' before bias measures, a setting before ranking measures",
-            f"Use '{'bias' if measure.family == 'bias' else 'multi'} {name}'",
-        )
+    figure = parse_figure(config.select_by, "select_by")
     if config.dev_benchmark is None and not dev:
         raise ConfigError(
             "select_by", config.select_by, "a dev corpus or benchmark", "Set dev_benchmark or dev"
@@ -99,43 +74,12 @@ def make_selection(
         if config.dev_benchmark is not None
         else benchmark_from_corpus(dev[0])
     )
-    evaluator = BenchmarkFigure(benchmark, setting, name)
-    return Selection("eval_dev", measure.better == "higher", evaluator=evaluator)
-
-
-class BenchmarkFigure(SentenceEvaluator):  # type: ignore[misc]
-    """One figure of a benchmark, as an evaluator for ``SentenceTransformerTrainer``.
-
-    Args:
-        benchmark: The benchmark to evaluate on.
-        setting: ``mono``, ``cross``, ``multi``, or ``bias``.
-        measure: The measure, such as ``AP``.
-    """
-
-    def __init__(self, benchmark: Benchmark, setting: str, measure: str) -> None:
-        super().__init__()
-        self._benchmark, self._setting, self._measure = benchmark, setting, measure
-        self.primary_metric = "dev"
-
-    def __call__(
-        self,
-        model: SentenceTransformer,
-        output_path: str | None = None,
-        epoch: int = -1,
-        steps: int = -1,
-    ) -> dict[str, float]:
-        """Evaluate the model and return its figure as ``dev``."""
-        result = evaluate(model, self._benchmark, measures=[self._measure]).result
-        figures = result.bias if self._setting == "bias" else result.settings[self._setting]  # type: ignore[index]
-        value = figures[self._measure]
-        if value is None:
-            raise ConfigError(
-                f"select_by '{self._setting} {self._measure}'",
-                f"no query of {self._benchmark.name!r} that could be scored",
-                "a figure in this setting",
-                "Use another setting or a dev set with more languages",
-            )
-        return {"dev": value}
+    evaluator = BenchmarkEvaluator(
+        benchmark, measures=[figure.measure], primary=config.select_by, name="dev"
+    )
+    return Selection(
+        f"eval_{evaluator.primary_metric}", figure.greater_is_better, evaluator=evaluator
+    )
 
 
 def _dev_plan(config: TrainConfig, dev: Sequence[ParallelCorpus], strategy: Strategy) -> BatchPlan:

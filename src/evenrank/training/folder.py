@@ -126,10 +126,9 @@ def read_log(folder: RunFolder) -> list[dict[str, Any]]:
         entry = entries.setdefault(logged["step"], {"step": logged["step"]})
         if "loss" in logged:
             entry["loss"] = logged["loss"]
-        if "eval_loss" in logged:
-            entry["dev"] = logged["eval_loss"]
-        if "eval_dev" in logged:
-            entry["dev"] = logged["eval_dev"]
+        for name, value in logged.items():
+            if name == "eval_loss" or name.startswith("eval_dev_"):
+                entry["dev"] = value
     return [entries[step] for step in sorted(entries) if len(entries[step]) > 1]
 
 
