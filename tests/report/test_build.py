@@ -13,6 +13,7 @@ from evenrank.report.section import SECTIONS, section, sections_in_order
 BENCHMARK_SECTIONS = [
     "headline",
     "languages",
+    "comparison",
     "pairs",
     "rank-distance",
     "share",
@@ -45,7 +46,7 @@ def test_one_name_with_different_content_is_two_benchmarks(samples, edited):
 
 def test_one_result_alone_is_a_report(samples):
     report = build_report(samples[:1])
-    assert names(report.parts[0]) == BENCHMARK_SECTIONS
+    assert names(report.parts[0]) == [name for name in BENCHMARK_SECTIONS if name != "comparison"]
     assert report.lead == "x-x-mono on 1 benchmark."
 
 
@@ -90,7 +91,7 @@ def test_the_same_results_give_the_same_bytes(samples, tmp_path):
 def test_json_holds_the_figures_themselves(samples, tmp_path):
     (path,) = write_report(samples[:3], tmp_path / "report.json", ["json"])
     report = json.loads(path.read_text(encoding="utf-8"))
-    pairs = report["parts"][0]["sections"][2]
+    pairs = report["parts"][0]["sections"][BENCHMARK_SECTIONS.index("pairs")]
     kinds = [
         block["kind"] for section in report["parts"][0]["sections"] for block in section["blocks"]
     ]

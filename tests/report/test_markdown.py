@@ -1,3 +1,4 @@
+import re
 from html.parser import HTMLParser
 
 from hypothesis import example, given
@@ -134,7 +135,9 @@ def test_a_whole_report_renders_with_every_figure_as_a_table(samples):
     rendered = Rendered(render_markdown(build_report(samples[:3])))
     result = read_result(samples[2])
     headline = next(row for row in rendered.rows if row[0] == "hybrid")
-    assert headline[1] == f"{result.settings['mono']['AP']:.4f}"
+    figure, low, high = re.fullmatch(r"(\S+) \[(\S+), (\S+)\]", headline[1]).groups()
+    assert figure == f"{result.settings['mono']['AP']:.4f}"
+    assert float(low) < float(figure) < float(high)
     width = [len(row) for row in rendered.rows]
     assert all(2 <= count <= 30 for count in width)
     heads = [row for row in rendered.rows if row[0].startswith("query")]

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from evenrank.comparison.compare import compare
 from evenrank.evaluation.result import read_result
 from evenrank.report.content import Figure, Rankings, Row, Table
 from evenrank.report.entry import read_entries
@@ -122,6 +123,20 @@ def test_share_compares_with_the_collection(samples):
     assert all(panel.shades[i][i] > 0.5 for i in range(4))  # the query's own language
 
 
+def test_pairs_are_marked_where_their_change_exceeds_chance(samples):
+    _, changes = blocks("pairs", samples[:3])
+    comparison = compare(samples[:3], measures=["AP"], resamples=9)
+    for panel, system in zip(changes.panels, comparison.systems, strict=True):
+        marked = {
+            (panel.rows[row], panel.columns[column])
+            for row, column in np.argwhere(panel.marked).tolist()
+        }
+        found = comparison.select("pair", system=system)
+        assert marked == {(one.query_lang, one.collection_lang) for one in found if one.significant}
+    assert any(np.any(panel.marked) for panel in changes.panels)
+    assert not all(np.all(panel.marked) for panel in changes.panels)
+
+
 def test_losses_draw_each_model_once(samples):
     (figure,) = blocks("losses", samples)
     assert [series.label for series in figure.legend] == ["x-x-mono", "x-y", "hybrid"]
@@ -204,7 +219,8 @@ def test_provenance_tells_results_apart(samples, edited):
 
 def test_every_section_gives_blocks_for_one_result_and_for_many(samples):
     for folders in (samples[:1], samples[:3]):
-        for name in SECTIONS:
+        entries = read_entries(folders)
+        for name in filter(lambda name: SECTIONS.get(name).applies(entries), SECTIONS):
             assert blocks(name, folders), name
             for block in blocks(name, folders):
                 assert not isinstance(block, Figure) or block.panels

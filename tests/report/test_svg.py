@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib
@@ -109,6 +110,15 @@ def test_heat_maps_write_numbers_where_there_is_room():
     drawing = draw_panel(large, "p")
     assert ".50" not in texts(drawing)
     assert drawing.count("opacity: 0.5") == 1600
+
+
+def test_marked_squares_have_a_dot():
+    plain = draw_panel(PANELS[0], "p")
+    marks = [[False] * len(PANELS[0].columns) for _ in PANELS[0].rows]
+    marks[0][0] = True
+    marked = draw_panel(replace(PANELS[0], marked=tuple(map(tuple, marks))), "p")
+    assert marked.count("<path") == plain.count("<path") + 1
+    assert texts(marked) == texts(plain)
 
 
 def test_bars_show_their_values_and_what_is_missing():

@@ -16,6 +16,7 @@ Value = float | str | None
 """A cell: a number, a text, or ``None`` where there is nothing to show."""
 
 NOTHING = "–"
+MARK = "•"
 
 
 def show(value: Value, spec: str = ".4f") -> str:
@@ -48,11 +49,23 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of a table: ``frame`` rows are for reference, ``total`` rows sum the others up."""
+    """A row of a table.
+
+    Attributes:
+        title: Its heading.
+        cells: Its values, one for each column.
+        role: ``frame`` rows are for reference, ``total`` rows sum the others up.
+        asides: Small print beside each cell, such as an interval or a mark; empty for none.
+    """
 
     title: str
     cells: tuple[Value, ...]
     role: Literal["plain", "frame", "total"] = "plain"
+    asides: tuple[str, ...] = ()
+
+    def aside(self, column: int) -> str:
+        """Return the small print of a cell."""
+        return self.asides[column] if self.asides else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +103,7 @@ class HeatMap:
         shades: ``R`` x ``C`` strengths of colour: -1..1, where the sign chooses the colour, and 0
             is the colour of the page.
         spec: How the numbers are printed.
+        marked: ``R`` x ``C``, which squares carry a dot; empty for none.
     """
 
     title: str
@@ -100,6 +114,7 @@ class HeatMap:
     values: tuple[tuple[float | None, ...], ...]
     shades: tuple[tuple[float | None, ...], ...]
     spec: str = ".2f"
+    marked: tuple[tuple[bool, ...], ...] = ()
     kind: Literal["heatmap"] = field(default="heatmap", init=False)
 
 

@@ -25,6 +25,9 @@ WIDTH = 310.0
 LARGEST, SMALLEST, LEGIBLE = 40.0, 11.0, 22.0
 """Sides of a square, in pixels; below the last, numbers are left out."""
 
+DOT = 1.7
+"""Radius of a mark, in pixels."""
+
 FAINTEST = 0.04
 DARK = 0.65
 """From this strength of colour on, text takes the colour of the page: where contrast is equal."""
@@ -43,6 +46,7 @@ def draw_heatmap(panel: HeatMap, key: str) -> str:
         axes.set_xlim(0, len(panel.columns))
         axes.set_ylim(len(panel.rows), 0)
         _cells(axes, panel, numbers=side >= LEGIBLE)
+        _dots(axes, panel, side)
         _names(axes, panel, side, turned=turned)
         axes.annotate(
             f"{panel.row_axis} ↓   {panel.column_axis} →",
@@ -90,6 +94,19 @@ def _cells(axes: Axes, panel: HeatMap, *, numbers: bool) -> None:
                     ha="center",
                     va="center_baseline",
                 )
+
+
+def _dots(axes: Axes, panel: HeatMap, side: float) -> None:
+    """Put a dot into the upper right corner of each marked square."""
+    from matplotlib.patches import Circle
+
+    radius = DOT / side
+    for y, (row, shades) in enumerate(zip(panel.marked, panel.shades, strict=bool(panel.marked))):
+        for x, (marked, shade) in enumerate(zip(row, shades, strict=True)):
+            if marked:
+                colour = PAPER if abs(shade or 0.0) >= DARK else INK
+                place = (x + 1 - 2 * radius, y + 2 * radius)
+                axes.add_artist(Circle(place, radius, facecolor=colour, linewidth=0))
 
 
 def _compact(number: str) -> str:

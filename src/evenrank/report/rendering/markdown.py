@@ -88,6 +88,7 @@ def _table(table: Table) -> Iterator[str]:
         ]
         title = f"_{escape(row.title)}_" if row.role == "frame" else escape(row.title)
         marked = [f"**{escape(text)}**" if bold else escape(text) for text, bold in cells]
+        marked = [f"{text} {escape(row.aside(at))}".strip() for at, text in enumerate(marked)]
         lines.append("| " + " | ".join([title, *marked]) + " |")
     yield "\n".join(lines)
     if table.note:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import astuple
 
 from evenrank.report.content import (
+    MARK,
     Bars,
     Boxes,
     Column,
@@ -43,10 +44,16 @@ def _heatmap_table(panel: HeatMap) -> Table:
         head=f"{panel.row_axis} \\ {panel.column_axis}",
         columns=tuple(Column(title=name, spec=panel.spec) for name in panel.columns),
         rows=tuple(
-            Row(title=name, cells=values)
-            for name, values in zip(panel.rows, panel.values, strict=True)
+            Row(title=name, cells=values, asides=asides)
+            for name, values, asides in zip(panel.rows, panel.values, _marks(panel), strict=True)
         ),
     )
+
+
+def _marks(panel: HeatMap) -> list[tuple[str, ...]]:
+    if not panel.marked:
+        return [()] * len(panel.rows)
+    return [tuple(MARK if marked else "" for marked in row) for row in panel.marked]
 
 
 def _bars_table(panel: Bars) -> Table:

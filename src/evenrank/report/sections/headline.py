@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from evenrank.evaluation.result import Setting
-from evenrank.report.content import Block, Column, Row, Table, Text, Value
+from evenrank.report.content import MARK, Block, Column, Row, Table, Text, Value
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
+from evenrank.report.statistics import SMALL_PRINT, change_text, comparison_of, intervals_of
 from evenrank.report.terms import (
     RANK_DISTANCE,
     RANK_DISTANCE_NORM,
@@ -31,7 +32,11 @@ GUIDE = (
     "and 1 for a random order."
 )
 BOLD = "Bold: the best of its column; values that print alike are all bold."
-CAUTION = "These are differences between means; whether they exceed chance is not tested here."
+TESTED = (
+    "Small print: 95 % bootstrap interval of the difference, over questions each with its "
+    f"translations; {MARK} p of at most .05 in a paired permutation test, after Holm."
+)
+UNTESTED = "These are differences between means; whether they exceed chance is not tested here."
 REFERENCES = {"least": "Least possible", "random": "Random order"}
 
 
@@ -57,6 +62,11 @@ def _main_table(entries: Entries) -> Table:
         measure_column(name, title=short, group="Rank distance")
         for name, short in ((RANK_DISTANCE, "in ranks"), (RANK_DISTANCE_NORM, "normalised"))
     ]
+    figures: list[tuple[str, Setting]] = [(measure or "", setting) for setting in SETTING_TITLES]
+    figures += [(RANK_DISTANCE, "multi"), (RANK_DISTANCE_NORM, "multi")]
+    asides = [_asides(entry, figures) for entry in entries]
+    notes = [BOLD] if len(entries) > 1 else []
+    notes += [SMALL_PRINT] if any(asides) else []
     rows = [
         Row(
             title=entry.label,
@@ -65,8 +75,9 @@ def _main_table(entries: Entries) -> Table:
                 entry.result.bias.get(RANK_DISTANCE),
                 entry.result.bias.get(RANK_DISTANCE_NORM),
             ),
+            asides=small,
         )
-        for entry in entries
+        for entry, small in zip(entries, asides, strict=True)
     ]
     return Table(
         caption=f"{title} in the three settings, and rank distance",
@@ -74,8 +85,14 @@ def _main_table(entries: Entries) -> Table:
         columns=tuple(columns),
         rows=(*rows, *_frame(entries)),
         best="down",
-        note=BOLD if len(entries) > 1 else "",
+        note=" ".join(notes),
     )
+
+
+def _asides(entry: Entry, figures: Sequence[tuple[str, Setting]]) -> tuple[str, ...]:
+    """Return the interval of each figure; nothing at all where a result has none."""
+    found = intervals_of(entry, list(dict.fromkeys(name for name, _ in figures)))
+    return tuple(found.get(figure, "") for figure in figures) if found else ()
 
 
 def _frame(entries: Entries) -> Iterator[Row]:
@@ -92,7 +109,11 @@ def _recall_table(entries: Entries) -> Table:
         measure_column(name, title=SETTING_TITLES[setting], group=name) for name, setting in RECALLS
     ]
     rows = [
-        Row(title=entry.label, cells=tuple(_setting(entry, *recall) for recall in RECALLS))
+        Row(
+            title=entry.label,
+            cells=tuple(_setting(entry, *recall) for recall in RECALLS),
+            asides=_asides(entry, RECALLS),
+        )
         for entry in entries
     ]
     return Table(
@@ -120,21 +141,44 @@ def _change_table(entries: Entries) -> Table:
         Column(title="in percent", group="Rank distance", spec="+.1%"),
     ]
     rows = []
-    for entry in entries[1:]:
+    changes = _changes(entries)
+    for number, entry in enumerate(entries[1:]):
         before, after = (one.result.bias.get(RANK_DISTANCE) for one in (first, entry))
         cells = [
             _minus(_setting(entry, measure, setting), _setting(first, measure, setting))
             for setting in SETTING_TITLES
         ]
         cells += [_minus(after, before), _minus(after / before, 1) if after and before else None]
-        rows.append(Row(title=entry.label, cells=tuple(cells)))
+        small = changes[number] if changes else ()
+        rows.append(Row(title=entry.label, cells=tuple(cells), asides=small))
     return Table(
         caption=f"Change against {first.label}",
         head="Model",
         columns=tuple(columns),
         rows=tuple(rows),
-        note=CAUTION,
+        note=TESTED if changes else UNTESTED,
     )
+
+
+def _changes(entries: Entries) -> list[tuple[str, ...]]:
+    """Return the small print of each row of the table of changes; empty if nothing is tested."""
+    comparison = comparison_of(entries)
+    if comparison is None:
+        return []
+    measure = main_measure(entries) or ""
+    figures: list[tuple[str, Setting]] = [(measure, setting) for setting in SETTING_TITLES]
+    tested = {
+        (row.system, row.measure, row.setting): change_text(row)
+        for row in comparison.select("setting")
+    }
+    return [
+        (
+            *(tested.get((system, *figure), "") for figure in figures),
+            tested.get((system, RANK_DISTANCE, "multi"), ""),
+            "",
+        )
+        for system in comparison.systems
+    ]
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from evenrank.report.content import Block, Figure, HeatMap, Scale, show
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
+from evenrank.report.statistics import comparison_of
 from evenrank.report.terms import languages_asked, languages_found, main_measure, mean_title
 
 Matrix = tuple[tuple[float | None, ...], ...]
+Marks = tuple[tuple[bool, ...], ...]
 
 
 @section(
@@ -53,6 +55,9 @@ def _values(entries: Entries, matrices: list[Matrix], title: str) -> Figure:
 
 def _differences(entries: Entries, matrices: list[Matrix], title: str) -> Figure:
     changes = [_minus(matrix, matrices[0]) for matrix in matrices[1:]]
+    marks, legend = _significant(entries), ""
+    if marks:
+        legend = " A dot marks pairs whose change exceeds chance (p of at most .05 after Holm)."
     widest = max((abs(value) for value in _numbers(changes)), default=0.0)
     panels = tuple(
         _panel(
@@ -61,11 +66,15 @@ def _differences(entries: Entries, matrices: list[Matrix], title: str) -> Figure
             values=change,
             shades=_map(change, 0.0, widest or 1.0),
             spec="+.2f",
+            marked=marked,
         )
-        for entry, change in zip(entries[1:], changes, strict=True)
+        for entry, change, marked in zip(
+            entries[1:], changes, marks or [()] * len(changes), strict=True
+        )
     )
     return Figure(
-        caption=f"Change in {title} of each pair against {entries[0].label}; above zero is better.",
+        caption=f"Change in {title} of each pair against {entries[0].label}; above zero is better."
+        f"{legend}",
         panels=panels,
         scale=Scale(
             low=show(-widest, "+.2f"), middle="0", high=show(widest, "+.2f"), diverging=True
@@ -73,7 +82,28 @@ def _differences(entries: Entries, matrices: list[Matrix], title: str) -> Figure
     )
 
 
-def _panel(entries: Entries, title: str, values: Matrix, shades: Matrix, spec: str) -> HeatMap:
+def _significant(entries: Entries) -> list[Marks]:
+    """Return which pairs of each result but the first differ beyond chance; empty if untested."""
+    comparison = comparison_of(entries)
+    if comparison is None:
+        return []
+    found = {
+        (row.system, row.query_lang, row.collection_lang)
+        for row in comparison.select("pair", measure=main_measure(entries))
+        if row.significant
+    }
+    return [
+        tuple(
+            tuple((system, asked, lang) in found for lang in languages_found(entries))
+            for asked in languages_asked(entries)
+        )
+        for system in comparison.systems
+    ]
+
+
+def _panel(
+    entries: Entries, title: str, values: Matrix, shades: Matrix, spec: str, marked: Marks = ()
+) -> HeatMap:
     return HeatMap(
         title=title,
         row_axis="query",
@@ -83,6 +113,7 @@ def _panel(entries: Entries, title: str, values: Matrix, shades: Matrix, spec: s
         values=values,
         shades=shades,
         spec=spec,
+        marked=marked,
     )
 
 

@@ -1,0 +1,82 @@
+"""Tests and intervals, computed once for all sections that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from evenrank.comparison.compare import compare
+from evenrank.comparison.comparison import Comparison
+from evenrank.comparison.difference import Difference
+from evenrank.comparison.intervals import setting_intervals
+from evenrank.comparison.reading import has_blocks
+from evenrank.evaluation.result import Setting
+from evenrank.report.content import MARK, show
+from evenrank.report.entry import Entry
+from evenrank.report.terms import RANK_DISTANCE, main_measure
+
+RESAMPLES = 1_000
+"""Enough for ends with the digits shown; ``evenrank compare`` takes more."""
+
+SMALL_PRINT = (
+    "Small print: 95 % bootstrap interval over questions, each with its translations. Intervals of "
+    "two models may overlap although their difference exceeds chance."
+)
+
+
+def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
+    """Return the others against the first result: main measure and rank distance.
+
+    ``None`` where there is nothing to compare, or where a result does not know which queries are
+    translations of one another.
+    """
+    measure = main_measure(entries)
+    if len(entries) < 2 or measure is None or not all(has_blocks(one.folder) for one in entries):
+        return None
+    distance = all(RANK_DISTANCE in entry.result.bias for entry in entries)
+    return _compare(tuple(entries), (measure, RANK_DISTANCE) if distance else (measure,))
+
+
+def intervals_of(entry: Entry, measures: Sequence[str]) -> dict[tuple[str, Setting], str]:
+    """Return the interval of each of a result's macro means, as it is printed.
+
+    Empty where the result does not know which queries are translations of one another.
+    """
+    if not has_blocks(entry.folder):
+        return {}
+    taken = [name for name in measures if name in {**entry.result.pairs, **entry.result.bias}]
+    return _intervals(entry, tuple(taken))
+
+
+def interval_text(low: float, high: float, spec: str) -> str:
+    """Return an interval as it is printed.
+
+    >>> interval_text(-0.0312, 0.004, "+.3f"), interval_text(10.26, 13.5, ",.1f")
+    ('[−0.031, +0.004]', '[10.3, 13.5]')
+    """
+    return f"[{show(low, spec)}, {show(high, spec)}]"
+
+
+def change_text(row: Difference) -> str:
+    """Return the interval of a difference, and a mark if it exceeds chance."""
+    spec = "+,.1f" if row.measure == RANK_DISTANCE else "+.4f"
+    text = interval_text(row.low, row.high, spec)
+    return f"{text} {MARK}" if row.significant else text
+
+
+# entries are told apart by identity, so what was computed for one report serves no other
+
+
+@lru_cache(maxsize=4)
+def _compare(entries: tuple[Entry, ...], measures: tuple[str, ...]) -> Comparison:
+    folders = [entry.folder for entry in entries]
+    return compare(folders, measures=measures, resamples=RESAMPLES)
+
+
+@lru_cache(maxsize=16)
+def _intervals(entry: Entry, measures: tuple[str, ...]) -> dict[tuple[str, Setting], str]:
+    found = setting_intervals(entry.folder, measures, resamples=RESAMPLES)
+    return {
+        (name, setting): interval_text(low, high, ",.1f" if name == RANK_DISTANCE else ".3f")
+        for (name, setting), (low, high) in found.items()
+    }

@@ -1,0 +1,140 @@
+"""Tests and intervals in the report, against the comparison itself."""
+
+import re
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from evenrank.comparison.compare import compare
+from evenrank.comparison.intervals import setting_intervals
+from evenrank.report.build import build_report
+from evenrank.report.content import Figure, HeatMap, Part, Report, SectionContent, Table
+from evenrank.report.entry import read_entries
+from evenrank.report.rendering.html import render_html
+from evenrank.report.rendering.numbers import panel_table
+from evenrank.report.section import SECTIONS
+from evenrank.report.statistics import RESAMPLES, comparison_of
+
+
+def blocks(name, folders):
+    return list(SECTIONS.get(name).content(read_entries(folders)))
+
+
+def tables(name, folders):
+    return {block.caption: block for block in blocks(name, folders) if isinstance(block, Table)}
+
+
+def row_of(table, title):
+    return next(row for row in table.rows if row.title == title)
+
+
+@pytest.fixture
+def old(samples, edited):
+    """A result of the time before translations were kept together."""
+    folder = edited(samples[1], name="old")
+    path = folder / "per_query.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["parallel"]), path)
+    return folder
+
+
+@pytest.fixture
+def comparison(samples):
+    return compare(samples[:3], measures=["AP", "rank_distance"], resamples=RESAMPLES)
+
+
+def ends(text):
+    """The ends of an interval as it is printed."""
+    numbers = text.replace("−", "-").replace(",", " ")
+    return [float(number) for number in re.findall(r"[-+]?\d+\.\d+", numbers)]
+
+
+def test_every_headline_figure_has_its_interval(samples):
+    found = tables("headline", samples[:3])
+    main = row_of(found["mAP in the three settings, and rank distance"], "hybrid")
+    recalls = row_of(found["Recall at the top"], "hybrid")
+    names = ["AP", "R@1", "R@10", "rank_distance", "rank_distance_norm"]
+    intervals = setting_intervals(samples[2], names, resamples=RESAMPLES)
+    expected = [("AP", "mono"), ("AP", "cross"), ("AP", "multi"), ("rank_distance", "multi")]
+    expected += [("rank_distance_norm", "multi")]
+    for figure, aside, value in zip(expected, main.asides, main.cells, strict=True):
+        assert ends(aside) == pytest.approx(intervals[figure], abs=0.05)
+        assert intervals[figure][0] < value < intervals[figure][1]
+    assert ends(recalls.asides[1]) == pytest.approx(intervals["R@1", "cross"], abs=5e-4)
+
+
+def test_changes_carry_the_interval_of_the_difference_and_a_mark(samples, comparison):
+    change = row_of(tables("headline", samples[:3])["Change against x-x-mono"], "hybrid")
+    for place, setting in enumerate(("mono", "cross", "multi")):
+        (row,) = (
+            row
+            for row in comparison.select("setting", system="hybrid", measure="AP")
+            if row.setting == setting
+        )
+        assert ends(change.asides[place]) == pytest.approx([row.low, row.high], abs=5e-5)
+        assert change.asides[place].endswith("•") == row.significant
+    assert change.asides[4] == ""
+
+
+def test_the_section_shows_what_compare_finds(samples, comparison):
+    tests, languages = tables("comparison", samples[:3]).values()
+    rows = list(comparison.select("setting", system="x-y"))
+    expected = [value for row in rows for value in (row.p_holm, row.effect)]
+    assert row_of(tests, "x-y").cells == pytest.approx(expected)
+    assert [column.group for column in tests.columns[::2]] == [
+        "mAP, monolingual",
+        "mAP, cross-lingual",
+        "mAP, multilingual",
+        "Rank distance",
+    ]
+    arabic = row_of(languages, "Arabic (ar)")
+    (row,) = (
+        row
+        for row in comparison.select("query_lang", system="hybrid", measure="rank_distance")
+        if row.query_lang == "ar"
+    )
+    assert arabic.cells[3] == pytest.approx(row.difference)
+    assert ends(arabic.asides[3]) == pytest.approx([row.low, row.high], abs=0.05)
+
+
+def test_one_result_has_intervals_and_nothing_to_compare(samples):
+    (entry,) = read_entries(samples[:1])
+    assert comparison_of([entry]) is None
+    main = tables("headline", samples[:1])["mAP in the three settings, and rank distance"]
+    assert all(main.rows[0].asides)
+
+
+def test_results_without_blocks_are_shown_untested(samples, old):
+    report = build_report([samples[0], old])
+    names = [section.name for section in report.parts[0].sections]
+    assert "comparison" not in names
+    found = tables("headline", [samples[0], old])
+    assert "not tested" in found["Change against x-x-mono"].note
+    main = found["mAP in the three settings, and rank distance"]
+    assert [bool(row.asides) for row in main.rows[:2]] == [True, False]
+    changes = blocks("pairs", [samples[0], old])[1]
+    assert changes.panels[0].marked == ()
+
+
+def test_small_print_stands_in_the_page_as_text(samples):
+    hostile = HeatMap(
+        title="<b>",
+        row_axis="query",
+        column_axis="collection",
+        rows=("de",),
+        columns=("en",),
+        values=((0.5,),),
+        shades=((0.5,),),
+        marked=((True,),),
+    )
+    table = panel_table(hostile)
+    assert table.rows[0].asides == ("•",)
+    row = replace(table.rows[0], asides=("<script>",))
+    blocks = (replace(table, rows=(row,)), Figure(caption="", panels=(hostile,)))
+    section = SectionContent(name="s", title="S", blocks=blocks)
+    page = render_html(
+        Report(title="T", lead="", parts=(Part(title="P", lead="", sections=(section,)),))
+    )
+    assert "&lt;script&gt;</small>" in page
+    assert "•</small>" in page
+    assert "<script>" not in page
