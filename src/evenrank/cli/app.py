@@ -11,6 +11,7 @@ from rich.console import Console
 from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
 from evenrank.cli.demo import demo_command
+from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
 from evenrank.cli.report import report_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo_command)
 app.command("train")(train_command)
+app.command("encode")(encode_command)
 app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)

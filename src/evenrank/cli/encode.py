@@ -1,0 +1,61 @@
+"""``evenrank encode``: fill an embedding store ahead of evaluations, on one or several GPUs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evenrank.encoding.store import Precision
+
+Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
+Benchmarks = Annotated[
+    list[str],
+    typer.Option("--benchmark", "-b", help="Such as miracl:sw,yo; may be given again."),
+]
+Store = Annotated[Path, typer.Option(help="The embedding store; made if it is not there.")]
+Half = Annotated[
+    bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what was encoded as JSON.")]
+
+
+def encode_command(
+    model: Model,
+    benchmark: Benchmarks,
+    store: Store,
+    half: Half = False,
+    batch_size: BatchSize = 64,
+    as_json: AsJson = False,
+) -> None:
+    """Encode a benchmark's texts into a store, from which evaluate reads them.
+
+    What the store has is not encoded again, so a run that was stopped goes on where it was. With
+    torchrun, each process encodes its share on its own GPU:
+
+    Example: torchrun --nproc-per-node 8 --no-python evenrank encode MODEL -b miracl --store DIR
+    """
+    from evenrank.benchmarks.benchmark import BENCHMARKS
+    from evenrank.progress import quiet
+
+    for name in benchmark:  # before the first one takes its time
+        BENCHMARKS.get(name.partition(":")[0])
+    from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
+
+    dtype: Precision = "float16" if half else "float32"
+    with quiet(as_json):
+        for name in dict.fromkeys(benchmark):
+            counts = encode_benchmark(model, name, store, dtype=dtype, batch_size=batch_size)
+            if as_json:
+                typer.echo(json.dumps({"benchmark": name, "encoded": counts, "store": str(store)}))
+            else:
+                words = f"{counts['query']:,} queries and {counts['passage']:,} passages"
+                typer.echo(f"encoded  {words} of {name}")
+    if not as_json:
+        flags = " --half" if half else ""
+        names = " ".join(f"-b {name}" for name in benchmark)
+        typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
