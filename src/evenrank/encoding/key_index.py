@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.encoding.chunks import Keys
+
+T = TypeVar("T", np.uint64, np.int64)
 
 
 class _Level(NamedTuple):
@@ -35,6 +37,8 @@ class KeyIndex:
 
     def add(self, keys: Keys, first_row: int) -> None:
         """Add keys whose rows are ``first_row``, ``first_row + 1`` and so on."""
+        if not len(keys):
+            return
         rows = np.arange(first_row, first_row + len(keys), dtype=np.int64)
         level = _sorted(_Level(keys[:, 0], keys[:, 1], rows))
         while self._levels and len(self._levels[-1].rows) < 2 * len(level.rows):
@@ -59,10 +63,18 @@ def _sorted(level: _Level) -> _Level:
 
 
 def _joined(one: _Level, other: _Level) -> _Level:
-    return _sorted(
-        _Level(
-            np.concatenate([one.first, other.first]),
-            np.concatenate([one.second, other.second]),
-            np.concatenate([one.rows, other.rows]),
-        )
+    """Merge two levels; the other's keys go behind equal ones, and nothing is sorted again."""
+    places = np.searchsorted(one.first, other.first, side="right") + np.arange(len(other.first))
+    kept = np.ones(len(one.first) + len(other.first), dtype=bool)
+    kept[places] = False
+
+    def column(ours: NDArray[T], others: NDArray[T]) -> NDArray[T]:
+        merged = np.empty(len(kept), dtype=ours.dtype)
+        merged[kept], merged[places] = ours, others
+        return merged
+
+    return _Level(
+        column(one.first, other.first),
+        column(one.second, other.second),
+        column(one.rows, other.rows),
     )
