@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from evenrank.measures.base import example_pool, parse_measure
+from evenrank.measures.rank_distance import least_rank_distance, random_rank_distance
 
 SIZES = {"de": 50, "en": 50, "th": 50}
 
@@ -85,3 +86,40 @@ def test_shares_are_of_what_the_run_holds():
     shares = value("share@10", pool)
     assert shares[:2] == pytest.approx(np.array([[2 / 3, 1 / 3, 0], [0, 1, 0]]))
     assert np.isnan(shares[2]).all()
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1), (1, 1, 0), (2, 1, 3)])
+@pytest.mark.parametrize("depth", [2, 10, 60])
+def test_a_random_order_has_the_random_reference(counts, depth):
+    generator = np.random.default_rng(depth)
+    orders = generator.random((6000, 150)).argsort(axis=1)[:, : sum(counts)] + 1
+    cuts = np.cumsum(counts)[:-1]
+    queries = [
+        {lang: part.tolist() for lang, part in zip(SIZES, np.split(order, cuts), strict=True)}
+        for order in orders
+    ]
+    pool = example_pool(queries, SIZES, depth=depth)
+    found = value("rank_distance", pool)
+    found = found[~np.isnan(found)]
+    sampling = 3 * found.std() / np.sqrt(len(found))
+    expected, least = random_rank_distance(pool)[0], least_rank_distance(pool)[0]
+    assert expected == pytest.approx(found.mean(), abs=sampling, rel=0.01)
+    normalised = value("rank_distance_norm", pool)
+    if expected > least:
+        room = sampling + 0.01 * expected
+        assert np.nanmean(normalised) == pytest.approx(1, abs=room / (expected - least))
+    else:  # too short a run: three passages cannot stand nearer than they do by chance
+        assert depth == 2
+        assert np.isnan(normalised).all()
+
+
+def test_a_run_as_deep_as_the_pool_has_the_references_of_a_full_ranking():
+    ranks = [{"de": [1], "en": [9], "th": [4]}, {"de": [7], "en": [5]}]
+    run, full = example_pool(ranks, SIZES, depth=150), example_pool(ranks, SIZES)
+    assert random_rank_distance(run) == pytest.approx(random_rank_distance(full))
+    assert least_rank_distance(run) == pytest.approx(least_rank_distance(full))
+
+
+def test_a_perfect_run_shorter_than_the_languages_has_no_distance_left():
+    pool = example_pool([{"de": [1], "en": [2], "th": [3]}], SIZES, depth=2)
+    assert value("rank_distance", pool) == least_rank_distance(pool) == 2

@@ -140,7 +140,7 @@ def retrieved_only(pool: PoolRanks, gains_P: NDArray[Any]) -> NDArray[Any]:
         pool: The pool.
         gains_P: ``(P,)`` what each relevant passage contributes.
     """
-    return gains_P if pool.retrieved is None else gains_P * pool.retrieved
+    return gains_P if pool.depth is None else gains_P * (pool.ranks <= pool.depth)
 
 
 def sum_over_relevant(pool: PoolRanks, gains_P: NDArray[Any]) -> Values:
@@ -202,5 +202,5 @@ def example_pool(
         pool_sizes=np.array(list(sizes.values()), dtype=np.int64),
         top_langs=None if tops is None else np.array(tops, dtype=np.int16),
         top_passages=None if top_passages is None else np.array(top_passages, dtype=np.int64),
-        retrieved=None if depth is None else places <= depth,
+        depth=depth,
     )

@@ -57,7 +57,7 @@ def _best(pool: PoolRanks, cutoff: int) -> Indices:
     """Return ``(Q, k)`` the best passages, refusing a ranking that kept too few."""
     depth = min(cutoff, pool.size)
     kept = 0 if pool.top_passages is None else pool.top_passages.shape[1]
-    if pool.top_passages is None or (kept < depth and pool.retrieved is None):
+    if pool.top_passages is None or (kept < depth and pool.depth is None):
         raise ConfigError(
             f"measure 'MRC@{cutoff}'",
             f"a ranking that keeps {kept} passages of each query",

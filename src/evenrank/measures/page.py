@@ -33,9 +33,10 @@ missing, no mean counts it, and the result says how many queries were scored.
 **Runs that end.** A system's run holds the best passages of each query only, and is scored cut off
 where it ends. A relevant passage that it does not hold adds nothing to `AP`, `nDCG` and the other
 ranking measures, as in trec_eval. For language bias it stands behind the run: the missing passages
-share the rank that follows the longest ranking of the run. So the rank distance of a cut-off run is
-at least as large as shown, and only runs of one depth can be compared. A query of which the run
-holds no relevant passage has no rank distance and no preferred language.
+share the rank that follows the longest ranking of the run. So the true rank distance is at least as
+large as the one shown, and runs of different depths cannot be compared by it; the references that
+it stands against, and the normalised distance, are those of rankings that end at the same rank. A
+query of which the run holds no relevant passage has no rank distance and no preferred language.
 
 **Means.** Every figure is a macro mean: over the scored queries of each pair of query language and
 collection language first, then over pairs. `mono` takes the pairs of a language with itself,

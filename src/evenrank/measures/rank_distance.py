@@ -21,18 +21,24 @@ def languages_found(pool: PoolRanks) -> Values:
 def least_rank_distance(pool: PoolRanks) -> Values:
     """Return ``(Q,)`` the least rank distance there can be: ``n - 1`` for ``n`` languages.
 
-    The relevant passages of ``n`` languages then have the first ``n`` ranks.
+    The relevant passages of ``n`` languages then have the first ``n`` ranks. A run that ends before
+    has the distance to the rank behind it.
     """
-    return languages_found(pool) - 1
+    least_Q = languages_found(pool) - 1
+    return least_Q if pool.depth is None else np.minimum(least_Q, pool.depth)
 
 
 def random_rank_distance(pool: PoolRanks) -> Values:
     """Return ``(Q,)`` the rank distance that a random order of the pool has on average.
 
     With one relevant passage in each of ``n`` languages and ``N`` passages in the pool this is
-    ``(N + 1)(n - 1) / (n + 1)``.
+    ``(N + 1)(n - 1) / (n + 1)``. For a run, it is the mean of a random order that ends where the
+    run does, over those orders that have a relevant passage before it.
     """
     n_Q = languages_found(pool)
+    if pool.depth is not None:
+        spread_Q = _random_spread_before(pool.depth, pool.size, pool.relevant_by_lang)
+        return np.where(np.isnan(n_Q), np.nan, spread_Q)
     share_Q = (n_Q - 1) / (n_Q + 1)
     several = np.flatnonzero((pool.relevant > n_Q) & (n_Q >= 2))
     if len(several):
@@ -56,6 +62,29 @@ def _random_spread(relevant_QL: NDArray[np.int64]) -> Values:
     product = np.where(patterns > 0, 1 - powers, 1.0).prod(axis=2)
     spread: Values = 1 - (weights / 2) @ product - 1 / (all_M + 1)
     return spread[pattern_of.reshape(-1)]
+
+
+def _random_spread_before(depth: int, size: int, relevant_QL: NDArray[np.int64]) -> Values:
+    """Return ``(Q,)`` the mean rank distance of random orders that end at a depth.
+
+    With the ranks behind the end counted as ``d + 1``, the mean of a rank ``r`` is
+    ``sum_{x=0}^d P(r > x)``, and the distance is 0 for the orders that are left out. ``P`` is that
+    of drawing ``x`` of the ``N`` passages: exact for the first rank of all, and for the last of the
+    languages' first ranks where each language has one; else with the languages independent.
+    """
+    patterns, pattern_of = np.unique(np.sort(relevant_QL, axis=1), axis=0, return_inverse=True)
+    drawn_X1 = np.arange(depth + 1)[:, None]
+    spreads = []
+    for counts in patterns:
+        places = np.arange(counts.sum())
+        none_X = ((size - drawn_X1 - places).clip(0) / (size - places)).prod(axis=1)
+        if counts.max() <= 1:
+            every_X = ((drawn_X1 - places).clip(0) / (size - places)).prod(axis=1)
+        else:
+            every_X = (1 - (1 - drawn_X1 / size) ** counts[counts > 0]).prod(axis=1)
+        held = 1 - none_X[-1]
+        spreads.append((1 - every_X - none_X).sum() / held if held > 0 else np.nan)
+    return np.array(spreads)[pattern_of.reshape(-1)]
 
 
 @measure(

@@ -20,10 +20,11 @@ def rank_distance_norm(pool: PoolRanks) -> Values:
     Formula: ``(d - d_min) / (d_random - d_min)``, where ``d`` is ``rank_distance``,
     ``d_min = n - 1`` and ``d_random = (N + 1)(n - 1) / (n + 1)`` for ``n`` languages and ``N``
     passages in the pool. Where a language has several relevant passages, ``d_random`` is the exact
-    expectation for their best-ranked ones.
+    expectation for their best-ranked ones. For a run, both references end where the run does, so
+    that 1 stays what a random order has.
     Ties: as ``rank_distance``.
-    Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if every order
-    of the pool has the same rank distance.
+    Empty: NaN, not scored, if fewer than two languages have a relevant passage, if every order
+    of the pool has the same rank distance, or if a run is too short to tell the two apart.
     Range: from 0; above 1 where the distance is worse than random.
     Source: this project; the raw measure is from arXiv:2408.10536.
 

@@ -32,7 +32,7 @@ def language_share(pool: PoolRanks, cutoff: int) -> Values:
     array([[0.75, 0.25], [0.25, 0.75]])
     """
     depth, kept = min(cutoff, pool.size), 0 if pool.top_langs is None else pool.top_langs.shape[1]
-    if pool.top_langs is None or (kept < depth and pool.retrieved is None):
+    if pool.top_langs is None or (kept < depth and pool.depth is None):
         raise ConfigError(
             f"measure 'share@{cutoff}'",
             f"a ranking that keeps {kept} passages of each query",

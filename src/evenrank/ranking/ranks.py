@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
-
-Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,8 @@ class PoolRanks:
         top_langs: ``(Q, K)`` int16, languages of the best passages of the pool, -1 past its end;
             ``None`` where the pass kept none for this pool.
         top_passages: ``(Q, K)`` int64, their positions in the collection, likewise.
-        retrieved: ``(P,)`` whether the run holds the passage; ``None`` where nothing is left out.
+        depth: Where a run ends, so that ``depth + 1`` is the rank of what it does not hold;
+            ``None`` for a ranking to the end of the pool.
     """
 
     ranks: NDArray[np.int64]
@@ -75,7 +73,7 @@ class PoolRanks:
     pool_sizes: NDArray[np.int64]
     top_langs: NDArray[np.int16] | None = None
     top_passages: NDArray[np.int64] | None = None
-    retrieved: NDArray[np.bool_] | None = None
+    depth: int | None = None
 
     def __len__(self) -> int:
         return len(self.query_langs)
@@ -105,10 +103,9 @@ class PoolRanks:
         """``(Q,)`` rank of the best relevant passage, ``inf`` without one (or none retrieved)."""
         best = np.full(len(self), np.inf)
         found = self.relevant > 0
-        first = self.indptr[:-1][found]
-        best[found] = self.ranks[first]
-        if self.retrieved is not None:
-            best[found] = np.where(self.retrieved[first], best[found], np.inf)
+        best[found] = self.ranks[self.indptr[:-1][found]]
+        if self.depth is not None:
+            best[best > self.depth] = np.inf
         return best
 
     @cached_property
@@ -138,9 +135,9 @@ class PoolRanks:
             query_langs=self.query_langs[queries],
             parallel=self.parallel[queries],
             pool_sizes=self.pool_sizes,
-            top_langs=_rows(self.top_langs, queries),
-            top_passages=_rows(self.top_passages, queries),
-            retrieved=_rows(self.retrieved, pairs),
+            top_langs=None if self.top_langs is None else self.top_langs[queries],
+            top_passages=None if self.top_passages is None else self.top_passages[queries],
+            depth=self.depth,
         )
 
 
@@ -170,7 +167,7 @@ def pool_ranks(
     if pool is not None:
         pairs = np.flatnonzero(in_pool[langs])
         langs, owners, above = langs[pairs], owners[pairs], above[pairs]
-        retrieved = _rows(retrieved, pairs)
+        retrieved = None if retrieved is None else retrieved[pairs]
     ranks = 1 + above @ in_pool
     if retrieved is not None:
         ranks[~retrieved] = ranking.depth + 1
@@ -184,12 +181,8 @@ def pool_ranks(
         pool_sizes=np.diff(benchmark.offsets) * in_pool,
         top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
         top_passages=ranking.top_passages if pool is None else None,
-        retrieved=_rows(retrieved, order),
+        depth=None if retrieved is None else ranking.depth,
     )
-
-
-def _rows(values: NDArray[Kind] | None, positions: NDArray[np.int64]) -> NDArray[Kind] | None:
-    return None if values is None else values[positions]
 
 
 def _top_langs(benchmark: Benchmark, top: NDArray[np.int64]) -> NDArray[np.int16]:
