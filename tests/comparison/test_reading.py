@@ -31,6 +31,13 @@ def test_a_file_in_the_folder_names_the_folder(folders):
     assert system.folder == folders[0]
 
 
+def test_no_two_systems_share_a_label(folders, write, asked, values):
+    other = write("before (2)", asked, values[0])
+    _, systems = read_systems([folders[0], other, folders[0], folders[0], folders[1]])
+    labels = [system.label for system in systems]
+    assert labels == ["before", "before (2)", "before (3)", "before (4)", "after"]
+
+
 def test_another_benchmark_is_refused(folders, write, asked, values):
     other = write("other", asked, values[0], fingerprint="beef")
     with pytest.raises(ConfigError, match=r"other: found a result on made \[beef\].*\[f00d\]"):

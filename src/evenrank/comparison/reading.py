@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -111,12 +112,14 @@ def _check_benchmarks(folders: Sequence[Path], results: Sequence[Result]) -> Non
 
 
 def _labels(results: Sequence[Result]) -> list[str]:
-    """Return the models' labels, with a number behind those that come again."""
-    labels = [result.model.label for result in results]
-    return [
-        label if labels.count(label) == 1 else f"{label} ({number})"
-        for number, label in enumerate(labels, start=1)
-    ]
+    """Return the models' labels; those that come again get a number that makes them new."""
+    given = [result.model.label for result in results]
+    labels: list[str] = []
+    for label in given:
+        numbered = (f"{label} ({number})" for number in count(2))
+        free = (name for name in numbered if name not in (*given, *labels))
+        labels.append(next(free) if label in labels else label)
+    return labels
 
 
 def _per_query_path(folder: Path) -> Path:

@@ -105,7 +105,7 @@ def _dots(axes: Axes, panel: HeatMap, side: float) -> None:
         for x, (marked, shade) in enumerate(zip(row, shades, strict=True)):
             if marked:
                 colour = PAPER if abs(shade or 0.0) >= DARK else INK
-                place = (x + 1 - 2 * radius, y + 2 * radius)
+                place = (x + 1 - 2.4 * radius, y + 2.4 * radius)
                 axes.add_artist(Circle(place, radius, facecolor=colour, linewidth=0))
 
 

@@ -1,0 +1,24 @@
+import numpy as np
+import pytest
+
+from evenrank.comparison.intervals import setting_intervals
+from evenrank.errors import ConfigError
+
+
+def test_intervals_hold_the_figures_and_follow_the_questions(folders, write, asked, values):
+    found = setting_intervals(folders[0], ["AP"], resamples=200)
+    assert set(found) == {("AP", "mono"), ("AP", "cross"), ("AP", "multi")}
+    langs = np.array([lang for _, lang in asked])
+    multi = np.mean([values[0][langs == lang, 3].mean() for lang in ("de", "en", "tr")])
+    low, high = found["AP", "multi"]
+    assert low < multi < high
+    assert setting_intervals(folders[0], ["AP"], resamples=200) == found
+    same = write("same", asked, np.full_like(values[0], 0.25))
+    assert setting_intervals(same, ["AP"], resamples=20)["AP", "cross"] == pytest.approx(
+        (0.25,) * 2
+    )
+
+
+def test_measures_that_were_not_taken_are_refused(folders):
+    with pytest.raises(ConfigError, match="measure 'R@1'"):
+        setting_intervals(folders[0], ["R@1"], resamples=9)
