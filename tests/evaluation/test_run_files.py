@@ -1,4 +1,6 @@
 import gzip
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +131,12 @@ def test_bytes_that_are_no_text_are_refused(files, tmp_path):
 def test_a_missing_file_is_one_line(files, tmp_path):
     with pytest.raises(DataError, match="nowhere"):
         read_run(tmp_path / "nowhere", read_benchmark(*files))
+
+
+def test_the_files_shown_in_the_documentation_can_be_read(write):
+    page = Path(__file__).parents[2] / "docs" / "interoperability.md"
+    blocks = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    run, qrels, languages = (write(f"file{at}", block) for at, block in enumerate(blocks))
+    benchmark = read_benchmark(qrels, languages)
+    assert benchmark.parallel.tolist() == [0, 0]
+    assert read_run(run, benchmark).passages.tolist() == [0, 2, 1, 0]

@@ -15,6 +15,7 @@
     ``passage_id``, ``lang``, ``score``, ``rank`` in the pool of all languages, and for each
     language ``above_<lang>``, how many of its passages rank above. The rank in the pool of any
     languages is 1 plus their sum, so any measure can be taken again from this table.
+    ``score``, ``rank`` and ``above_<lang>`` are null for a passage that a run does not hold.
 ``run.trec``, ``qrels.trec``
     The top of the pool of all languages, and the relevant passages, as TREC files, where asked for.
 
@@ -62,7 +63,7 @@ class BenchmarkFacts(_Model):
 
 
 class ModelFacts(_Model):
-    """Which model was used.
+    """Which model was used, or which run was read (``dimension`` 0, and no prompts).
 
     ``label`` is what tables call it. ``training`` is what the run that made the model saved with
     it (``strategy``, ``seed``, ``languages``, ``config``, and ``log``: a list of ``{"step", "loss",
