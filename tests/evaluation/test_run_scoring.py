@@ -7,7 +7,7 @@ import ir_measures
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
@@ -95,6 +95,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
 
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_agrees_with_trec_eval_in_every_pool(folder, seed):
     benchmark = benchmark_of(seed)
@@ -125,6 +126,7 @@ def test_agrees_with_trec_eval_in_every_pool(folder, seed):
             assert ours.loc[query, "RR@10"] == pytest.approx(values["recip_rank"] * near, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_agrees_with_ir_measures_where_nothing_ties(folder, seed):
     """Its RR@10 comes from the MS MARCO script, which orders equal scores in another way."""

@@ -81,7 +81,8 @@ def evaluate_command(
 ) -> None:
     """Evaluate a model, or any system's run: every language pair, pool and bias measure.
 
-    Example: evenrank evaluate runs/hybrid/model --benchmark xquad-r
+    Examples: evenrank evaluate runs/hybrid/model --benchmark xquad-r,
+    evenrank evaluate --run bm25.run --qrels qrels.txt --languages languages.tsv
     """
     from evenrank.evaluation.assemble import default_label
     from evenrank.evaluation.selection import DEFAULT_MEASURES
