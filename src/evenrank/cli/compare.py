@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 Results = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="RESULT...", help="Result folders on one benchmark, the baseline first."
-    ),
+    typer.Argument(metavar="RESULT", help="Result folders on one benchmark, the baseline first."),
 ]
 Measures = Annotated[
     list[str] | None,

@@ -88,7 +88,10 @@ def parse_gate(text: str) -> Gate:
     margin = _number(words[2]) if len(words) == 3 else math.nan
     if setting is None or not -math.inf < margin <= 0:
         raise ConfigError(
-            "--gate", repr(text), EXAMPLE, f"The setting is {', '.join(SETTINGS)}; the loss below 0"
+            "--gate",
+            repr(text),
+            EXAMPLE,
+            f"The setting is one of {', '.join(SETTINGS)}, the loss 0 or below",
         )
     bound = parse_measure(words[0])
     measure = bound.measure
