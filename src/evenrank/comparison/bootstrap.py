@@ -43,12 +43,12 @@ def bootstrap_quantiles(
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, 2], np.uint64)))
     blocks, cells = sums.sums.shape
     # most cells are counted alike: where all questions are in all languages, every one
-    counts_NK, count_of_C = np.unique(sums.counts, axis=1, return_inverse=True)
+    counts_NK, count_of_C = _distinct_columns(sums.counts)
     means = np.empty((resamples, len(sums.cells)))
     chunk = max(1, CHUNK // max(blocks + 2 * cells, 1))
     for start in range(0, resamples, chunk):
         weights_TN = _draws(rng, min(chunk, resamples - start), blocks)
-        counts_TC = (weights_TN @ counts_NK)[:, count_of_C.reshape(-1)]
+        counts_TC = (weights_TN @ counts_NK)[:, count_of_C]
         totals_TC = weights_TN @ sums.sums
         rows = slice(start, start + len(weights_TN))
         means[rows, :cells] = _divide(totals_TC, counts_TC)
@@ -56,6 +56,14 @@ def bootstrap_quantiles(
     quantile = np.nanquantile if np.isnan(means).any() else np.quantile
     found: Values = quantile(np.ascontiguousarray(means.T), levels, axis=1)
     return found
+
+
+def _distinct_columns(counts_NC: Values) -> tuple[Values, list[int]]:
+    """Return the columns that differ, and which of them each column is."""
+    number_of: dict[bytes, int] = {}
+    numbers = [number_of.setdefault(column.tobytes(), len(number_of)) for column in counts_NC.T]
+    first = [numbers.index(number) for number in range(len(number_of))]
+    return counts_NC[:, first], numbers
 
 
 def _draws(rng: np.random.Generator, count: int, blocks: int) -> Values:

@@ -13,10 +13,12 @@ from evenrank.comparison.reading import has_blocks
 from evenrank.evaluation.result import Setting
 from evenrank.report.content import MARK, show
 from evenrank.report.entry import Entry
-from evenrank.report.terms import RANK_DISTANCE, main_measure
+from evenrank.report.terms import RANK_DISTANCE, RANK_DISTANCE_NORM, main_measure
 
 RESAMPLES = 1_000
 """Enough for ends with the digits shown; ``evenrank compare`` takes more."""
+
+HEADLINE_MEASURES = ("R@1", "R@10", RANK_DISTANCE, RANK_DISTANCE_NORM)
 
 SMALL_PRINT = (
     "Small print: 95 % bootstrap interval over questions, each with its translations. Intervals of "
@@ -37,15 +39,12 @@ def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
     return _compare(tuple(entries), (measure, RANK_DISTANCE) if distance else (measure,))
 
 
-def intervals_of(entry: Entry, measures: Sequence[str]) -> dict[tuple[str, Setting], str]:
-    """Return the interval of each of a result's macro means, as it is printed.
+def intervals_of(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
+    """Return the interval of each macro mean of a measure and the usual ones, as it is printed.
 
     Empty where the result does not know which queries are translations of one another.
     """
-    if not has_blocks(entry.folder):
-        return {}
-    taken = [name for name in measures if name in {**entry.result.pairs, **entry.result.bias}]
-    return _intervals(entry, tuple(taken))
+    return _intervals(entry, measure) if has_blocks(entry.folder) else {}
 
 
 def interval_text(low: float, high: float, spec: str) -> str:
@@ -74,8 +73,11 @@ def _compare(entries: tuple[Entry, ...], measures: tuple[str, ...]) -> Compariso
 
 
 @lru_cache(maxsize=16)
-def _intervals(entry: Entry, measures: tuple[str, ...]) -> dict[tuple[str, Setting], str]:
-    found = setting_intervals(entry.folder, measures, resamples=RESAMPLES)
+def _intervals(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
+    known = {**entry.result.pairs, **entry.result.bias}
+    wanted = dict.fromkeys([measure, *HEADLINE_MEASURES])
+    taken = [name for name in wanted if name is not None and name in known]
+    found = setting_intervals(entry.folder, taken, resamples=RESAMPLES)
     return {
         (name, setting): interval_text(low, high, ",.1f" if name == RANK_DISTANCE else ".3f")
         for (name, setting), (low, high) in found.items()

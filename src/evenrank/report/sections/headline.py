@@ -64,7 +64,7 @@ def _main_table(entries: Entries) -> Table:
     ]
     figures: list[tuple[str, Setting]] = [(measure or "", setting) for setting in SETTING_TITLES]
     figures += [(RANK_DISTANCE, "multi"), (RANK_DISTANCE_NORM, "multi")]
-    asides = [_asides(entry, figures) for entry in entries]
+    asides = [_asides(entry, measure, figures) for entry in entries]
     notes = [BOLD] if len(entries) > 1 else []
     notes += [SMALL_PRINT] if any(asides) else []
     rows = [
@@ -89,9 +89,11 @@ def _main_table(entries: Entries) -> Table:
     )
 
 
-def _asides(entry: Entry, figures: Sequence[tuple[str, Setting]]) -> tuple[str, ...]:
+def _asides(
+    entry: Entry, measure: str | None, figures: Sequence[tuple[str, Setting]]
+) -> tuple[str, ...]:
     """Return the interval of each figure; nothing at all where a result has none."""
-    found = intervals_of(entry, list(dict.fromkeys(name for name, _ in figures)))
+    found = intervals_of(entry, measure)
     return tuple(found.get(figure, "") for figure in figures) if found else ()
 
 
@@ -112,7 +114,7 @@ def _recall_table(entries: Entries) -> Table:
         Row(
             title=entry.label,
             cells=tuple(_setting(entry, *recall) for recall in RECALLS),
-            asides=_asides(entry, RECALLS),
+            asides=_asides(entry, main_measure(entries), RECALLS),
         )
         for entry in entries
     ]
