@@ -64,7 +64,7 @@ def make_selection(
     """
     if config.select_by == "loss":
         return Selection("eval_loss", False, _dev_plan(config, dev, strategy)) if dev else None
-    figure = parse_figure(config.select_by, "select_by")
+    figure = parse_figure(config.select_by, "select_by, where it is not 'loss'")
     if config.dev_benchmark is None and not dev:
         raise ConfigError(
             "select_by", config.select_by, "a dev corpus or benchmark", "Set dev_benchmark or dev"
