@@ -1,33 +1,36 @@
-"""The demo, shortened: three strategies from one start, results and report."""
+"""The demo, shortened: one strategy, three languages, results and report."""
 
 from __future__ import annotations
 
-import json
+import io
 
 import pytest
-from typer.testing import CliRunner
+from rich.console import Console
 
-from evenrank.cli.app import app
+from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
+from evenrank.cli.demo import show_demo
+from evenrank.data.worldfacts import world_facts
+from evenrank.demo import run_demo
 from evenrank.errors import ConfigError
 
 
-@pytest.mark.slow
-def test_the_whole_story(tmp_path, monkeypatch):
+def test_the_whole_story(tmp_path):
     output = tmp_path / "demo"
-    done = CliRunner().invoke(app, ["demo", "--output", str(output), "--steps", "60"])
-    assert done.exit_code == 0, done.output
-    assert "hybrid" in done.output
-    assert "report" in done.output
-    page = (output / "report.html").read_text(encoding="utf-8")
-    assert "rank distance" in page
-    result = {
-        name: json.loads((output / "results" / name / "result.json").read_text())
-        for name in ("x-x-mono", "x-y", "hybrid", "untrained")
-    }
-    distance = {name: one["bias"]["rank_distance"] for name, one in result.items()}
-    assert distance["x-y"] < distance["x-x-mono"]
-    assert distance["hybrid"] < distance["x-x-mono"]
-    multi = {name: one["settings"]["multi"]["AP"] for name, one in result.items()}
-    assert multi["hybrid"] > multi["untrained"]
-    again = CliRunner().invoke(app, ["demo", "--output", str(output)])
-    assert isinstance(again.exception, ConfigError)
+    data = benchmark_from_corpus(world_facts("dev", languages=["de", "en", "es"]))
+    demo = run_demo(output, strategies=("hybrid",), benchmark=data, steps=40)
+    (hybrid,) = demo.results
+    assert hybrid.bias["rank_distance"] < demo.start.bias["rank_distance"]
+    assert hybrid.settings["cross"]["AP"] > demo.start.settings["cross"]["AP"]
+    page = demo.report.read_text(encoding="utf-8")
+    assert "hybrid 0.5" in page
+    shown = io.StringIO()
+    show_demo(demo, Console(file=shown, width=200))
+    for word in ("hybrid 0.5", "before training", "report.html", "English"):
+        assert word in shown.getvalue()
+    with pytest.raises(ConfigError, match="--overwrite"):
+        run_demo(output)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="a folder that evenrank wrote"):
+        run_demo(tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.data.opening import open_corpus
-from evenrank.encoding.base import ENCODERS, build_encoder
+from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
 from evenrank.evaluation.result import Result
 from evenrank.files import refuse_existing
@@ -27,6 +28,8 @@ ENCODER = "static"
 SETTINGS = {"width": 256}
 """A narrow encoder: a fifth of a minute a strategy on two cores."""
 STEPS = 600
+LEARNING_RATE = 0.1
+"""High, since there is little time: names and words of many languages have far to go."""
 BATCH_SIZE = 128
 
 
@@ -49,6 +52,7 @@ def run_demo(
     output: Path,
     *,
     strategies: Sequence[str] = STRATEGIES,
+    benchmark: str | Benchmark = "world-facts",
     steps: int = STEPS,
     seed: int = 0,
     overwrite: bool = False,
@@ -58,6 +62,7 @@ def run_demo(
     Args:
         output: Folder for the models, results and ``report.html``.
         strategies: Batch strategies to compare.
+        benchmark: What to evaluate on.
         steps: Training steps of each.
         seed: Source of all randomness.
         overwrite: Replace what is there.
@@ -69,12 +74,13 @@ def run_demo(
     shutil.rmtree(output, ignore_errors=True)
     start = _make_start(output / "start", seed)
     results = output / "results"
-    before = evaluate(start, "world-facts", output=results / "untrained", label="untrained")
+    data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    before = evaluate(start, data, output=results / "untrained", label="untrained")
     after = []
     for strategy in strategies:
         run = train(_config(output / "runs" / strategy, start, strategy, steps, seed))
         label = "hybrid 0.5" if strategy == "hybrid" else strategy
-        after.append(evaluate(run.model, "world-facts", output=results / strategy, label=label))
+        after.append(evaluate(run.model, data, output=results / strategy, label=label))
     report = output / "report.html"
     write_report([results / name for name in (*strategies, "untrained")], report, ["html"])
     return Demo(before.result, [one.result for one in after], report)
@@ -87,10 +93,11 @@ def _config(output: Path, start: Path, strategy: str, steps: int, seed: int) -> 
         corpora=["world-facts:train"],
         dev="world-facts:dev",
         patience=None,
+        eval_every=max(1, steps // 4),
         strategy=strategy,
         steps=steps,
         batch_size=BATCH_SIZE,
-        learning_rate=ENCODERS.get(ENCODER).learning_rate,
+        learning_rate=LEARNING_RATE,
         seed=seed,
     )
 

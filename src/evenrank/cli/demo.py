@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from evenrank.demo import Demo
     from evenrank.evaluation.result import Example, Result
 
 
@@ -36,7 +37,6 @@ def demo_command(
             "(x-y) and hybrid batches, then asked about facts that it has not seen.\n"
         )
     from evenrank.demo import STEPS, run_demo  # torch takes seconds to import
-    from evenrank.evaluation.tables import headline_table, language_table
 
     with quiet(as_json):
         demo = run_demo(output, steps=steps or STEPS, seed=seed, overwrite=overwrite)
@@ -45,10 +45,17 @@ def demo_command(
 
         typer.echo(orjson.dumps([one.model_dump(mode="json") for one in demo.results]).decode())
         return
+    show_demo(demo, console)
+
+
+def show_demo(demo: Demo, console: Console) -> None:
+    """Print the tables, one question before and after training, and where things are."""
+    from evenrank.evaluation.tables import headline_table, language_table
+
     console.print(headline_table(demo.results))
     console.print(language_table(demo.results))
     console.print(_example_table(demo.start, demo.results[-1]))
-    console.print(f"\nreport  {demo.report}\nmodels  {output / 'runs'}/*/model")
+    console.print(f"\nreport  {demo.report}\nmodels  {demo.report.parent / 'runs'}/*/model")
 
 
 def _example_table(before: Result, after: Result) -> Table:

@@ -95,18 +95,8 @@ def rank(
     ([[1, 0], [1, 1]], [[0, 1]])
     """
     _check(query_embeddings, passage_embeddings, relevance, offsets)
-    pairs, kept = len(relevance.passages), min(top_k, len(passage_embeddings))
-    task = _Task(
-        query_embeddings,
-        passage_embeddings,
-        relevance,
-        np.asarray(offsets, dtype=np.int64),
-        threads or os.cpu_count() or 1,
-        own_P=np.zeros(pairs, dtype=np.float32),
-        above_PL=np.zeros((pairs, len(offsets) - 1), dtype=np.int32),
-        top_scores_QK=np.full((len(query_embeddings), kept), -np.inf, dtype=np.float32),
-        top_passages_QK=np.full((len(query_embeddings), kept), -1, dtype=np.int64),
-    )
+    given = (query_embeddings, passage_embeddings, relevance, np.asarray(offsets, dtype=np.int64))
+    task = _make_task(*given, top_k=top_k, threads=threads or os.cpu_count() or 1)
     everyone = np.arange(len(query_embeddings))
     with ThreadPoolExecutor(task.threads) as pool:
         if len(passage_embeddings) <= WHOLE_ROW:
@@ -123,6 +113,30 @@ def rank(
         scores=task.own_P,
         top_passages=task.top_passages_QK,
         top_scores=task.top_scores_QK,
+    )
+
+
+def _make_task(
+    queries: Embeddings,
+    passages: Embeddings,
+    relevance: Relevance,
+    offsets: NDArray[np.int64],
+    *,
+    top_k: int,
+    threads: int,
+) -> _Task:
+    """Return a task with nothing counted and nothing kept yet."""
+    pairs, kept = len(relevance.passages), min(top_k, len(passages))
+    return _Task(
+        queries,
+        passages,
+        relevance,
+        offsets,
+        threads,
+        own_P=np.zeros(pairs, dtype=np.float32),
+        above_PL=np.zeros((pairs, len(offsets) - 1), dtype=np.int32),
+        top_scores_QK=np.full((len(queries), kept), -np.inf, dtype=np.float32),
+        top_passages_QK=np.full((len(queries), kept), -1, dtype=np.int64),
     )
 
 

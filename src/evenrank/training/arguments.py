@@ -91,7 +91,7 @@ def make_arguments(
         "seed": config.seed,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "logging_steps": max(1, steps // 100),
-        "save_steps": eval_every,
+        "save_steps": eval_every if selection else max(1, min(steps // 4, 1000)),
         "save_total_limit": 2,
         "disable_tqdm": True,
         "report_to": "none",
