@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from evenrank.errors import EvenrankError
     from evenrank.evaluation.evaluate import evaluate
     from evenrank.evaluation.evaluation import Evaluation, read_evaluation
+    from evenrank.evaluation.evaluator import BenchmarkEvaluator
+    from evenrank.evaluation.run_scoring import evaluate_run
     from evenrank.ranking.kernel import rank
     from evenrank.report.build import write_report
     from evenrank.training.config import TrainConfig
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BatchPlan": "batching.plan",
     "Benchmark": "benchmarks.benchmark",
+    "BenchmarkEvaluator": "evaluation.evaluator",
     "Comparison": "comparison.comparison",
     "EvenrankError": "errors",
     "Evaluation": "evaluation.evaluation",
@@ -44,6 +47,7 @@ _HOME = {
     "build_encoder": "encoding.base",
     "compare": "comparison.compare",
     "evaluate": "evaluation.evaluate",
+    "evaluate_run": "evaluation.run_scoring",
     "load_benchmark": "benchmarks.benchmark",
     "load_encoder": "encoding.loading",
     "make_strategy": "batching.base",
@@ -58,6 +62,7 @@ _HOME = {
 __all__ = [
     "BatchPlan",
     "Benchmark",
+    "BenchmarkEvaluator",
     "Comparison",
     "Evaluation",
     "EvenrankError",
@@ -66,6 +71,7 @@ __all__ = [
     "build_encoder",
     "compare",
     "evaluate",
+    "evaluate_run",
     "load_benchmark",
     "load_encoder",
     "make_strategy",

@@ -121,7 +121,7 @@ def test_a_guess_that_rounds_otherwise_is_mended(monkeypatch):
 
 
 @pytest.mark.parametrize("side", ["query", "passage"])
-def test_nan_is_refused_and_named(side):
+def test_nan_is_refused_and_named(tiling, side):
     query_emb, passage_emb, relevance, offsets = problem(3, sizes=(90, 3, 41, 60))
     (query_emb if side == "query" else passage_emb)[7, 0] = np.nan
     with pytest.raises(DataError, match=f"embedding of {side} 7: found NaN"):

@@ -143,7 +143,7 @@ def _make_task(
 def _check(
     queries: Embeddings, passages: Embeddings, relevance: Relevance, offsets: NDArray[np.int64]
 ) -> None:
-    """Refuse shapes that disagree and numbers that are none."""
+    """Refuse shapes that disagree, and NaN in queries; passages are checked as they are read."""
     expected = {
         "relevance": (len(relevance.indptr), len(queries) + 1),
         "offsets": (int(offsets[-1]), len(passages)),
@@ -154,22 +154,26 @@ def _check(
             raise DataError(
                 "ranking", f"{name} {found}", f"{wanted}", "Pass embeddings of this benchmark"
             )
-    for kind, embeddings in (("query", queries), ("passage", passages)):
-        for begin in range(0, len(embeddings), PASSAGE_BLOCK):
-            finite = np.isfinite(embeddings[begin : begin + PASSAGE_BLOCK]).all(axis=1)
-            if not finite.all():
-                raise DataError(
-                    f"embedding of {kind} {begin + int(np.argmin(finite))}",
-                    "NaN or infinity",
-                    "finite numbers",
-                    "Check the model; it cannot be ranked",
-                )
+    _require_finite("query", _tensor(queries), 0)
+
+
+def _require_finite(kind: str, block: torch.Tensor, start: int) -> None:
+    """Refuse a block of embeddings with a number that is none; ``start`` is its first position."""
+    finite = torch.isfinite(block).all(dim=1)
+    if not bool(finite.all()):
+        raise DataError(
+            f"embedding of {kind} {start + int(finite.int().argmin())}",
+            "NaN or infinity",
+            "finite numbers",
+            "Check the model; it cannot be ranked",
+        )
 
 
 def _rank_whole_rows(task: _Task, pool: ThreadPoolExecutor) -> None:
     """Rank block by block of queries, each tile holding every score of its queries."""
     count = len(task.passages_DH)
     passages = _tensor(_padded(task.passages_DH, -(-count // _LANES) * _LANES))
+    _require_finite("passage", passages, 0)
     tile = torch.empty((QUERY_BLOCK, len(passages)), dtype=torch.float32)
     for begin in range(0, len(task.queries_QH), QUERY_BLOCK):
         queries = np.arange(begin, min(begin + QUERY_BLOCK, len(task.queries_QH)))
@@ -196,6 +200,7 @@ def _rank_tiles(
     for start in shards.share(range(0, len(task.passages_DH), PASSAGE_BLOCK)):
         block = task.passages_DH[start : start + PASSAGE_BLOCK]
         passages = _tensor(_padded(block, PASSAGE_BLOCK))
+        _require_finite("passage", passages, start)
         for begin in range(0, len(queries), QUERY_BLOCK):
             asked = queries[begin : begin + QUERY_BLOCK]
             scores_BT = _score(task.queries_QH[asked], passages, tile)

@@ -111,6 +111,7 @@ def _make_trainer(
     learning_rate: float,
 ) -> SentenceTransformerTrainer:
     transformers_logging.set_verbosity_error()  # our own bar, log and table say it once
+    transformers_logging.disable_progress_bar()
     model.model_card_data.local_files_only = True
     model.model_card_data.widget = [{"text": dataset[0]["anchor"]}]  # else it reads 1,000 rows
     steps = dataset.plan.total_steps
