@@ -16,11 +16,11 @@ from evenrank.errors import ConfigError
 
 def test_the_whole_story(tmp_path):
     output = tmp_path / "demo"
-    data = benchmark_from_corpus(world_facts("dev", languages=["de", "en", "es"]))
-    demo = run_demo(output, strategies=("hybrid",), benchmark=data, steps=40)
+    data = benchmark_from_corpus(world_facts("dev", languages=["de", "en", "tr"]))
+    demo = run_demo(output, strategies=("hybrid",), benchmark=data, steps=120)
     (hybrid,) = demo.results
     assert hybrid.bias["rank_distance"] < demo.start.bias["rank_distance"]
-    assert hybrid.settings["cross"]["AP"] > demo.start.settings["cross"]["AP"]
+    assert hybrid.settings["multi"]["AP"] > demo.start.settings["multi"]["AP"]
     page = demo.report.read_text(encoding="utf-8")
     assert "hybrid 0.5" in page
     shown = io.StringIO()
