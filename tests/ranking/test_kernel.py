@@ -109,8 +109,8 @@ def test_a_guess_that_rounds_otherwise_is_mended(monkeypatch):
     query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
     true_guess = kernel._guess_own_scores
 
-    def rounded_otherwise(task):
-        true_guess(task)
+    def rounded_otherwise(task, workers):
+        true_guess(task, workers)
         task.own_P[::3] = np.nextafter(task.own_P[::3], np.float32(np.inf))
 
     monkeypatch.setattr(kernel, "_guess_own_scores", rounded_otherwise)

@@ -107,7 +107,7 @@ def keep_top(
     for row in range(first_row, last_row):
         scores, heap, places = scores_BT[row, :columns], top_scores_BK[row], top_passages_BK[row]
         floor = heap[0]
-        if width >= kept:
+        if floor == -np.inf and width >= kept:  # later tiles have the heap's own floor
             _strided_maxima(scores, maxima)
             floor = max(floor, np.partition(maxima, width - kept)[width - kept])
         for begin in range(0, columns, _CHUNK):

@@ -17,12 +17,12 @@ Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -34,11 +34,11 @@ from evenrank.ranking.counting import count_above, keep_top, sort_top
 from evenrank.ranking.ranks import Ranking
 from evenrank.ranking.shards import ALONE, Shards
 
-QUERY_BLOCK = 64
+QUERY_BLOCK = 128
 WHOLE_ROW = 32_768
 """Up to so many passages a tile holds whole rows: every score is in reach at once."""
 PASSAGE_BLOCK = 8_192
-"""Tiles of larger collections; with ``QUERY_BLOCK`` this is 2 MiB of scores."""
+"""Tiles of larger collections; with ``QUERY_BLOCK`` this is 4 MiB of scores."""
 _LANES = 64
 """Passages are padded to a multiple of this, so that no score comes from the ragged edge of a
 product, which libraries compute with other instructions: equal embeddings get equal scores."""
@@ -54,7 +54,6 @@ class _Task:
     passages_DH: Embeddings
     relevance: Relevance
     offsets: NDArray[np.int64]
-    threads: int
     own_P: NDArray[np.float32]
     above_PL: NDArray[np.int32]
     top_scores_QK: NDArray[np.float32]
@@ -95,17 +94,16 @@ def rank(
     ([[1, 0], [1, 1]], [[0, 1]])
     """
     _check(query_embeddings, passage_embeddings, relevance, offsets)
-    given = (query_embeddings, passage_embeddings, relevance, np.asarray(offsets, dtype=np.int64))
-    task = _make_task(*given, top_k=top_k, threads=threads or os.cpu_count() or 1)
-    everyone = np.arange(len(query_embeddings))
-    with ThreadPoolExecutor(task.threads) as pool:
-        if len(passage_embeddings) <= WHOLE_ROW:
-            _rank_whole_rows(task, pool)
-        else:
-            _guess_own_scores(task)
-            if len(wrong := _rank_tiles(task, pool, everyone, shards)):
-                _rank_tiles(task, pool, wrong, shards)
-        _share(pool, task.threads, len(everyone), partial(_sort_rows, task))
+    task = _make_task(query_embeddings, passage_embeddings, relevance, offsets, top_k)
+    count = threads or os.cpu_count() or 1
+    if len(passage_embeddings) <= WHOLE_ROW:
+        _rank_whole_rows(task, count)
+    else:
+        with _Workers(count, PASSAGE_BLOCK) as workers:
+            _guess_own_scores(task, workers)
+            if len(wrong := _rank_tiles(task, workers, np.arange(len(query_embeddings)), shards)):
+                _rank_tiles(task, workers, wrong, shards)
+    sort_top(0, len(query_embeddings), task.top_scores_QK, task.top_passages_QK)
     if len(passage_embeddings) > WHOLE_ROW:
         shards.merge_top(task.top_scores_QK, task.top_passages_QK)
     return Ranking(
@@ -121,9 +119,7 @@ def _make_task(
     passages: Embeddings,
     relevance: Relevance,
     offsets: NDArray[np.int64],
-    *,
     top_k: int,
-    threads: int,
 ) -> _Task:
     """Return a task with nothing counted and nothing kept yet."""
     pairs, kept = len(relevance.passages), min(top_k, len(passages))
@@ -131,8 +127,7 @@ def _make_task(
         queries,
         passages,
         relevance,
-        offsets,
-        threads,
+        np.asarray(offsets, dtype=np.int64),
         own_P=np.zeros(pairs, dtype=np.float32),
         above_PL=np.zeros((pairs, len(offsets) - 1), dtype=np.int32),
         top_scores_QK=np.full((len(queries), kept), -np.inf, dtype=np.float32),
@@ -169,22 +164,68 @@ def _require_finite(kind: str, block: torch.Tensor, start: int) -> None:
         )
 
 
-def _rank_whole_rows(task: _Task, pool: ThreadPoolExecutor) -> None:
+class _Workers:
+    """Threads that take blocks of queries, each from the product to the counts.
+
+    A product runs on one thread, so that none waits for another within a tile, and the scores do
+    not depend on the number of threads.
+
+    Args:
+        threads: Number of threads.
+        columns: Columns of a tile.
+    """
+
+    def __init__(self, threads: int, columns: int) -> None:
+        self.threads = threads
+        self._before = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        self._tiles: SimpleQueue[torch.Tensor] = SimpleQueue()
+        for _ in range(threads):
+            self._tiles.put(torch.empty((QUERY_BLOCK, columns), dtype=torch.float32))
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._before)
+
+    def each_block(
+        self, queries: NDArray[np.int64], work: Callable[[NDArray[np.int64], torch.Tensor], None]
+    ) -> None:
+        """Call ``work(block, tile)`` for each block of some queries; a tile is the call's own."""
+
+        def take(block: NDArray[np.int64]) -> None:
+            tile = self._tiles.get()
+            try:
+                work(block, tile)
+            finally:
+                self._tiles.put(tile)
+
+        starts = range(0, len(queries), QUERY_BLOCK)
+        futures = [self._pool.submit(take, queries[at : at + QUERY_BLOCK]) for at in starts]
+        for future in futures:
+            future.result()
+
+
+def _rank_whole_rows(task: _Task, threads: int) -> None:
     """Rank block by block of queries, each tile holding every score of its queries."""
     count = len(task.passages_DH)
     passages = _tensor(_padded(task.passages_DH, -(-count // _LANES) * _LANES))
     _require_finite("passage", passages, 0)
-    tile = torch.empty((QUERY_BLOCK, len(passages)), dtype=torch.float32)
-    for begin in range(0, len(task.queries_QH), QUERY_BLOCK):
-        queries = np.arange(begin, min(begin + QUERY_BLOCK, len(task.queries_QH)))
+
+    def work(queries: NDArray[np.int64], tile: torch.Tensor) -> None:
         scores_BT = _score(task.queries_QH[queries], passages, tile)
         pairs = _pairs(task, queries)
         task.own_P[pairs] = scores_BT[_rows_of(task, queries), task.relevance.passages[pairs]]
-        _count_tile(task, pool, queries, scores_BT, 0, count)
+        _count_tile(task, queries, pairs, scores_BT, 0, count)
+
+    with _Workers(threads, len(passages)) as workers:
+        workers.each_block(np.arange(len(task.queries_QH)), work)
 
 
 def _rank_tiles(
-    task: _Task, pool: ThreadPoolExecutor, queries: NDArray[np.int64], shards: Shards
+    task: _Task, workers: _Workers, queries: NDArray[np.int64], shards: Shards
 ) -> NDArray[np.int64]:
     """Rank some queries tile by tile and return those whose own scores were not the tiles'.
 
@@ -196,19 +237,11 @@ def _rank_tiles(
     task.above_PL[pairs] = 0
     task.top_scores_QK[queries], task.top_passages_QK[queries] = -np.inf, -1
     met = np.zeros_like(task.own_P)  # every pair's passage is in one tile, of one process
-    tile = torch.empty((QUERY_BLOCK, PASSAGE_BLOCK), dtype=torch.float32)
     for start in shards.share(range(0, len(task.passages_DH), PASSAGE_BLOCK)):
         block = task.passages_DH[start : start + PASSAGE_BLOCK]
         passages = _tensor(_padded(block, PASSAGE_BLOCK))
         _require_finite("passage", passages, start)
-        for begin in range(0, len(queries), QUERY_BLOCK):
-            asked = queries[begin : begin + QUERY_BLOCK]
-            scores_BT = _score(task.queries_QH[asked], passages, tile)
-            own = _pairs(task, asked)
-            column = task.relevance.passages[own] - start
-            here = (column >= 0) & (column < len(block))
-            met[own[here]] = scores_BT[_rows_of(task, asked)[here], column[here]]
-            _count_tile(task, pool, asked, scores_BT, start, len(block))
+        workers.each_block(queries, partial(_rank_tile, task, passages, start, len(block), met))
     above, true_own = task.above_PL[pairs], met[pairs]
     shards.add_up(above)
     shards.add_up(true_own)
@@ -219,11 +252,28 @@ def _rank_tiles(
     return np.unique(query_of)
 
 
-def _guess_own_scores(task: _Task) -> None:
+def _rank_tile(
+    task: _Task,
+    passages: torch.Tensor,
+    start: int,
+    columns: int,
+    met: NDArray[np.float32],
+    queries: NDArray[np.int64],
+    tile: torch.Tensor,
+) -> None:
+    """Rank one block of queries over one block of passages; note the own scores that are met."""
+    scores_BT = _score(task.queries_QH[queries], passages, tile)
+    pairs = _pairs(task, queries)
+    column = task.relevance.passages[pairs] - start
+    here = (column >= 0) & (column < columns)
+    met[pairs[here]] = scores_BT[_rows_of(task, queries)[here], column[here]]
+    _count_tile(task, queries, pairs, scores_BT, start, columns)
+
+
+def _guess_own_scores(task: _Task, workers: _Workers) -> None:
     """Fill ``own_P`` with products of the same shape as the tiles', over relevant passages only."""
-    tile = torch.empty((QUERY_BLOCK, PASSAGE_BLOCK), dtype=torch.float32)
-    for begin in range(0, len(task.queries_QH), QUERY_BLOCK):
-        queries = np.arange(begin, min(begin + QUERY_BLOCK, len(task.queries_QH)))
+
+    def work(queries: NDArray[np.int64], tile: torch.Tensor) -> None:
         pairs, rows = _pairs(task, queries), _rows_of(task, queries)
         for first in range(0, len(pairs), PASSAGE_BLOCK):
             some = pairs[first : first + PASSAGE_BLOCK]
@@ -231,6 +281,8 @@ def _guess_own_scores(task: _Task) -> None:
             passages = _tensor(_padded(relevant, PASSAGE_BLOCK))
             scores_BT = _score(task.queries_QH[queries], passages, tile)
             task.own_P[some] = scores_BT[rows[first : first + len(some)], np.arange(len(some))]
+
+    workers.each_block(np.arange(len(task.queries_QH)), work)
 
 
 def _score(
@@ -244,42 +296,25 @@ def _score(
 
 def _count_tile(
     task: _Task,
-    pool: ThreadPoolExecutor,
     queries: NDArray[np.int64],
+    pairs: NDArray[np.int64],
     scores_BT: NDArray[np.float32],
     start: int,
     columns: int,
 ) -> None:
-    """Count and keep over one tile, its rows shared among the threads."""
-    pairs = _pairs(task, queries)
+    """Count and keep over one tile, while its scores are in cache."""
     indptr = np.concatenate([[0], np.cumsum(np.diff(task.relevance.indptr)[queries])])
     bounds = np.clip(task.offsets - start, 0, columns)
     spans = np.column_stack([np.arange(len(bounds) - 1), bounds[:-1], bounds[1:]])
     segments = np.ascontiguousarray(spans[spans[:, 1] < spans[:, 2]])
     passages, own, above = task.relevance.passages[pairs], task.own_P[pairs], task.above_PL[pairs]
-    top_scores, top_passages = task.top_scores_QK[queries], task.top_passages_QK[queries]
-
-    def work(first: int, last: int) -> None:
-        count_above(scores_BT, first, last, start, segments, indptr, passages, own, above)
-        if top_scores.shape[1]:
-            keep_top(scores_BT, first, last, start, columns, top_scores, top_passages)
-
-    _share(pool, task.threads, len(queries), work)
+    rows = len(queries)
+    count_above(scores_BT, 0, rows, start, segments, indptr, passages, own, above)
     task.above_PL[pairs] = above
-    task.top_scores_QK[queries], task.top_passages_QK[queries] = top_scores, top_passages
-
-
-def _sort_rows(task: _Task, first: int, last: int) -> None:
-    sort_top(first, last, task.top_scores_QK, task.top_passages_QK)
-
-
-def _share(
-    pool: ThreadPoolExecutor, threads: int, rows: int, work: Callable[[int, int], None]
-) -> None:
-    """Call ``work(first, last)`` over equal shares of the rows, one per thread."""
-    bounds = np.linspace(0, rows, threads + 1).astype(int).tolist()
-    for future in [pool.submit(work, *span) for span in itertools.pairwise(bounds)]:
-        future.result()
+    if task.top_scores_QK.shape[1]:
+        top_scores, top_passages = task.top_scores_QK[queries], task.top_passages_QK[queries]
+        keep_top(scores_BT, 0, rows, start, columns, top_scores, top_passages)
+        task.top_scores_QK[queries], task.top_passages_QK[queries] = top_scores, top_passages
 
 
 def _pairs(task: _Task, queries: NDArray[np.int64]) -> NDArray[np.int64]:
