@@ -177,3 +177,10 @@ def test_a_store_of_half_precision_says_so(written, benchmark, model_folder, tmp
     assert half.result.settings["mono"]["AP"] == pytest.approx(
         written.result.settings["mono"]["AP"], abs=0.02
     )
+
+
+def test_several_processes_do_not_write_one_folder(benchmark, model_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="found 2 processes, expected one"):
+        evaluate(model_folder, benchmark, output=tmp_path / "result")
+    assert not (tmp_path / "result").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from evenrank.encoding.embed import embed_texts
 from evenrank.encoding.encode import Kind, encode_texts
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.store import Precision
+from evenrank.errors import ConfigError
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.evaluation import Evaluation
 from evenrank.evaluation.frames import ranks_table, top_table
@@ -88,7 +90,7 @@ def evaluate(
     """
     selection = select_measures(measures)
     if output is not None:
-        refuse_existing(output, overwrite=overwrite, marker=MARKER)
+        _check_output(output, overwrite=overwrite)
     data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     if run:
         check_trec_ids(data)
@@ -112,6 +114,18 @@ def evaluate(
             if run:
                 write_trec(folder, data, ranking, facts.label)
     return Evaluation(result, tables, output)
+
+
+def _check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that may not be replaced, or that several processes would write."""
+    if (count := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise ConfigError(
+            f"evaluation into {output}",
+            f"{count} processes",
+            "one, since each would write the same folder",
+            "Share the encoding with 'torchrun -m evenrank encode', then evaluate in one process",
+        )
+    refuse_existing(output, overwrite=overwrite, marker=MARKER)
 
 
 def _opened(
