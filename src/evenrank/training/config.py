@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evenrank.errors import ConfigError
 
@@ -90,12 +90,6 @@ class TrainConfig(BaseModel):
         default_factory=dict,
         description="Further fields of SentenceTransformerTrainingArguments, as they are.",
     )
-
-    @model_validator(mode="after")
-    def _check_together(self) -> Self:
-        if self.negatives and self.mini_batch_size is None and self.negatives > 64:
-            raise ValueError("more than 64 hard negatives need mini_batch_size")
-        return self
 
 
 def read_config(path: Path | None, **overrides: Any) -> TrainConfig:  # noqa: ANN401 - any field
