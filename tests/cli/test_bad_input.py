@@ -113,6 +113,14 @@ def test_a_run_folder_that_holds_something(folder, failing, tmp_path):
     assert "no run" in failing(*base, "--overwrite")
 
 
+def test_a_folder_for_a_file_and_a_file_for_a_folder(folder, failing, tmp_path):
+    assert "is a directory" in failing("train", folder)
+    (tmp_path / "file").write_text("mine")
+    base = ["train", "--output", tmp_path / "file", "--encoder", "static", "--corpora", folder]
+    assert "found a file" in failing(*base, "--overwrite")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_model_that_is_none_and_a_benchmark_that_is_none(folder, failing, tmp_path):
     out = tmp_path / "results"
     assert str(folder) in failing("evaluate", folder, "-b", "world-facts", "--output", out)

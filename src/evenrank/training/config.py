@@ -120,6 +120,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as cause:
         raise ConfigError(str(path), "no file", "a YAML file", "Correct the path") from cause
+    except OSError as cause:
+        reason = cause.strerror or type(cause).__name__
+        raise ConfigError(str(path), reason.lower(), "a YAML file", "Correct the path") from cause
     except (yaml.YAMLError, UnicodeDecodeError) as cause:
         raise ConfigError(str(path), f"{cause}", "YAML in UTF-8", "Correct the file") from cause
     if not isinstance(values, dict):

@@ -79,6 +79,8 @@ def check_output(folder: RunFolder, config: TrainConfig, *, overwrite: bool, res
         ConfigError: The folder holds something and neither flag says what to do with it; it is not
             a run folder; it is finished; or its configuration is another one.
     """
+    if folder.path.exists() and not folder.path.is_dir():
+        raise ConfigError(str(folder.path), "a file", "a new folder", "Use another output")
     occupied = folder.path.exists() and any(folder.path.iterdir())
     if occupied and not folder.facts.exists():
         raise ConfigError(
