@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking import kernel
+from evenrank.ranking import blocks, kernel
 from evenrank.ranking.kernel import rank
 
 
-@pytest.fixture(params=["whole rows", "tiles"])
+@pytest.fixture(params=["one slab", "slabs"])
 def tiling(request, monkeypatch):
-    """Both ways through the kernel; the tiles are small, so that there are many of them."""
-    if request.param == "tiles":
-        monkeypatch.setattr(kernel, "WHOLE_ROW", 0)
-        monkeypatch.setattr(kernel, "PASSAGE_BLOCK", 64)
+    """The usual sizes, and small ones, with which there are many panels, slabs and blocks."""
+    if request.param == "slabs":
+        monkeypatch.setattr(kernel, "PANEL", 64)
+        monkeypatch.setattr(kernel, "PANELS", 2)
+        monkeypatch.setattr(blocks, "QUERY_BLOCK", 32)
     return request.param
 
 
@@ -102,18 +103,16 @@ def test_float16_and_memory_mapped_passages(tiling, tmp_path):
     )
 
 
-def test_a_guess_that_rounds_otherwise_is_mended(monkeypatch):
-    """Own scores off by one bit before the pass: the tiles' numbers win and the ranks hold."""
-    monkeypatch.setattr(kernel, "WHOLE_ROW", 0)
-    monkeypatch.setattr(kernel, "PASSAGE_BLOCK", 64)
+def test_a_prediction_that_rounds_otherwise_is_mended(tiling, monkeypatch):
+    """Own scores off by one bit before the pass: the panels' numbers win and the ranks hold."""
     query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
-    true_guess = kernel._guess_own_scores
+    true_prediction = kernel._Workers._predict
 
-    def rounded_otherwise(task, workers):
-        true_guess(task, workers)
-        task.own_P[::3] = np.nextafter(task.own_P[::3], np.float32(np.inf))
+    def rounded_otherwise(workers, block):
+        true_prediction(workers, block)
+        block.own[::3] = np.nextafter(block.own[::3], np.float32(np.inf))
 
-    monkeypatch.setattr(kernel, "_guess_own_scores", rounded_otherwise)
+    monkeypatch.setattr(kernel._Workers, "_predict", rounded_otherwise)
     _, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=10)
     np.testing.assert_array_equal(ranking.above, above)

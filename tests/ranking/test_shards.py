@@ -18,7 +18,7 @@ from evenrank.benchmarks.benchmark import Relevance
 from evenrank.ranking import kernel
 from evenrank.ranking.shards import ALONE, joined_shards
 
-kernel.WHOLE_ROW, kernel.PASSAGE_BLOCK = 0, 64
+kernel.PANEL, kernel.PANELS = 64, 2
 generator = np.random.default_rng(0)
 queries = generator.standard_normal((90, 24)).astype(np.float32)
 passages = generator.standard_normal((700, 24)).astype(np.float32)
@@ -56,7 +56,8 @@ def test_shares_cover_the_work_once_and_in_order():
 
 
 def test_one_process_changes_nothing():
-    scores, passages = np.array([[2.0, 1.0]], np.float32), np.array([[4, 5]])
-    Shards().merge_top(scores, passages)
-    Shards().add_up(scores)
-    assert (scores.tolist(), passages.tolist()) == ([[2.0, 1.0]], [[4, 5]])
+    keys, counts = np.array([[9, 4]]), np.array([2, 3], np.int32)
+    Shards().add_up(counts)
+    assert Shards().merge_top(keys).tolist() == [[9, 4]]
+    assert counts.tolist() == [2, 3]
+    assert (Shards().any(True), Shards().any(False)) == (True, False)

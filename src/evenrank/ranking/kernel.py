@@ -4,24 +4,28 @@ For each query and each of its relevant passages the pass counts, per language, 
 rank above. Ranks in any pool of languages are sums of these counts (``ranks.pool_ranks``).
 
 Order: score descending, then position in the collection. Scores are float32 dot products of
-L2-normalised embeddings, computed in tiles. A pair's own score is always the number that stands in
-the tile, never a second computation of it, since another shape of product may round differently
-and turn a tie into a win.
+L2-normalised embeddings, computed in panels of one shape. A pair's own score is always the number
+that stands in its panel, never another computation of it, since another shape of product may round
+differently and turn a tie into a win. It has to be known before the pass, so it is predicted by
+products with the relevant passages alone. The pass compares the prediction with what it meets, and
+ranks again with the true numbers where they differ.
 
 Cost: one matrix product of ``Q x H`` by ``H x D``, plus about one comparison per score, relevant
-passage and query. Memory: the embeddings (passages may be memory-mapped, and float16), one tile,
-``P x L`` counts and ``Q x K`` kept passages.
+passage and query. Memory: the embeddings (passages may be memory-mapped, and float16), a slab of
+scores and one of converted passages per thread, ``P x L`` counts and ``Q x 2K`` candidates.
 
-Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs, ``K`` kept.
+Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs, ``K`` kept, ``N``
+panels of a slab, ``B`` queries of a block, ``T`` passages of a panel.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 from queue import SimpleQueue
 
 import numpy as np
@@ -30,34 +34,33 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking.counting import count_above, keep_top, sort_top
+from evenrank.progress import bar
+from evenrank.ranking.blocks import QUERY_BLOCK, Block, group_queries, make_block
+from evenrank.ranking.counting import LAST_PLACE, decode_keys
 from evenrank.ranking.ranks import Ranking
 from evenrank.ranking.shards import ALONE, Shards
+from evenrank.ranking.vectors import Embeddings, gathered, panels_of
 
-QUERY_BLOCK = 128
-WHOLE_ROW = 32_768
-"""Up to so many passages a tile holds whole rows: every score is in reach at once."""
-PASSAGE_BLOCK = 8_192
-"""Tiles of larger collections; with ``QUERY_BLOCK`` this is 4 MiB of scores."""
+PANEL = 1_024
+"""Passages of one product; with ``QUERY_BLOCK`` queries its scores stay in a core's cache."""
+PANELS = 16
+"""Panels of a slab, after which a block of queries is counted."""
 _LANES = 64
-"""Passages are padded to a multiple of this, so that no score comes from the ragged edge of a
-product, which libraries compute with other instructions: equal embeddings get equal scores."""
-
-Embeddings = NDArray[np.float32] | NDArray[np.float16]
+"""Predictions are padded to a multiple of this: other widths have a ragged edge, which libraries
+compute with other instructions."""
+_UNITS_PER_THREAD = 16
 
 
 @dataclass(frozen=True, eq=False)
-class _Task:
-    """What a pass works on, and the counts and heaps that it fills."""
+class _Desk:
+    """What one thread works with: room for converted passages, and for the scores of a slab."""
 
-    queries_QH: Embeddings
-    passages_DH: Embeddings
-    relevance: Relevance
-    offsets: NDArray[np.int64]
-    own_P: NDArray[np.float32]
-    above_PL: NDArray[np.int32]
-    top_scores_QK: NDArray[np.float32]
-    top_passages_QK: NDArray[np.int64]
+    passages_NTH: torch.Tensor
+    scores: torch.Tensor
+
+    def scores_for(self, panels: int, queries: int) -> torch.Tensor:
+        """Return room for the scores of so many panels and queries, without gaps."""
+        return self.scores[: panels * queries * PANEL].view(panels, queries, PANEL)
 
 
 def rank(
@@ -69,6 +72,7 @@ def rank(
     top_k: int = 100,
     threads: int | None = None,
     shards: Shards = ALONE,
+    description: str = "",
 ) -> Ranking:
     """Rank every relevant passage of every query in every pool of languages.
 
@@ -79,9 +83,10 @@ def rank(
         relevance: Relevant passages of each query.
         offsets: ``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``.
         top_k: Passages to keep from the top of the pool of all languages.
-        threads: Threads of the counting loops; the number of processors if ``None``.
-        shards: Processes that share the passages of a large collection; each passes the same
-            arguments and reads the embeddings of its share and of relevant passages only.
+        threads: Threads, each with products of its own; the number of processors if ``None``.
+        shards: Processes that share the passages; each passes the same arguments and reads the
+            embeddings of its share and of relevant passages only.
+        description: What a progress bar says; no bar without it.
 
     Raises:
         DataError: Shapes disagree, or an embedding holds NaN or infinity.
@@ -94,94 +99,76 @@ def rank(
     ([[1, 0], [1, 1]], [[0, 1]])
     """
     _check(query_embeddings, passage_embeddings, relevance, offsets)
-    task = _make_task(query_embeddings, passage_embeddings, relevance, offsets, top_k)
-    count = threads or os.cpu_count() or 1
-    if len(passage_embeddings) <= WHOLE_ROW:
-        _rank_whole_rows(task, count)
-    else:
-        with _Workers(count, PASSAGE_BLOCK) as workers:
-            _guess_own_scores(task, workers)
-            if len(wrong := _rank_tiles(task, workers, np.arange(len(query_embeddings)), shards)):
-                _rank_tiles(task, workers, wrong, shards)
-    sort_top(0, len(query_embeddings), task.top_scores_QK, task.top_passages_QK)
-    if len(passage_embeddings) > WHOLE_ROW:
-        shards.merge_top(task.top_scores_QK, task.top_passages_QK)
-    return Ranking(
-        above=task.above_PL,
-        scores=task.own_P,
-        top_passages=task.top_passages_QK,
-        top_scores=task.top_scores_QK,
-    )
-
-
-def _make_task(
-    queries: Embeddings,
-    passages: Embeddings,
-    relevance: Relevance,
-    offsets: NDArray[np.int64],
-    top_k: int,
-) -> _Task:
-    """Return a task with nothing counted and nothing kept yet."""
-    pairs, kept = len(relevance.passages), min(top_k, len(passages))
-    return _Task(
-        queries,
-        passages,
-        relevance,
-        np.asarray(offsets, dtype=np.int64),
-        own_P=np.zeros(pairs, dtype=np.float32),
-        above_PL=np.zeros((pairs, len(offsets) - 1), dtype=np.int32),
-        top_scores_QK=np.full((len(queries), kept), -np.inf, dtype=np.float32),
-        top_passages_QK=np.full((len(queries), kept), -1, dtype=np.int64),
-    )
+    pairs, languages = len(relevance.passages), len(offsets) - 1
+    kept = min(top_k, len(passage_embeddings))
+    above_PL = np.zeros((pairs, languages), dtype=np.int32)
+    own_P = np.zeros(pairs, dtype=np.float32)
+    with _Workers(threads or os.cpu_count() or 1, passage_embeddings, offsets, shards) as workers:
+        blocks = workers.start(query_embeddings, relevance, kept)
+        workers.count(blocks, above_PL, own_P, description)
+        wrong = [block for block in blocks if (own_P[block.pairs] != block.own).any()]
+        for block in wrong:
+            block.restart(own_P[block.pairs])
+        if shards.any(len(wrong) > 0):
+            workers.count(wrong, above_PL, own_P, description)
+    keys_QK = np.empty((len(query_embeddings), kept), dtype=np.int64)
+    for block in blocks:
+        keys_QK[block.queries] = block.top()
+    top_scores, top_passages = decode_keys(shards.merge_top(keys_QK))
+    return Ranking(above_PL, own_P, top_passages, top_scores)
 
 
 def _check(
     queries: Embeddings, passages: Embeddings, relevance: Relevance, offsets: NDArray[np.int64]
 ) -> None:
-    """Refuse shapes that disagree, and NaN in queries; passages are checked as they are read."""
+    """Refuse shapes that disagree; numbers are checked as they are read."""
     expected = {
         "relevance": (len(relevance.indptr), len(queries) + 1),
         "offsets": (int(offsets[-1]), len(passages)),
         "width": (queries.shape[1], passages.shape[1]),
+        "passages": (len(passages), min(len(passages), LAST_PLACE)),
     }
     for name, (found, wanted) in expected.items():
         if found != wanted:
             raise DataError(
                 "ranking", f"{name} {found}", f"{wanted}", "Pass embeddings of this benchmark"
             )
-    _require_finite("query", _tensor(queries), 0)
-
-
-def _require_finite(kind: str, block: torch.Tensor, start: int) -> None:
-    """Refuse a block of embeddings with a number that is none; ``start`` is its first position."""
-    finite = torch.isfinite(block).all(dim=1)
-    if not bool(finite.all()):
-        raise DataError(
-            f"embedding of {kind} {start + int(finite.int().argmin())}",
-            "NaN or infinity",
-            "finite numbers",
-            "Check the model; it cannot be ranked",
-        )
 
 
 class _Workers:
-    """Threads that take blocks of queries, each from the product to the counts.
+    """Threads that take slabs of passages with blocks of queries, from the product to the counts.
 
-    A product runs on one thread, so that none waits for another within a tile, and the scores do
-    not depend on the number of threads.
+    A product runs on one thread, so that none waits for another within a product, and the scores
+    do not depend on the number of threads.
 
     Args:
         threads: Number of threads.
-        columns: Columns of a tile.
+        passages_DH: Embeddings of the whole collection.
+        offsets: ``(L + 1,)`` where its languages begin.
+        shards: Processes that share it.
     """
 
-    def __init__(self, threads: int, columns: int) -> None:
-        self.threads = threads
+    def __init__(
+        self,
+        threads: int,
+        passages_DH: Embeddings,
+        offsets: NDArray[np.int64],
+        shards: Shards,
+    ) -> None:
+        self._threads, self._passages_DH, self._shards = threads, passages_DH, shards
+        self._offsets = np.asarray(offsets, dtype=np.int64)
+        panels = shards.share(range(0, len(passages_DH), PANEL))
+        self._slabs = [
+            range(panels[at], min(panels[at : at + PANELS][-1] + PANEL, len(passages_DH)))
+            for at in range(0, len(panels), PANELS)
+        ]
+        most = min(PANELS, len(panels))
+        self._desks: SimpleQueue[_Desk] = SimpleQueue()
+        for _ in range(threads):
+            room = torch.empty((most, PANEL, passages_DH.shape[1]))
+            self._desks.put(_Desk(room, torch.empty(most * QUERY_BLOCK * PANEL)))
         self._before = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        self._tiles: SimpleQueue[torch.Tensor] = SimpleQueue()
-        for _ in range(threads):
-            self._tiles.put(torch.empty((QUERY_BLOCK, columns), dtype=torch.float32))
 
     def __enter__(self) -> _Workers:
         return self
@@ -190,155 +177,78 @@ class _Workers:
         self._pool.shutdown(cancel_futures=True)
         torch.set_num_threads(self._before)
 
-    def each_block(
-        self, queries: NDArray[np.int64], work: Callable[[NDArray[np.int64], torch.Tensor], None]
+    def start(self, queries_QH: Embeddings, relevance: Relevance, kept: int) -> list[Block]:
+        """Return all queries in blocks, which know their own scores."""
+
+        def work(queries: NDArray[np.int64]) -> Block:
+            block = make_block(queries_QH, queries, relevance, len(self._offsets) - 1, kept)
+            self._predict(block)
+            return block
+
+        return list(self._pool.map(work, group_queries(relevance)))
+
+    def count(
+        self,
+        blocks: Sequence[Block],
+        above_PL: NDArray[np.int32],
+        own_P: NDArray[np.float32],
+        description: str,
     ) -> None:
-        """Call ``work(block, tile)`` for each block of some queries; a tile is the call's own."""
+        """Rank some blocks; set the counts and the own scores that are met, of all processes."""
+        wanted = _UNITS_PER_THREAD * self._threads
+        groups = min(len(blocks), -(-wanted // max(1, len(self._slabs))))
+        bounds = [len(blocks) * number // groups for number in range(groups + 1)]
+        units = [
+            (slab, blocks[first:last]) for slab in self._slabs for first, last in pairwise(bounds)
+        ]
+        with bar(description, len(units)) if description else nullcontext() as progress:
+            for done in [self._pool.submit(self._scan, *unit) for unit in units]:
+                done.result()
+                if progress:
+                    progress.advance()
+        pairs = np.concatenate([block.pairs for block in blocks])
+        above = np.concatenate([block.above for block in blocks])
+        met = np.concatenate([block.met for block in blocks])
+        self._shards.add_up(above)
+        self._shards.add_up(met)  # every pair's passage is in one panel, of one process
+        above_PL[pairs], own_P[pairs] = above, met
 
-        def take(block: NDArray[np.int64]) -> None:
-            tile = self._tiles.get()
-            try:
-                work(block, tile)
-            finally:
-                self._tiles.put(tile)
+    def _predict(self, block: Block) -> None:
+        """Set the own scores of a block, from products with relevant passages only."""
+        passages, where = np.unique(block.passages, return_inverse=True)
+        rows = np.repeat(np.arange(len(block.queries)), np.diff(block.indptr))
+        for first in range(0, len(passages), PANEL):
+            some = passages[first : first + PANEL]
+            panel = gathered(self._passages_DH, some, -(-len(some) // _LANES) * _LANES)
+            scores_BT = torch.mm(block.embeddings, panel.T).numpy()
+            here = (where >= first) & (where < first + PANEL)
+            block.own[here] = scores_BT[rows[here], where[here] - first]
 
-        starts = range(0, len(queries), QUERY_BLOCK)
-        futures = [self._pool.submit(take, queries[at : at + QUERY_BLOCK]) for at in starts]
-        for future in futures:
-            future.result()
-
-
-def _rank_whole_rows(task: _Task, threads: int) -> None:
-    """Rank block by block of queries, each tile holding every score of its queries."""
-    count = len(task.passages_DH)
-    passages = _tensor(_padded(task.passages_DH, -(-count // _LANES) * _LANES))
-    _require_finite("passage", passages, 0)
-
-    def work(queries: NDArray[np.int64], tile: torch.Tensor) -> None:
-        scores_BT = _score(task.queries_QH[queries], passages, tile)
-        pairs = _pairs(task, queries)
-        task.own_P[pairs] = scores_BT[_rows_of(task, queries), task.relevance.passages[pairs]]
-        _count_tile(task, queries, pairs, scores_BT, 0, count)
-
-    with _Workers(threads, len(passages)) as workers:
-        workers.each_block(np.arange(len(task.queries_QH)), work)
+    def _scan(self, slab: range, blocks: Sequence[Block]) -> None:
+        """Rank some blocks over one slab."""
+        desk = self._desks.get()
+        try:
+            embeddings = self._passages_DH[slab.start : slab.stop]
+            panels = panels_of(embeddings, slab.start, desk.passages_NTH)
+            segments = _segments(self._offsets, slab)
+            for block in blocks:
+                scores_NBT = desk.scores_for(len(panels), len(block.embeddings))
+                for panel, scores_BT in zip(panels, scores_NBT, strict=True):
+                    torch.mm(block.embeddings, panel.T, out=scores_BT)
+                block.scan(scores_NBT.numpy(), slab.start, len(slab), segments)
+        finally:
+            self._desks.put(desk)
 
 
-def _rank_tiles(
-    task: _Task, workers: _Workers, queries: NDArray[np.int64], shards: Shards
-) -> NDArray[np.int64]:
-    """Rank some queries tile by tile and return those whose own scores were not the tiles'.
+def _segments(offsets: NDArray[np.int64], slab: range) -> NDArray[np.int64]:
+    """Return ``(S, 4)`` language, panel, first column, column to stop before.
 
-    Own scores are known before the pass, from a product of the same shape. Should a library round
-    the two differently, the tiles' numbers take their place and the caller ranks these queries
-    once more; the second pass meets its own numbers and is exact.
+    >>> _segments(np.array([0, 1000, 1100]), range(0, 1100)).tolist()
+    [[0, 0, 0, 1000], [1, 0, 1000, 1024], [1, 1, 0, 76]]
     """
-    pairs = _pairs(task, queries)
-    task.above_PL[pairs] = 0
-    task.top_scores_QK[queries], task.top_passages_QK[queries] = -np.inf, -1
-    met = np.zeros_like(task.own_P)  # every pair's passage is in one tile, of one process
-    for start in shards.share(range(0, len(task.passages_DH), PASSAGE_BLOCK)):
-        block = task.passages_DH[start : start + PASSAGE_BLOCK]
-        passages = _tensor(_padded(block, PASSAGE_BLOCK))
-        _require_finite("passage", passages, start)
-        workers.each_block(queries, partial(_rank_tile, task, passages, start, len(block), met))
-    above, true_own = task.above_PL[pairs], met[pairs]
-    shards.add_up(above)
-    shards.add_up(true_own)
-    task.above_PL[pairs] = above
-    wrong = pairs[true_own != task.own_P[pairs]]
-    task.own_P[pairs] = true_own
-    query_of = np.searchsorted(task.relevance.indptr, wrong, side="right") - 1
-    return np.unique(query_of)
-
-
-def _rank_tile(
-    task: _Task,
-    passages: torch.Tensor,
-    start: int,
-    columns: int,
-    met: NDArray[np.float32],
-    queries: NDArray[np.int64],
-    tile: torch.Tensor,
-) -> None:
-    """Rank one block of queries over one block of passages; note the own scores that are met."""
-    scores_BT = _score(task.queries_QH[queries], passages, tile)
-    pairs = _pairs(task, queries)
-    column = task.relevance.passages[pairs] - start
-    here = (column >= 0) & (column < columns)
-    met[pairs[here]] = scores_BT[_rows_of(task, queries)[here], column[here]]
-    _count_tile(task, queries, pairs, scores_BT, start, columns)
-
-
-def _guess_own_scores(task: _Task, workers: _Workers) -> None:
-    """Fill ``own_P`` with products of the same shape as the tiles', over relevant passages only."""
-
-    def work(queries: NDArray[np.int64], tile: torch.Tensor) -> None:
-        pairs, rows = _pairs(task, queries), _rows_of(task, queries)
-        for first in range(0, len(pairs), PASSAGE_BLOCK):
-            some = pairs[first : first + PASSAGE_BLOCK]
-            relevant = task.passages_DH[task.relevance.passages[some]]
-            passages = _tensor(_padded(relevant, PASSAGE_BLOCK))
-            scores_BT = _score(task.queries_QH[queries], passages, tile)
-            task.own_P[some] = scores_BT[rows[first : first + len(some)], np.arange(len(some))]
-
-    workers.each_block(np.arange(len(task.queries_QH)), work)
-
-
-def _score(
-    queries_BH: Embeddings, passages_TH: torch.Tensor, tile: torch.Tensor
-) -> NDArray[np.float32]:
-    """Return the scores of one tile; the tile's buffer is reused by the next call."""
-    torch.mm(_tensor(_padded(queries_BH, QUERY_BLOCK)), passages_TH.T, out=tile)
-    scores: NDArray[np.float32] = tile.numpy()
-    return scores
-
-
-def _count_tile(
-    task: _Task,
-    queries: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    scores_BT: NDArray[np.float32],
-    start: int,
-    columns: int,
-) -> None:
-    """Count and keep over one tile, while its scores are in cache."""
-    indptr = np.concatenate([[0], np.cumsum(np.diff(task.relevance.indptr)[queries])])
-    bounds = np.clip(task.offsets - start, 0, columns)
-    spans = np.column_stack([np.arange(len(bounds) - 1), bounds[:-1], bounds[1:]])
-    segments = np.ascontiguousarray(spans[spans[:, 1] < spans[:, 2]])
-    passages, own, above = task.relevance.passages[pairs], task.own_P[pairs], task.above_PL[pairs]
-    rows = len(queries)
-    count_above(scores_BT, 0, rows, start, segments, indptr, passages, own, above)
-    task.above_PL[pairs] = above
-    if task.top_scores_QK.shape[1]:
-        top_scores, top_passages = task.top_scores_QK[queries], task.top_passages_QK[queries]
-        keep_top(scores_BT, 0, rows, start, columns, top_scores, top_passages)
-        task.top_scores_QK[queries], task.top_passages_QK[queries] = top_scores, top_passages
-
-
-def _pairs(task: _Task, queries: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the numbers of all pairs of some queries."""
-    starts = task.relevance.indptr[queries]
-    counts = task.relevance.indptr[queries + 1] - starts
-    before = np.repeat(np.cumsum(counts) - counts, counts)
-    pairs: NDArray[np.int64] = np.repeat(starts, counts) + np.arange(int(counts.sum())) - before
-    return pairs
-
-
-def _rows_of(task: _Task, queries: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the tile row of each pair of some queries."""
-    return np.repeat(np.arange(len(queries)), np.diff(task.relevance.indptr)[queries])
-
-
-def _padded(block: Embeddings, rows: int) -> Embeddings:
-    """Return the block with zero rows added, so that every product has one shape."""
-    if len(block) == rows:
-        return block
-    whole = np.zeros((rows, block.shape[1]), dtype=np.float32)
-    whole[: len(block)] = block
-    return whole
-
-
-def _tensor(block: Embeddings) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(block, dtype=np.float32))
+    found = []
+    for panel, start in enumerate(range(slab.start, slab.stop, PANEL)):
+        bounds = np.clip(offsets - start, 0, min(PANEL, slab.stop - start))
+        for language in np.flatnonzero(np.diff(bounds)).tolist():
+            found.append((language, panel, bounds[language], bounds[language + 1]))
+    return np.array(found, dtype=np.int64)

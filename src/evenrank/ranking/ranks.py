@@ -120,7 +120,8 @@ class PoolRanks:
         """``(Q, L)`` rank of the best relevant passage of each language, ``inf`` without one."""
         languages = len(self.pool_sizes)
         best = np.full(len(self) * languages, np.inf)
-        np.minimum.at(best, self.query_of * languages + self.passage_langs, self.ranks)
+        cells = self.query_of * languages + self.passage_langs
+        best[cells[::-1]] = self.ranks[::-1]  # of equal cells the last one stays, which ranks first
         return best.reshape(len(self), languages)
 
     def select(self, queries: NDArray[np.int64]) -> PoolRanks:
@@ -157,18 +158,16 @@ def pool_ranks(
             their languages are known for the pool of all languages only.
     """
     queries = benchmark.queries
-    in_pool = np.ones(len(benchmark.languages), dtype=np.int64)
-    if pool is not None:
-        in_pool[:] = 0
-        in_pool[list(pool)] = 1
+    inside = np.zeros(len(benchmark.languages), dtype=bool)
+    inside[slice(None) if pool is None else list(pool)] = True
     langs = benchmark.collection.langs[benchmark.relevance.passages]
     owners = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
-    above, retrieved = ranking.above, ranking.retrieved
-    if pool is not None:
-        pairs = np.flatnonzero(in_pool[langs])
-        langs, owners, above = langs[pairs], owners[pairs], above[pairs]
-        retrieved = None if retrieved is None else retrieved[pairs]
-    ranks = 1 + above @ in_pool
+    pairs = np.flatnonzero(inside[langs])
+    langs, owners = langs[pairs], owners[pairs]
+    ranks = np.ones(len(pairs), dtype=np.int64)
+    for language in np.flatnonzero(inside):
+        ranks += ranking.above[pairs, language]
+    retrieved = None if ranking.retrieved is None else ranking.retrieved[pairs]
     if retrieved is not None:
         ranks[~retrieved] = ranking.depth + 1
     order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
@@ -178,7 +177,7 @@ def pool_ranks(
         passage_langs=langs[order],
         query_langs=queries.langs,
         parallel=benchmark.parallel,
-        pool_sizes=np.diff(benchmark.offsets) * in_pool,
+        pool_sizes=np.diff(benchmark.offsets) * inside,
         top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
         top_passages=ranking.top_passages if pool is None else None,
         depth=None if retrieved is None else ranking.depth,

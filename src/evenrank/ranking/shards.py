@@ -38,20 +38,21 @@ class Shards:
         if self.count > 1:
             dist.all_reduce(torch.from_numpy(values))
 
-    def merge_top(self, scores_QK: NDArray[np.float32], passages_QK: NDArray[np.int64]) -> None:
-        """Put the best of the kept passages of all processes in the place of each one's own.
+    def any(self, here: bool) -> bool:
+        """Return whether something is so in any of the processes."""
+        flag = np.array([here], dtype=np.int32)
+        self.add_up(flag)
+        return bool(flag[0])
 
-        Both arrays are sorted, best first, before and after: score descending, then position.
+    def merge_top(self, keys_QK: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the best of the kept passages of all processes, as keys (``counting``).
+
+        Keys are sorted, best first, as those given are.
         """
         if self.count == 1:
-            return
-        kept = scores_QK.shape[1]
-        every_score = np.concatenate(self._gather(scores_QK), axis=1)
-        every_passage = np.concatenate(self._gather(passages_QK), axis=1)
-        last = np.where(every_passage < 0, np.iinfo(np.int64).max, every_passage)
-        order = np.lexsort((last, -every_score), axis=1)[:, :kept]
-        scores_QK[:] = np.take_along_axis(every_score, order, axis=1)
-        passages_QK[:] = np.take_along_axis(every_passage, order, axis=1)
+            return keys_QK
+        every = np.concatenate(self._gather(keys_QK), axis=1)
+        return np.sort(every, axis=1)[:, ::-1][:, : keys_QK.shape[1]]
 
     def _gather(self, values: NDArray[Any]) -> list[NDArray[Any]]:
         parts = [torch.empty_like(torch.from_numpy(values)) for _ in range(self.count)]
