@@ -9,18 +9,23 @@ from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking import blocks, kernel
+from evenrank.ranking import device, threads
 from evenrank.ranking.kernel import rank
 
 
-@pytest.fixture(params=["one slab", "slabs"])
-def tiling(request, monkeypatch):
-    """The usual sizes, and small ones, with which there are many panels, slabs and blocks."""
-    if request.param == "slabs":
-        monkeypatch.setattr(kernel, "PANEL", 64)
-        monkeypatch.setattr(kernel, "PANELS", 2)
-        monkeypatch.setattr(blocks, "QUERY_BLOCK", 32)
-    return request.param
+@pytest.fixture(params=["usual sizes", "small sizes", "device"])
+def options(request, monkeypatch):
+    """Threads with the usual sizes, with small ones, of which there are many, and a device."""
+    if request.param == "small sizes":
+        monkeypatch.setattr(threads, "PANEL", 64)
+        monkeypatch.setattr(threads, "PANELS", 2)
+        monkeypatch.setattr(threads, "QUERY_BLOCK", 32)
+    if request.param == "device":
+        monkeypatch.setattr(device, "SLAB", 64)
+        monkeypatch.setattr(device, "QUERY_BLOCK", 32)
+        monkeypatch.setattr(device, "_SETS", 16)
+        return {"device": "cpu"}
+    return {}
 
 
 def relevance_of(lists):
@@ -53,10 +58,10 @@ def oracle(query_emb, passage_emb, relevance, offsets):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_and_top_agree_with_a_full_sort(tiling, seed):
+def test_counts_and_top_agree_with_a_full_sort(options, seed):
     query_emb, passage_emb, relevance, offsets = problem(seed, sizes=(90, 3, 41, 60))
     scores, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
-    ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=20)
+    ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=20, **options)
     np.testing.assert_array_equal(ranking.above, above)
     np.testing.assert_array_equal(ranking.top_passages, orders[:, :20])
     np.testing.assert_array_equal(
@@ -80,7 +85,7 @@ def test_any_shape_agrees_with_a_full_sort(seed, queries, sizes, top_k):
 
 
 @pytest.mark.parametrize("width", [5, 64, 257])
-def test_equal_embeddings_tie_wherever_they_stand(tiling, width):
+def test_equal_embeddings_tie_wherever_they_stand(options, width):
     """One passage copied all over the collection: its copies are ranked by position."""
     rng = np.random.default_rng(width)
     query_emb = rng.standard_normal((33, width)).astype(np.float32)
@@ -88,31 +93,31 @@ def test_equal_embeddings_tie_wherever_they_stand(tiling, width):
     copies = np.unique(rng.integers(0, 301, 60))
     passage_emb[copies] = passage_emb[copies[0]]
     relevance = relevance_of([copies] * 33)
-    ranking = rank(query_emb, passage_emb, relevance, np.array([0, 301]), top_k=0)
+    ranking = rank(query_emb, passage_emb, relevance, np.array([0, 301]), top_k=0, **options)
     ranks = ranking.above[:, 0].reshape(33, len(copies))
     assert np.array_equal(np.diff(ranks, axis=1), np.ones((33, len(copies) - 1)))
 
 
-def test_float16_and_memory_mapped_passages(tiling, tmp_path):
+def test_float16_and_memory_mapped_passages(options, tmp_path):
     query_emb, passage_emb, relevance, offsets = problem(1, sizes=(90, 3, 41, 60))
     store = np.memmap(tmp_path / "store", dtype=np.float16, mode="w+", shape=passage_emb.shape)
     store[:] = passage_emb
-    ranking = rank(query_emb, store, relevance, offsets)
+    ranking = rank(query_emb, store, relevance, offsets, **options)
     np.testing.assert_array_equal(
         ranking.above, oracle(query_emb, passage_emb, relevance, offsets)[2]
     )
 
 
-def test_a_prediction_that_rounds_otherwise_is_mended(tiling, monkeypatch):
+def test_a_prediction_that_rounds_otherwise_is_mended(monkeypatch):
     """Own scores off by one bit before the pass: the panels' numbers win and the ranks hold."""
     query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
-    true_prediction = kernel._Workers._predict
+    true_prediction = threads.ThreadWorkers._predict
 
     def rounded_otherwise(workers, block):
         true_prediction(workers, block)
         block.own[::3] = np.nextafter(block.own[::3], np.float32(np.inf))
 
-    monkeypatch.setattr(kernel._Workers, "_predict", rounded_otherwise)
+    monkeypatch.setattr(threads.ThreadWorkers, "_predict", rounded_otherwise)
     _, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=10)
     np.testing.assert_array_equal(ranking.above, above)
@@ -120,11 +125,11 @@ def test_a_prediction_that_rounds_otherwise_is_mended(tiling, monkeypatch):
 
 
 @pytest.mark.parametrize("side", ["query", "passage"])
-def test_nan_is_refused_and_named(tiling, side):
+def test_nan_is_refused_and_named(options, side):
     query_emb, passage_emb, relevance, offsets = problem(3, sizes=(90, 3, 41, 60))
     (query_emb if side == "query" else passage_emb)[7, 0] = np.nan
     with pytest.raises(DataError, match=f"embedding of {side} 7: found NaN"):
-        rank(query_emb, passage_emb, relevance, offsets)
+        rank(query_emb, passage_emb, relevance, offsets, **options)
 
 
 def test_embeddings_of_another_benchmark_are_refused():
@@ -133,3 +138,9 @@ def test_embeddings_of_another_benchmark_are_refused():
         rank(query_emb[:, :7], passage_emb, relevance, offsets)
     with pytest.raises(DataError, match="offsets 194"):
         rank(query_emb, passage_emb[:-1], relevance, offsets)
+
+
+def test_no_query_is_no_error(options):
+    query_emb, passage_emb, relevance, offsets = problem(5, queries=0, sizes=(90, 3, 41, 60))
+    ranking = rank(query_emb, passage_emb, relevance, offsets, **options)
+    assert (ranking.above.shape, ranking.top_passages.shape) == ((0, 4), (0, 100))

@@ -15,10 +15,9 @@ import sys
 import numpy as np
 import torch.distributed as dist
 from evenrank.benchmarks.benchmark import Relevance
-from evenrank.ranking import kernel
+from evenrank.ranking import device, kernel, threads
 from evenrank.ranking.shards import ALONE, joined_shards
 
-kernel.PANEL, kernel.PANELS = 64, 2
 generator = np.random.default_rng(0)
 queries = generator.standard_normal((90, 24)).astype(np.float32)
 passages = generator.standard_normal((700, 24)).astype(np.float32)
@@ -26,14 +25,21 @@ passages[generator.integers(0, 700, 200)] = passages[0]  # ties across the share
 relevant = np.sort(generator.choice(700, (90, 3)), axis=1)
 relevance = Relevance(np.arange(0, 271, 3), relevant.ravel().astype(np.int64))
 offsets = np.array([0, 250, 260, 700])
-alone = kernel.rank(queries, passages, relevance, offsets, top_k=20)
 dist.init_process_group("gloo")
 shards = joined_shards()
 assert shards.count == 3
-together = kernel.rank(queries, passages, relevance, offsets, top_k=20, shards=shards)
-for name in ("above", "scores", "top_passages", "top_scores"):
-    one, other = getattr(alone, name), getattr(together, name)
-    assert one.tobytes() == other.tobytes(), name
+usual = threads.PANEL
+for panel, slab in ((64, 64), (usual, 4096)):  # with the usual sizes only one process has work
+    threads.PANEL, device.SLAB = panel, slab
+    threads.PANELS = 2
+    for options in ({}, {"device": "cpu"}):
+        alone = kernel.rank(queries, passages, relevance, offsets, top_k=20, **options)
+        together = kernel.rank(
+            queries, passages, relevance, offsets, top_k=20, shards=shards, **options
+        )
+        for name in ("above", "scores", "top_passages", "top_scores"):
+            one, other = getattr(alone, name), getattr(together, name)
+            assert one.tobytes() == other.tobytes(), (name, panel, options)
 open(f"{sys.argv[1]}/{shards.index}", "w").write("same bytes")
 dist.destroy_process_group()
 """
@@ -60,4 +66,3 @@ def test_one_process_changes_nothing():
     Shards().add_up(counts)
     assert Shards().merge_top(keys).tolist() == [[9, 4]]
     assert counts.tolist() == [2, 3]
-    assert (Shards().any(True), Shards().any(False)) == (True, False)

@@ -17,7 +17,6 @@ from evenrank.benchmarks.benchmark import Relevance
 from evenrank.ranking.counting import NO_KEY, close_top, count_above, keep_top
 from evenrank.ranking.vectors import Embeddings, gathered, require_finite
 
-QUERY_BLOCK = 128
 _LANES = 32
 """Queries of a block are padded to a multiple of this: products of one row round in another way."""
 _ROOM = 64
@@ -93,8 +92,8 @@ class Block:
         return np.sort(self.keys[:, : self.kept], axis=1)[:, ::-1]
 
 
-def group_queries(relevance: Relevance) -> list[NDArray[np.int64]]:
-    """Return the positions of all queries in groups of a block; a relevant passage stays in few.
+def group_queries(relevance: Relevance, size: int) -> list[NDArray[np.int64]]:
+    """Return the positions of all queries in groups of some size; a passage is relevant in few.
 
     Translations of one question have the same relevant passages, so the own scores of a block need
     few passages when they stand together.
@@ -103,7 +102,22 @@ def group_queries(relevance: Relevance) -> list[NDArray[np.int64]]:
     first = np.full(len(counts), -1, dtype=np.int64)
     first[counts > 0] = relevance.passages[relevance.indptr[:-1][counts > 0]]
     order = np.argsort(first, kind="stable")
-    return [order[at : at + QUERY_BLOCK] for at in range(0, len(order), QUERY_BLOCK)]
+    return [order[at : at + size] for at in range(0, len(order), size)]
+
+
+def pairs_of(
+    relevance: Relevance, queries: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of the pairs of some queries, and where each query's begin among them.
+
+    >>> relevance = Relevance(np.array([0, 2, 3]), np.array([5, 6, 7]))
+    >>> [values.tolist() for values in pairs_of(relevance, np.array([1, 0]))]
+    [[2, 0, 1], [0, 1, 3]]
+    """
+    counts = relevance.indptr[queries + 1] - relevance.indptr[queries]
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    starts = np.repeat(relevance.indptr[queries] - indptr[:-1], counts)
+    return starts + np.arange(indptr[-1]), indptr
 
 
 def make_block(
@@ -125,10 +139,7 @@ def make_block(
     Raises:
         DataError: An embedding holds NaN or infinity.
     """
-    counts = relevance.indptr[queries + 1] - relevance.indptr[queries]
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    starts = np.repeat(relevance.indptr[queries] - indptr[:-1], counts)
-    pairs = starts + np.arange(indptr[-1])
+    pairs, indptr = pairs_of(relevance, queries)
     embeddings = gathered(queries_QH, queries, -(-len(queries) // _LANES) * _LANES)
     require_finite("query", embeddings, queries)
     block = Block(

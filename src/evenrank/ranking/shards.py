@@ -38,12 +38,6 @@ class Shards:
         if self.count > 1:
             dist.all_reduce(torch.from_numpy(values))
 
-    def any(self, here: bool) -> bool:
-        """Return whether something is so in any of the processes."""
-        flag = np.array([here], dtype=np.int32)
-        self.add_up(flag)
-        return bool(flag[0])
-
     def merge_top(self, keys_QK: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the best of the kept passages of all processes, as keys (``counting``).
 

@@ -1,0 +1,165 @@
+"""The ranking pass on the processors: threads that take slabs of passages with blocks of queries.
+
+Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs, ``N`` panels of a
+slab, ``B`` queries of a block, ``T`` passages of a panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Relevance
+from evenrank.progress import bar
+from evenrank.ranking.blocks import Block, group_queries, make_block
+from evenrank.ranking.shards import Shards
+from evenrank.ranking.vectors import Embeddings, gathered, panels_of
+
+QUERY_BLOCK = 128
+PANEL = 1_024
+"""Passages of one product; with ``QUERY_BLOCK`` queries its scores stay in a core's cache."""
+PANELS = 16
+"""Panels of a slab, after which a block of queries is counted."""
+_LANES = 64
+"""Predictions are padded to a multiple of this: other widths have a ragged edge, which libraries
+compute with other instructions."""
+_UNITS_PER_THREAD = 16
+
+
+@dataclass(frozen=True, eq=False)
+class _Desk:
+    """What one thread works with: room for converted passages, and for the scores of a slab."""
+
+    passages_NTH: torch.Tensor
+    scores: torch.Tensor
+
+    def scores_for(self, panels: int, queries: int) -> torch.Tensor:
+        """Return room for the scores of so many panels and queries, without gaps."""
+        return self.scores[: panels * queries * PANEL].view(panels, queries, PANEL)
+
+
+class ThreadWorkers:
+    """Threads that take slabs of passages with blocks of queries, from the product to the counts.
+
+    A product runs on one thread, so that none waits for another within a product, and the scores
+    do not depend on the number of threads.
+
+    Args:
+        threads: Number of threads.
+        passages_DH: Embeddings of the whole collection.
+        offsets: ``(L + 1,)`` where its languages begin.
+        shards: Processes that share it.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        passages_DH: Embeddings,
+        offsets: NDArray[np.int64],
+        shards: Shards,
+    ) -> None:
+        self._threads, self._passages_DH, self._shards = threads, passages_DH, shards
+        self._offsets = np.asarray(offsets, dtype=np.int64)
+        panels = shards.share(range(0, len(passages_DH), PANEL))
+        self._slabs = [
+            range(panels[at], min(panels[at : at + PANELS][-1] + PANEL, len(passages_DH)))
+            for at in range(0, len(panels), PANELS)
+        ]
+        most = min(PANELS, len(panels))
+        self._desks: SimpleQueue[_Desk] = SimpleQueue()
+        for _ in range(threads):
+            room = torch.empty((most, PANEL, passages_DH.shape[1]))
+            self._desks.put(_Desk(room, torch.empty(most * QUERY_BLOCK * PANEL)))
+        self._before = torch.get_num_threads()
+        self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def __enter__(self) -> ThreadWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._before)
+
+    def start(self, queries_QH: Embeddings, relevance: Relevance, kept: int) -> list[Block]:
+        """Return all queries in blocks, which know their own scores."""
+
+        def work(queries: NDArray[np.int64]) -> Block:
+            block = make_block(queries_QH, queries, relevance, len(self._offsets) - 1, kept)
+            self._predict(block)
+            return block
+
+        return list(self._pool.map(work, group_queries(relevance, QUERY_BLOCK)))
+
+    def count(
+        self,
+        blocks: Sequence[Block],
+        above_PL: NDArray[np.int32],
+        own_P: NDArray[np.float32],
+        description: str,
+    ) -> None:
+        """Rank some blocks; set the counts and the own scores that are met, of all processes."""
+        wanted = _UNITS_PER_THREAD * self._threads
+        groups = min(len(blocks), -(-wanted // max(1, len(self._slabs))))
+        bounds = [len(blocks) * number // groups for number in range(groups + 1)]
+        units = [
+            (slab, blocks[first:last]) for slab in self._slabs for first, last in pairwise(bounds)
+        ]
+        with bar(description, len(units)) if description else nullcontext() as progress:
+            for done in [self._pool.submit(self._scan, *unit) for unit in units]:
+                done.result()
+                if progress:
+                    progress.advance()
+        pairs = np.concatenate([block.pairs for block in blocks])
+        above = np.concatenate([block.above for block in blocks])
+        met = np.concatenate([block.met for block in blocks])
+        self._shards.add_up(above)
+        self._shards.add_up(met)  # every pair's passage is in one panel, of one process
+        above_PL[pairs], own_P[pairs] = above, met
+
+    def _predict(self, block: Block) -> None:
+        """Set the own scores of a block, from products with relevant passages only."""
+        passages, where = np.unique(block.passages, return_inverse=True)
+        rows = np.repeat(np.arange(len(block.queries)), np.diff(block.indptr))
+        for first in range(0, len(passages), PANEL):
+            some = passages[first : first + PANEL]
+            panel = gathered(self._passages_DH, some, -(-len(some) // _LANES) * _LANES)
+            scores_BT = torch.mm(block.embeddings, panel.T).numpy()
+            here = (where >= first) & (where < first + PANEL)
+            block.own[here] = scores_BT[rows[here], where[here] - first]
+
+    def _scan(self, slab: range, blocks: Sequence[Block]) -> None:
+        """Rank some blocks over one slab."""
+        desk = self._desks.get()
+        try:
+            embeddings = self._passages_DH[slab.start : slab.stop]
+            panels = panels_of(embeddings, slab.start, desk.passages_NTH)
+            segments = _segments(self._offsets, slab)
+            for block in blocks:
+                scores_NBT = desk.scores_for(len(panels), len(block.embeddings))
+                for panel, scores_BT in zip(panels, scores_NBT, strict=True):
+                    torch.mm(block.embeddings, panel.T, out=scores_BT)
+                block.scan(scores_NBT.numpy(), slab.start, len(slab), segments)
+        finally:
+            self._desks.put(desk)
+
+
+def _segments(offsets: NDArray[np.int64], slab: range) -> NDArray[np.int64]:
+    """Return ``(S, 4)`` language, panel, first column, column to stop before.
+
+    >>> _segments(np.array([0, 1000, 1100]), range(0, 1100)).tolist()
+    [[0, 0, 0, 1000], [1, 0, 1000, 1024], [1, 1, 0, 76]]
+    """
+    found = []
+    for panel, start in enumerate(range(slab.start, slab.stop, PANEL)):
+        bounds = np.clip(offsets - start, 0, min(PANEL, slab.stop - start))
+        for language in np.flatnonzero(np.diff(bounds)).tolist():
+            found.append((language, panel, bounds[language], bounds[language + 1]))
+    return np.array(found, dtype=np.int64)
