@@ -6,6 +6,7 @@ Each line is a process of its own: ``rank`` over a float16 store on disk (full-d
 relevant passages a query in four languages, and the top 100), then FAISS ``IndexFlatIP`` (top 100,
 float32 in memory) over the same vectors. Memory is the growth of the process's anonymous memory
 at its peak: the page cache of the store does not count, nor do Python and its libraries.
+``product`` is the bare product in the same panels and threads, from float32 in memory.
 ``faiss-cpu`` is needed for the peer and is left out where it is not installed.
 """
 
@@ -50,6 +51,19 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
     done.set()
     watcher.join()
     return spent, max(0.0, peak[0] - before)
+
+
+def run_product(path: Path, count: int, width: int, queries: int) -> None:
+    from made import products
+
+    store = np.memmap(path, dtype=np.float16, mode="r", shape=(count, width))
+    passages = np.empty((count, width), dtype=np.float32)
+    for begin in range(0, count, BLOCK):
+        passages[begin : begin + BLOCK] = store[begin : begin + BLOCK]
+    asked = unit_rows(np.random.default_rng(1), queries, width)
+    products(asked, passages[:40_000])
+    spent, memory = measured(lambda: products(asked, passages))
+    print(f"{spent:.2f} {memory:.0f}")
 
 
 def unit_rows(generator: np.random.Generator, count: int, width: int) -> NDArray[np.float32]:
@@ -115,20 +129,24 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         kind, path, *numbers = options.child
-        work = {"rank": run_own, "faiss": run_faiss}[kind]
+        work = {"rank": run_own, "faiss": run_faiss, "product": run_product}[kind]
         work(Path(path), *map(int, numbers))
         return
     print(f"{options.queries} queries, width {options.width}, float16 store")
-    print(" passages   rank s  us/passage  memory MB   faiss s  its index MB  faiss/rank")
+    print(
+        " passages   rank s  us/passage  memory MB  product s   faiss s  its index MB  faiss/rank"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for count in options.passages:
             path = Path(folder) / "store"
             make_store(path, count, options.width)
             own = child("rank", path, count, options.width, options.queries)
+            bare = child("product", path, count, options.width, options.queries)
             peer = child("faiss", path, count, options.width, options.queries)
-            if own is None:
+            if own is None or bare is None:
                 raise SystemExit(1)
             line = f"{count:9,} {own[0]:8.2f} {own[0] / count * 1e6:11.1f} {own[1]:10.0f}"
+            line += f" {bare[0]:10.2f}"
             if peer is not None:
                 line += f" {peer[0]:9.2f} {peer[1]:13.0f} {peer[0] / own[0]:11.2f}"
             print(line, flush=True)

@@ -1,80 +1,48 @@
 """Exact ranking against the bare matrix product, and against InformationRetrievalEvaluator.
 
-    python benchmarks/ranking.py [--widths 256 768 1024] [--repeats 5]
+    python benchmarks/ranking.py [--widths 256 768 1024] [--repeats 7] [--top-k 10]
 
-Random embeddings in the sizes of XQuAD-R: 13,090 queries, 13,014 passages, 11 languages, one
-relevant passage per language. One call of ``rank`` serves 121 pairs of languages and 11 pools;
-``score`` takes every ranking and bias measure of them. The product is the same one, in blocks of
-the same shape with the same threads, writing its scores and nothing else. Times are medians of
-alternating repeats. The peer gets ready embeddings too; one pool and one pair are timed, for the
-queries in one language, and scaled up to all 132 evaluations.
+Ready random embeddings in the sizes of XQuAD-R (``made.py``). One call of ``rank`` serves 121 pairs
+of languages and 11 pools; ``score`` takes every ranking and bias measure of them.
+
+``product`` is the same matrix product in the same panels, slabs and threads, writing its scores and
+nothing else; ``plain`` are eleven products of 1,190 x 13,014, each written as a whole matrix, as
+PyTorch does them with all threads. Times are medians of alternating repeats. The peer gets ready
+embeddings too; one pool and one pair are timed, for the queries in one language, and scaled up to
+all 132 evaluations.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from evenrank.benchmarks.benchmark import Benchmark, Card, Relevance, TextSet
+from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.evaluation.score import score
 from evenrank.evaluation.selection import DEFAULT_MEASURES
-from evenrank.ranking.kernel import QUERY_BLOCK, rank
+from evenrank.ranking.kernel import rank
 from evenrank.ranking.ranks import Ranking
+from made import (
+    LANGUAGES,
+    QUESTIONS,
+    made_benchmark,
+    processors,
+    products,
+    seconds,
+    vectors_of,
+)
 
-PASSAGES = (1222, 1276, 1234, 1180, 1215, 1244, 1219, 852, 1167, 1209, 1196)
-QUESTIONS = 1190
-LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
-
-
-def made_benchmark(generator: np.random.Generator) -> Benchmark:
-    """Return a benchmark of the sizes of XQuAD-R without texts."""
-    offsets = np.concatenate([[0], np.cumsum(PASSAGES)])
-    relevant = np.stack(
-        [generator.integers(offsets[lang], offsets[lang + 1], QUESTIONS) for lang in range(11)], 1
-    )
-    queries = QUESTIONS * len(LANGUAGES)
-    return Benchmark(
-        name="made",
-        card=Card("made", "", "", ""),
-        languages=LANGUAGES,
-        queries=texts("q", np.repeat(np.arange(11), QUESTIONS)),
-        parallel=np.tile(np.arange(QUESTIONS, dtype=np.int32), 11),
-        collection=texts("p", np.repeat(np.arange(11), PASSAGES)),
-        relevance=Relevance(np.arange(0, queries * 11 + 1, 11), np.tile(relevant, (11, 1)).ravel()),
-    )
+Rows = NDArray[np.float32]
 
 
-def texts(letter: str, langs: NDArray[np.int64]) -> TextSet:
-    ids = pa.chunked_array([pa.array([f"{letter}{number}" for number in range(len(langs))])])
-    return TextSet(ids, ids, langs.astype(np.int16))
-
-
-def unit_vectors(generator: np.random.Generator, count: int, width: int) -> NDArray[np.float32]:
-    vectors = generator.standard_normal((count, width), dtype=np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def products(queries: NDArray[np.float32], passages: NDArray[np.float32]) -> None:
-    """Write all scores, block by block, as ``rank`` does for a collection of this size."""
-    right = torch.from_numpy(passages).T
-    tile = torch.empty((QUERY_BLOCK, len(passages)))
-    for begin in range(0, len(queries) - QUERY_BLOCK + 1, QUERY_BLOCK):
-        torch.mm(torch.from_numpy(queries[begin : begin + QUERY_BLOCK]), right, out=tile)
-    if rest := len(queries) % QUERY_BLOCK:
-        torch.mm(torch.from_numpy(queries[-rest:]), right, out=tile[:rest])
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def plain_products(queries: Rows, passages: Rows) -> None:
+    for at in range(0, len(queries), QUESTIONS):
+        torch.mm(torch.from_numpy(queries[at : at + QUESTIONS]), torch.from_numpy(passages).T)
 
 
 def peer(data: Benchmark, queries: NDArray[np.float32], passages: NDArray[np.float32]) -> float:
@@ -123,40 +91,58 @@ def peer_once(
     return seconds(lambda: evaluator.compute_all_metrics(None, corpus_embeddings=given))
 
 
-def measure(data: Benchmark, width: int, top_k: int, repeats: int) -> str:
-    """Return the row of one width."""
-    generator = np.random.default_rng(width)
-    queries = unit_vectors(generator, len(data.queries), width)
-    passages = unit_vectors(generator, len(data.collection), width)
+@dataclass(frozen=True)
+class Times:
+    """Seconds, medians; ``ratio`` is the median of rank / product, repeat by repeat."""
 
+    product: float
+    plain: float
+    rank: float
+    score: float
+    ratio: float
+
+
+def times_of(data: Benchmark, queries: Rows, passages: Rows, top_k: int, repeats: int) -> Times:
     def ranked() -> Ranking:
         return rank(queries, passages, data.relevance, data.offsets, top_k=top_k)
 
     ranking = ranked()  # the first call compiles
-    times = [
-        (seconds(lambda: products(queries, passages)), seconds(ranked)) for _ in range(repeats)
+    rows = [
+        (
+            seconds(lambda: products(queries, passages)),
+            seconds(lambda: plain_products(queries, passages)),
+            seconds(ranked),
+            seconds(lambda: score(data, ranking, DEFAULT_MEASURES)),
+        )
+        for _ in range(repeats)
     ]
-    product, own = (median(column) for column in zip(*times, strict=True))
-    ratio = median(one[1] / one[0] for one in times)
-    scored = median(seconds(lambda: score(data, ranking, DEFAULT_MEASURES)) for _ in range(3))
-    theirs = peer(data, queries, passages)
-    return (
-        f"{width:5}  {product:9.3f}  {own:7.3f}  {ratio:12.2f}  {scored:7.3f}  {theirs:6.0f}"
-        f"  {theirs / (own + scored):19.0f}"
-    )
+    return Times(*map(median, zip(*rows, strict=True)), median(row[2] / row[0] for row in rows))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 768, 1024])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--top-k", type=int, default=10)
     options = parser.parse_args()
     data = made_benchmark(np.random.default_rng(0))
-    print(f"{torch.get_num_threads()} threads, top {options.top_k}, medians of {options.repeats}\n")
-    print("width  product s   rank s  rank/product  score s  peer s  peer/(rank + score)")
+    print(f"{processors()} threads, top {options.top_k}, medians of {options.repeats}; seconds\n")
+    print("width  product  GFLOP/s  plain   rank  rank/product  score  (rank+score)/product   peer")
     for width in options.widths:
-        print(measure(data, width, options.top_k, options.repeats))
+        queries, passages = vectors_of(data, width)
+        times = times_of(data, queries, passages, options.top_k, options.repeats)
+        whole = times.rank + times.score
+        theirs = peer(data, queries, passages)
+        rate = 2 * len(queries) * len(passages) * width / times.product / 1e9
+        print(
+            f"{width:5} {times.product:8.3f} {rate:8.0f} {times.plain:6.3f} {times.rank:6.3f}"
+            f" {times.ratio:13.2f} {times.score:6.3f} {whole / times.product:21.2f} {theirs:6.0f}"
+        )
+        print(
+            f"      peer / (rank + score) {theirs / whole:.0f};"
+            f" peer / product alone {theirs / times.product:.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class ThreadWorkers:
         try:
             embeddings = self._passages_DH[slab.start : slab.stop]
             panels = panels_of(embeddings, slab.start, desk.passages_NTH)
-            segments = _segments(self._offsets, slab)
+            segments = segments_of(self._offsets, slab)
             for block in blocks:
                 scores_NBT = desk.scores_for(len(panels), len(block.embeddings))
                 for panel, scores_BT in zip(panels, scores_NBT, strict=True):
@@ -151,10 +151,10 @@ class ThreadWorkers:
             self._desks.put(desk)
 
 
-def _segments(offsets: NDArray[np.int64], slab: range) -> NDArray[np.int64]:
+def segments_of(offsets: NDArray[np.int64], slab: range) -> NDArray[np.int64]:
     """Return ``(S, 4)`` language, panel, first column, column to stop before.
 
-    >>> _segments(np.array([0, 1000, 1100]), range(0, 1100)).tolist()
+    >>> segments_of(np.array([0, 1000, 1100]), range(0, 1100)).tolist()
     [[0, 0, 0, 1000], [1, 0, 1000, 1024], [1, 1, 0, 76]]
     """
     found = []

@@ -1,0 +1,132 @@
+"""Where the time of exact ranking goes, how near the processor's limits that is, and how it grows.
+
+    python benchmarks/ranking_parts.py [--width 256] [--top-k 10]
+
+On one thread, each part alone, with ready random embeddings in the sizes of XQuAD-R (``made.py``).
+``limit`` is the fastest product of any shape tried, and the fastest reading of scores that are in
+cache. Growth: the whole of ``rank`` with half the queries, passages, width.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark, Relevance
+from evenrank.ranking.blocks import Block
+from evenrank.ranking.counting import count_above, keep_top
+from evenrank.ranking.kernel import rank
+from evenrank.ranking.shards import ALONE
+from evenrank.ranking.threads import PANEL, PANELS, QUERY_BLOCK, ThreadWorkers, segments_of
+from made import made_benchmark, seconds, unit_vectors, vectors_of
+
+SHAPES = ((128, 512), (128, 1024), (256, 512), (256, 1024), (512, 512), (512, 1024))
+
+
+def best(work: Callable[[], object], repeats: int = 9) -> float:
+    """Return the least seconds of some repeats: each part is short, and others use the machine."""
+    work()
+    return min(seconds(work) for _ in range(repeats))
+
+
+def fastest_product(width: int) -> float:
+    """Return FLOP/s of the fastest shape."""
+    generator, rates = np.random.default_rng(0), []
+    for queries, passages in SHAPES:
+        left = torch.from_numpy(unit_vectors(generator, queries, width))
+        right = torch.from_numpy(unit_vectors(generator, passages, width)).T
+        out = torch.empty((queries, passages))
+        spent = best(lambda: torch.mm(left, right, out=out), 50)  # noqa: B023 - called at once
+        rates.append(2 * queries * passages * width / spent)
+    return max(rates)
+
+
+def show_parts(data: Benchmark, width: int, top_k: int) -> None:
+    queries, passages = vectors_of(data, width)
+    workers = ThreadWorkers(1, passages, data.offsets, ALONE)
+    blocks = workers.start(queries, data.relevance, top_k)
+    block = blocks[len(blocks) // 2]
+    panels = torch.from_numpy(passages[: PANELS * PANEL]).split(PANEL)[:-1]  # whole ones
+    columns = len(panels) * PANEL
+    slab = torch.empty((len(panels), QUERY_BLOCK, PANEL))
+    scale = len(queries) * len(passages) / (QUERY_BLOCK * columns)
+
+    def multiply() -> None:
+        for panel, scores in zip(panels, slab, strict=True):
+            torch.mm(block.embeddings, panel.T, out=scores)
+
+    multiply()
+    scores = slab.numpy()
+    segments = segments_of(data.offsets, range(columns))
+    parts = {
+        "product": scale * best(multiply),
+        "counts": scale * best(lambda: count(block, scores, segments)),
+        "top": scale * best(lambda: keep(block, scores, columns, top_k)),
+        "blocks, own scores": best(lambda: workers.start(queries, data.relevance, top_k), 3),
+    }
+    for name, spent in parts.items():
+        print(f"  {name:20} {spent:7.3f} s  {spent / parts['product']:6.1%} of the product")
+    rate = 2 * len(queries) * len(passages) * width / parts["product"]
+    limit = fastest_product(width)
+    print(f"  product: {rate / 1e9:.0f} GFLOP/s, {rate / limit:.0%} of the limit {limit / 1e9:.0f}")
+    compared = len(data.relevance.passages) * len(passages) / parts["counts"] / 1e9
+    moved = 4 * len(queries) * len(passages) / 1e9
+    reading = scale * best(lambda: scores.max())
+    print(
+        f"  counts: {compared:.1f} comparisons a nanosecond; the scores, {moved:.2f} GB, pass"
+        f" through the cache once, at {moved / parts['counts']:.1f} GB/s"
+        f" (reading them and no more: {moved / reading:.1f} GB/s)"
+    )
+
+
+def count(block: Block, scores: NDArray[np.float32], segments: NDArray[np.int64]) -> None:
+    over = np.nextafter(block.own, np.float32(np.inf))
+    known = (block.indptr, block.passages, block.own, over)
+    count_above(scores, 0, segments, *known, block.met, block.above)
+
+
+def keep(block: Block, scores: NDArray[np.float32], columns: int, top_k: int) -> None:
+    block.restart(block.own)
+    keep_top(scores, 0, columns, top_k, block.keys, block.fills, block.floors)
+
+
+def show_growth(data: Benchmark, width: int, top_k: int) -> None:
+    queries, passages = vectors_of(data, width)
+    relevant = data.relevance.passages.reshape(len(queries), -1)
+    half_q, half_d = len(queries) // 2, len(passages) // 2
+    fewer = Relevance(data.relevance.indptr[: half_q + 1], relevant[:half_q].ravel())
+    folded = replace(data.relevance, passages=np.sort(relevant // 2, axis=1).ravel())
+    half_width = [np.ascontiguousarray(rows[:, : width // 2]) for rows in (queries, passages)]
+    cases = {
+        "all": (queries, passages, data.relevance, data.offsets),
+        "half the queries": (queries[:half_q], passages, fewer, data.offsets),
+        "half the passages": (queries, passages[:half_d], folded, data.offsets // 2),
+        "half the width": (*half_width, data.relevance, data.offsets),
+    }
+    whole = 0.0
+    for name, case in cases.items():
+        spent = best(lambda: rank(*case, top_k=top_k), 5)  # noqa: B023 - called at once
+        whole = whole or spent
+        print(f"  {name:20} {spent:7.3f} s  {spent / whole:5.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--top-k", type=int, default=10)
+    options = parser.parse_args()
+    data = made_benchmark(np.random.default_rng(0))
+    print(f"width {options.width}, top {options.top_k}; growth, all threads:")
+    show_growth(data, options.width, options.top_k)
+    torch.set_num_threads(1)
+    print("parts, one thread:")
+    show_parts(data, options.width, options.top_k)
+
+
+if __name__ == "__main__":
+    main()
