@@ -19,6 +19,7 @@ from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.result import BenchmarkFacts, ModelFacts, Result
 from evenrank.evaluation.score import Scores
+from evenrank.evaluation.worst import build_worst
 from evenrank.ranking.ranks import Ranking
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def assemble(
         versions=versions(),
         timings=dict(timings),
         config=dict(config),
+        worst=build_worst(benchmark, ranking),
     )
 
 

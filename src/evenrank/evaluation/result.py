@@ -99,6 +99,41 @@ class Example(_Model):
     relevant_ranks: dict[str, int]
 
 
+class RankedAnswer(_Model):
+    """The best relevant passage of one language; ``rank`` is ``None`` if a run does not hold it.
+
+    Ranks count in the pool of all languages.
+    """
+
+    lang: str
+    rank: int | None
+    text: str
+
+
+class FirstPassage(_Model):
+    """The passage that stood first in the pool of all languages."""
+
+    lang: str
+    text: str
+    relevant: bool
+
+
+class WorstQuery(_Model):
+    """A query that is answered badly (``evaluation/worst.py`` says how it is chosen).
+
+    ``rank_distance`` is ``None`` where relevant passages are in one language only; where a run
+    lacks answers it is the least that it can be. ``first`` is ``None`` where a run holds nothing
+    for the query.
+    """
+
+    query_id: str
+    lang: str
+    text: str
+    rank_distance: int | None
+    answers: list[RankedAnswer]
+    first: FirstPassage | None
+
+
 class Share(_Model):
     """Share of each collection language among the best ``cutoff`` passages.
 
@@ -131,6 +166,8 @@ class Result(_Model):
         versions: Package versions that produced the figures.
         timings: Seconds by step.
         config: The settings of the evaluation.
+        worst: The queries with the largest rank distance, the worst first, each question once;
+            empty in results of versions that did not keep them.
     """
 
     format: Literal[1] = 1
@@ -148,6 +185,7 @@ class Result(_Model):
     timings: dict[str, float]
     config: dict[str, Any]
     references: dict[str, Figures] = {}
+    worst: list[WorstQuery] = []
 
 
 def write_result(

@@ -1,0 +1,108 @@
+"""The queries that a ranking answers worst, to be read by a person.
+
+Worst is what the project exists to find: the largest rank distance in the pool of all languages.
+Where no query of a benchmark has a rank distance, since relevant passages are in one language only
+(MIRACL), it is the worst rank of the best relevant passage; a query of which a run holds none comes
+first. Of equal queries the one that stands first in the benchmark is taken.
+
+Translations of one hard question would fill the list, so each question is taken once, in the
+language in which it does worst: twenty queries are twenty different questions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.evaluation.examples import shorten
+from evenrank.evaluation.result import FirstPassage, RankedAnswer, WorstQuery
+from evenrank.measures.rank_distance import rank_distance
+from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+
+QUERIES = 20
+
+
+def build_worst(benchmark: Benchmark, ranking: Ranking) -> list[WorstQuery]:
+    """Return up to twenty queries with their answers and what stood first, the worst first."""
+    pool = pool_ranks(benchmark, ranking)
+    distances_Q = rank_distance(pool)
+    return [
+        _worst_query(benchmark, ranking, query, distances_Q[query])
+        for query in choose_worst(pool, distances_Q)
+    ]
+
+
+def choose_worst(pool: PoolRanks, distances_Q: NDArray[np.float64]) -> list[int]:
+    """Choose the worst query of each question, then the worst questions.
+
+    Args:
+        pool: Ranks in the pool of all languages.
+        distances_Q: ``(Q,)`` rank distances, NaN where a query has none.
+
+    Returns:
+        Positions of up to twenty queries, the worst first.
+
+    >>> from evenrank.measures.base import example_pool
+    >>> ranks = [{"de": [1], "en": [2]}, {"de": [3], "en": [8]}, {"de": [1], "en": [9]}]
+    >>> pool = example_pool(ranks, sizes={"de": 5, "en": 5}, parallel=[0, 1, 1])
+    >>> choose_worst(pool, rank_distance(pool))  # the second and third query are one question
+    [2, 0]
+    """
+    if np.isnan(distances_Q).all():
+        badness_Q = np.where(pool.relevant > 0, pool.best, np.nan)
+    else:
+        badness_Q = distances_Q
+    scored = np.flatnonzero(~np.isnan(badness_Q))
+    worst_first = scored[np.argsort(-badness_Q[scored], kind="stable")]
+    _, first = np.unique(pool.parallel[worst_first], return_index=True)
+    chosen: list[int] = worst_first[np.sort(first)[:QUERIES]].tolist()
+    return chosen
+
+
+def _worst_query(benchmark: Benchmark, ranking: Ranking, query: int, distance: float) -> WorstQuery:
+    queries, collection = benchmark.queries, benchmark.collection
+    start, end = benchmark.relevance.indptr[query : query + 2]
+    relevant = benchmark.relevance.passages[start:end]
+    first = int(ranking.top_passages[query, 0])
+    return WorstQuery(
+        query_id=queries.ids[query].as_py(),
+        lang=benchmark.languages[queries.langs[query]],
+        text=shorten(queries.texts[query].as_py()),
+        rank_distance=None if np.isnan(distance) else int(distance),
+        answers=_best_answers(benchmark, ranking, start, relevant),
+        first=FirstPassage(
+            lang=benchmark.languages[collection.langs[first]],
+            text=shorten(collection.texts[first].as_py()),
+            relevant=first in relevant,
+        )
+        if first >= 0
+        else None,
+    )
+
+
+def _best_answers(
+    benchmark: Benchmark, ranking: Ranking, start: int, relevant: NDArray[np.int64]
+) -> list[RankedAnswer]:
+    """Return the best relevant passage of each language, by language.
+
+    Args:
+        benchmark: The benchmark.
+        ranking: The pass over it.
+        start: Where the query's pairs begin.
+        relevant: The query's relevant passages.
+    """
+    pairs = slice(start, start + len(relevant))
+    ranks = 1 + ranking.above[pairs].sum(axis=1, dtype=np.int64)
+    held = np.full(len(relevant), True) if ranking.retrieved is None else ranking.retrieved[pairs]
+    langs = benchmark.collection.langs[relevant]
+    best_first = np.lexsort((ranks, langs))  # what a run lacks ranks behind all that it holds
+    _, places = np.unique(langs[best_first], return_index=True)
+    return [
+        RankedAnswer(
+            lang=benchmark.languages[langs[pair]],
+            rank=int(ranks[pair]) if held[pair] else None,
+            text=shorten(benchmark.collection.texts[relevant[pair]].as_py()),
+        )
+        for pair in best_first[places].tolist()
+    ]
