@@ -12,7 +12,7 @@ from babel import Locale
 
 from evenrank.benchmarks.benchmark import Benchmark, Card, Passage, Query, build_benchmark
 from evenrank.evaluation.examples import build_examples
-from evenrank.evaluation.frames import top_table
+from evenrank.evaluation.frames import ranks_table, top_table
 from evenrank.evaluation.result import (
     BenchmarkFacts,
     ModelFacts,
@@ -21,6 +21,7 @@ from evenrank.evaluation.result import (
     write_result,
 )
 from evenrank.evaluation.score import score
+from evenrank.evaluation.worst import build_worst
 from evenrank.files import fingerprint_of, whole_folder
 from evenrank.ranking.ranks import Ranking
 
@@ -147,10 +148,12 @@ def write_sample(folder: Path, benchmark: Benchmark, retriever: Retriever) -> Pa
         versions={"evenrank": "0.1.0", "numpy": "2.0"},
         timings={"encode": 1.25, "rank": 0.5},
         config={"measures": ["AP"], "top_k": 10},
+        worst=build_worst(benchmark, ranking),
         **figures,
     )
     with whole_folder(folder) as part:
-        write_result(part, result, scores.per_query, top_table(benchmark, ranking))
+        tables = (scores.per_query, top_table(benchmark, ranking), ranks_table(benchmark, ranking))
+        write_result(part, result, *tables)
     return folder
 
 
@@ -165,6 +168,14 @@ def samples(tmp_path_factory) -> list[Path]:
         for benchmark in benchmarks
         for retriever in RETRIEVERS
     ]
+
+
+@pytest.fixture(scope="session")
+def right_to_left(tmp_path_factory) -> Path:
+    """A result in four languages that are written from right to left, and one that is not."""
+    benchmark = make_benchmark("scripts", languages=("ar", "de", "fa", "he", "ur"))
+    folder = tmp_path_factory.mktemp("scripts") / "result"
+    return write_sample(folder, benchmark, RETRIEVERS[0])
 
 
 @pytest.fixture

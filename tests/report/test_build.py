@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ BENCHMARK_SECTIONS = [
     "pairs",
     "rank-distance",
     "share",
+    "worst",
     "examples",
     "measures",
     "benchmark",
@@ -51,7 +53,9 @@ def test_one_result_alone_is_a_report(samples):
 
 
 def test_sections_without_anything_to_show_are_left_out(samples, edited):
-    bare = edited(samples[0], examples=[], model__training=None, bias={}, pairs={}, pool={})
+    bare = edited(
+        samples[0], examples=[], worst=[], model__training=None, bias={}, pairs={}, pool={}
+    )
     report = build_report([bare])
     assert names(report.parts[0]) == ["headline", "share", "measures", "benchmark"]
     assert names(report.parts[1]) == ["provenance"]
@@ -95,7 +99,7 @@ def test_json_holds_the_figures_themselves(samples, tmp_path):
     kinds = [
         block["kind"] for section in report["parts"][0]["sections"] for block in section["blocks"]
     ]
-    assert {"text", "table", "figure", "rankings"} <= set(kinds)
+    assert {"text", "table", "figure", "rankings", "failures"} <= set(kinds)
     assert [panel["kind"] for panel in pairs["blocks"][0]["panels"]] == ["heatmap"] * 3
 
 
@@ -116,3 +120,10 @@ def test_bad_input_leaves_nothing_behind(samples, edited, tmp_path):
     with pytest.raises(DataError, match=r"model\.training\.log\.0\.loss"):
         write_report([bad], tmp_path / "out" / "report.html")
     assert not (tmp_path / "out").exists()
+
+
+def test_every_section_is_described():
+    page = Path(__file__).parents[2] / "docs" / "report.md"
+    described = page.read_text(encoding="utf-8").partition("| section |")[2].partition("\n\n")[0]
+    titles = {SECTIONS.get(name).title for name in SECTIONS}
+    assert {title for title in titles if title not in described} == set()

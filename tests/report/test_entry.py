@@ -3,6 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenrank.errors import ConfigError, DataError
+from evenrank.evaluation.result import read_result
 from evenrank.report.entry import one_per_label, read_entries
 
 
@@ -86,6 +87,28 @@ def test_columns_come_in_the_type_asked_for_or_not_at_all(samples):
         entry.per_query({"no such measure": pa.float64()})
     with pytest.raises(DataError, match=r"per_query\.parquet"):
         entry.per_query({"setting": pa.float64()})
+
+
+def test_the_best_rank_in_each_language_is_looked_up(samples, edited):
+    folder = edited(samples[0])
+    rows = [("a", "de", 7), ("a", "de", 3), ("a", "en", None), ("a", "en", 9), ("a", "tr", None)]
+    ids, langs, ranks = zip(*rows, ("b", "de", 1), strict=True)
+    table = pa.table({"query_id": ids, "lang": langs, "rank": pa.array(ranks, pa.int64())})
+    pq.write_table(table, folder / "ranks.parquet")
+    (entry,) = read_entries([folder])
+    assert entry.best_ranks(["a", "c"]) == {"a": {"de": 3, "en": 9, "tr": None}}
+    (folder / "ranks.parquet").write_bytes(b"garbage")
+    with pytest.raises(DataError, match=r"ranks\.parquet"):
+        entry.best_ranks(["a"])
+    (folder / "ranks.parquet").unlink()
+    assert entry.best_ranks(["a"]) == {}
+
+
+def test_the_languages_of_the_worst_queries_are_checked_too(samples, edited):
+    worst = read_result(samples[0]).worst[0]
+    bad = worst.model_copy(update={"first": worst.first.model_copy(update={"lang": "<b>"})})
+    with pytest.raises(DataError, match="language '<b>'"):
+        read_entries([edited(samples[0], worst=[bad])])
 
 
 @pytest.mark.parametrize("lang", ['"><script>', "fr", "x" * 50, ""])

@@ -56,6 +56,15 @@ def hostile(samples, edited):
     example = result.examples[0]
     answers = [answer.model_copy(update={"text": HOSTILE}) for answer in example.answers]
     attack = example.model_copy(update={"text": HOSTILE, "answers": answers, "query_id": HOSTILE})
+    worst = result.worst[0]
+    failure = worst.model_copy(
+        update={
+            "query_id": HOSTILE,
+            "text": HOSTILE,
+            "answers": [one.model_copy(update={"text": HOSTILE}) for one in worst.answers],
+            "first": worst.first.model_copy(update={"text": HOSTILE, "relevant": False}),
+        }
+    )
     card = {"name": HOSTILE, "title": HOSTILE, "source": f"javascript:{HOSTILE}"}
     training = {"strategy": HOSTILE, "config": {HOSTILE: HOSTILE}, "log": [{"step": 1, "loss": 1}]}
     return edited(
@@ -70,6 +79,7 @@ def hostile(samples, edited):
             }
         ),
         examples=[attack],
+        worst=[failure],
         bias={**result.bias, HOSTILE: 0.5},
         versions={HOSTILE: HOSTILE},
         timings={HOSTILE: 1.0},
@@ -101,14 +111,15 @@ def test_hostile_texts_stay_texts(samples, edited):
     assert not {"script", "img"} & page.tags()
     assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
     shown = "".join(page.texts)
-    assert shown.count("alert('1')") > 15
+    assert shown.count("alert('1')") > 15 + 6
     titles = [attrs for tag, attrs in page.elements if tag == "title"]
     assert len(titles) > 5  # of the page and of each drawing
 
 
 def test_texts_carry_their_language_and_find_their_direction(page):
-    quotes = [attrs for _, attrs in page.elements if attrs.get("dir") == "auto"]
-    assert {"ar", "de", "en", "tr"} <= {attrs["lang"] for attrs in quotes}
+    quotes = [attrs for _, attrs in page.elements if "dir" in attrs]
+    assert {"ar", "de", "en", "tr"} == {attrs["lang"] for attrs in quotes}
+    assert all(attrs["dir"] == ("rtl" if attrs["lang"] == "ar" else "auto") for attrs in quotes)
     assert len([attrs for attrs in quotes if attrs["lang"] == "ar"]) >= 6
 
 
@@ -120,12 +131,13 @@ def test_every_drawing_and_table_says_what_it_is(page):
     assert all(attrs["aria-label"] for tag, attrs in page.elements if tag == "table")
 
 
-def test_the_best_of_a_column_is_bold(samples):
+def test_the_best_of_a_column_is_bold(samples, edited):
     page = render_html(build_report(samples[:2]))
     best = max(read_result(folder).settings["cross"]["AP"] for folder in samples[:2])
     assert f"<strong>{best:.4f}</strong>" in page
     assert "higher is better" in page
-    assert "<strong>" not in render_html(build_report(samples[:1]))
+    alone = render_html(build_report([edited(samples[0], worst=[])]))
+    assert "<strong>" not in alone  # the questions of a single result have a best language
 
 
 def themes():

@@ -11,8 +11,11 @@ from evenrank.report.content import (
     Answer,
     Answers,
     Column,
+    Failure,
+    Failures,
     Listing,
     Part,
+    Placed,
     Quote,
     Rankings,
     Report,
@@ -96,6 +99,27 @@ def test_any_question_and_passage_read_as_they_are(text):
     shown = " ".join(text.split())
     assert rendered.rows[1] == ["1", f"ar \u2068{shown}\u2069", "0.500", "✓"]
     assert f"\u2068{shown}\u2069" in rendered.text.split("Rank")[0]
+
+
+@given(printable)
+def test_any_failed_question_and_its_answers_read_as_they_are(text):
+    found = Placed(passage=Quote("ar", text), ranks=(1234, "not in run"))
+    first = Placed(passage=Quote("ar", text), ranks=(1, None), note="no answer")
+    failures = Failures(
+        title="The worst",
+        overview=table_of("1. ar"),
+        series=(Series(0, "a"), Series(1, text)),
+        questions=(Failure(question=Quote("ar", text), summary="s", passages=(first, found)),),
+    )
+    rendered = Rendered(render_markdown(report_of(failures)))
+    shown = " ".join(text.split())
+    assert f"1. ar \u2068{shown}\u2069 s" in rendered.text
+    head, *passages = rendered.rows[2:]
+    assert [cell.strip() for cell in head] == ["a", shown, "Passage"]
+    assert passages == [
+        ["1", "–", f"ar \u2068{shown}\u2069 (no answer)"],
+        ["1,234", "not in run", f"ar \u2068{shown}\u2069"],
+    ]
 
 
 @given(printable)

@@ -1,8 +1,8 @@
 """What a report is made of, as plain data: HTML, Markdown and JSON all render the same blocks.
 
 A :class:`Report` has parts (one for each benchmark, then one about all results); a part has
-sections; a section has blocks: paragraphs, tables, figures, rankings, listings. Texts are plain
-text: whoever renders them escapes them.
+sections; a section has blocks: paragraphs, tables, figures, listings, rankings, failures. Texts
+are plain text: whoever renders them escapes them.
 """
 
 from __future__ import annotations
@@ -255,7 +255,49 @@ class Rankings:
     kind: Literal["rankings"] = field(default="rankings", init=False)
 
 
-Block = Text | Table | Figure | Listing | Rankings
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A passage with its rank under each result: a number, or a text such as ``"not in run"``."""
+
+    passage: Quote
+    ranks: tuple[Value, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A question that is answered badly.
+
+    Attributes:
+        question: The question.
+        summary: Its best and its worst answer in a few words.
+        passages: What stood above the answers, then the answers, the best first.
+    """
+
+    question: Quote
+    summary: str
+    passages: tuple[Placed, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failures:
+    """What one result answers worst: all in a table, then each question by itself, in its order.
+
+    Attributes:
+        title: What it shows.
+        overview: A row for each question.
+        series: The results that the ranks of passages are about, in this order.
+        questions: The questions.
+    """
+
+    title: str
+    overview: Table
+    series: tuple[Series, ...]
+    questions: tuple[Failure, ...]
+    kind: Literal["failures"] = field(default="failures", init=False)
+
+
+Block = Text | Table | Figure | Listing | Rankings | Failures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from evenrank.report.content import Series
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 PER_QUERY_COLUMNS = {"query_id", "query_lang", "setting", "collection_lang", "relevant"}
+RANKS = pa.schema({"query_id": pa.string(), "lang": pa.string(), "rank": pa.int64()})
 SHORTEST_FINGERPRINT = 4
 
 T = TypeVar("T")
@@ -60,7 +61,34 @@ class Entry:
         try:
             return pq.read_table(path, columns=list(columns)).cast(pa.schema(columns))
         except (OSError, ValueError, pa.ArrowException) as cause:
-            raise _not_per_query(path, str(cause)) from cause
+            raise _not_ours(path, str(cause)) from cause
+
+    def best_ranks(self, queries: Iterable[str]) -> dict[str, dict[str, int | None]]:
+        """Return the rank of the best answer in each language, by query.
+
+        Ranks are those in the pool of all languages; ``None`` for an answer that a run does not
+        hold. Nothing is known of a query without an answer, nor where ``ranks.parquet`` is absent.
+
+        Args:
+            queries: Ids of the queries to look up.
+
+        Raises:
+            DataError: The file is damaged, or a column is missing or of another kind.
+        """
+        path = self.folder / "ranks.parquet"
+        if not path.is_file():
+            return {}
+        filters = [("query_id", "in", sorted(queries))]
+        try:
+            table = pq.read_table(path, columns=RANKS.names, filters=filters).cast(RANKS)
+        except (OSError, ValueError, pa.ArrowException) as cause:
+            raise _not_ours(path, str(cause)) from cause
+        found: dict[str, dict[str, int | None]] = defaultdict(dict)
+        for row in table.sort_by([("rank", "descending")]).to_pylist():  # nulls last
+            ranks = found[row["query_id"]]
+            if row["rank"] is not None or row["lang"] not in ranks:
+                ranks[row["lang"]] = row["rank"]
+        return dict(found)
 
 
 def read_entries(folders: Sequence[Path]) -> list[Entry]:
@@ -127,6 +155,9 @@ def _languages_of(result: Result) -> set[str]:
         *(example.relevant_ranks for example in result.examples),
         (example.lang for example in result.examples),
         (answer.lang for example in result.examples for answer in example.answers),
+        (query.lang for query in result.worst),
+        (answer.lang for query in result.worst for answer in query.answers),
+        (query.first.lang for query in result.worst if query.first),
     ]
     return {lang for langs in maps for lang in langs}
 
@@ -135,16 +166,16 @@ def _check_per_query(path: Path) -> None:
     try:
         missing = PER_QUERY_COLUMNS - set(pq.read_schema(path).names)
     except (OSError, pa.ArrowException) as cause:
-        raise _not_per_query(path, str(cause)) from cause
+        raise _not_ours(path, str(cause)) from cause
     if missing:
-        raise _not_per_query(path, f"no column {min(missing)!r}")
+        raise _not_ours(path, f"no column {min(missing)!r}")
 
 
-def _not_per_query(path: Path, found: str) -> DataError:
+def _not_ours(path: Path, found: str) -> DataError:
     return DataError(
         str(path),
         found,
-        "the values per query that 'evenrank evaluate' writes",
+        "a table that 'evenrank evaluate' writes",
         "Evaluate the model again with this version",
     )
 

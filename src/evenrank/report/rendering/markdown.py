@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from evenrank.report.content import (
     Block,
     Column,
+    Failures,
     Figure,
     Listing,
+    Placed,
     Quote,
     Rankings,
     Report,
@@ -69,6 +71,8 @@ def _block(block: Block) -> Iterator[str]:
                 yield from _table(panel_table(panel))
         case Rankings():
             yield from _rankings(block)
+        case Failures():
+            yield from _failures(block)
         case Listing():
             yield _paragraph(f"{block.title}:")
             yield _fenced(block.text)
@@ -120,6 +124,28 @@ def _rankings(rankings: Rankings) -> Iterator[str]:
             ]
         )
     yield from _table(rankings.ranks)
+
+
+def _failures(failures: Failures) -> Iterator[str]:
+    yield f"**{escape(failures.title)}**"
+    yield from _table(failures.overview)
+    labels = [series.label for series in failures.series]
+    for number, failure in enumerate(failures.questions, 1):
+        yield f"> {number}\\. {_quote(failure.question)} {escape(failure.summary)}"
+        if failure.passages:
+            yield "\n".join(
+                [
+                    _line([*labels, "Passage"]),
+                    "|".join(["", *(["--:"] * len(labels)), ":--", ""]),
+                    *map(_placed, failure.passages),
+                ]
+            )
+
+
+def _placed(placed: Placed) -> str:
+    ranks = [escape(show(rank, ",d")) for rank in placed.ranks]
+    note = f" ({escape(placed.note)})" if placed.note else ""
+    return "| " + " | ".join([*ranks, _quote(placed.passage) + note]) + " |"
 
 
 def _quote(quote: Quote) -> str:
