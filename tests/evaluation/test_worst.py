@@ -21,10 +21,10 @@ def chosen(ranks, **pool):
     return choose_worst(made, rank_distance(made))
 
 
-def test_the_largest_distance_is_worst_and_ties_go_by_position():
+def test_the_largest_distance_is_worst_then_the_lowest_ranks_then_the_position():
     near = {"de": [90], "en": [91]}
     assert chosen([near, {"de": [1], "en": [9]}, {"de": [50], "en": [2]}]) == [2, 1, 0]
-    assert chosen([near, near, {"de": [1], "en": [2]}]) == [0, 1, 2]
+    assert chosen([{"de": [1], "en": [2]}, near, near]) == [1, 2, 0]
 
 
 def test_a_language_counts_by_its_best_answer():

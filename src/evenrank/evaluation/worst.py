@@ -3,7 +3,8 @@
 Worst is what the project exists to find: the largest rank distance in the pool of all languages.
 Where no query of a benchmark has a rank distance, since relevant passages are in one language only
 (MIRACL), it is the worst rank of the best relevant passage; a query of which a run holds none comes
-first. Of equal queries the one that stands first in the benchmark is taken.
+first. Of equal queries, of which a short run has many, the one whose relevant passages rank lower in
+the mean is worse, then the one that stands first in the benchmark.
 
 Translations of one hard question would fill the list, so each question is taken once, in the
 language in which it does worst: twenty queries are twenty different questions.
@@ -54,7 +55,9 @@ def choose_worst(pool: PoolRanks, distances_Q: NDArray[np.float64]) -> list[int]
     else:
         badness_Q = distances_Q
     scored = np.flatnonzero(~np.isnan(badness_Q))
-    worst_first = scored[np.argsort(-badness_Q[scored], kind="stable")]
+    sums_Q = np.bincount(pool.query_of, weights=pool.ranks, minlength=len(pool))
+    means_Q = sums_Q[scored] / pool.relevant[scored]
+    worst_first = scored[np.lexsort((-means_Q, -badness_Q[scored]))]
     _, first = np.unique(pool.parallel[worst_first], return_index=True)
     chosen: list[int] = worst_first[np.sort(first)[:QUERIES]].tolist()
     return chosen
