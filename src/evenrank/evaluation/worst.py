@@ -3,8 +3,8 @@
 Worst is what the project exists to find: the largest rank distance in the pool of all languages.
 Where no query of a benchmark has a rank distance, since relevant passages are in one language only
 (MIRACL), it is the worst rank of the best relevant passage; a query of which a run holds none comes
-first. Of equal queries, of which a short run has many, the one whose relevant passages rank lower in
-the mean is worse, then the one that stands first in the benchmark.
+first. Of equal queries, of which a short run has many, the one is worse whose relevant passages
+rank lower in the mean, then the one that stands first in the benchmark.
 
 Translations of one hard question would fill the list, so each question is taken once, in the
 language in which it does worst: twenty queries are twenty different questions.
