@@ -1,3 +1,4 @@
+import codecs
 import gzip
 import re
 from pathlib import Path
@@ -60,12 +61,61 @@ def test_scores_that_are_equal_as_32_bit_floats_tie(files, write):
     assert read_run(write("r", lines), read_benchmark(*files)).passages.tolist() == [1, 0]
 
 
-def test_a_compressed_run_is_the_same_run(files, write, tmp_path):
-    (tmp_path / "run.gz").write_bytes(gzip.compress(RUN.encode()))
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("run.gz", lambda text: gzip.compress(text)),
+        ("run", lambda text: gzip.compress(text)),  # packed under a name that does not say so
+        ("run.gz", lambda text: text),
+        ("run", lambda text: text.replace(b"\n", b"\r\n")),
+        ("run", lambda text: codecs.BOM_UTF8 + text),
+        ("run", lambda text: gzip.compress(codecs.BOM_UTF8 + text)),
+    ],
+)
+def test_files_of_other_systems_are_the_same_files(files, write, tmp_path, name, change):
     benchmark = read_benchmark(*files)
-    plain = read_run(write("run", RUN), benchmark)
-    packed = read_run(tmp_path / "run.gz", benchmark)
-    assert np.array_equal(plain.passages, packed.passages)
+    plain = read_run(write("plain", RUN), benchmark)
+    (tmp_path / name).write_bytes(change(RUN.encode()))
+    other = read_run(tmp_path / name, benchmark)
+    assert np.array_equal(plain.passages, other.passages)
+    assert plain.tag == other.tag
+    for text, file in ((QRELS, "bath.qrels"), (LANGUAGES, "languages.tsv")):
+        (tmp_path / file).write_bytes(change(text.encode()))
+    again = read_benchmark(*files)
+    assert again.fingerprint == benchmark.fingerprint
+
+
+def packed(change):
+    return change(bytearray(gzip.compress(RUN.encode() * 50, mtime=0)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"run:1: found no line in the file, expected 'query Q0"),
+        (RUN.encode("utf-16"), r"run:1: found text in UTF-16.*Save the file as UTF-8"),
+        (packed(lambda data: data[:-9]), r"run: found Compressed file ended"),
+        (packed(lambda data: data[:15] + b"\xff" * 20), r"run: found Error -3"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(files, tmp_path, content, message):
+    (tmp_path / "run").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_run(tmp_path / "run", read_benchmark(*files))
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "line", [f"{LONG} Q0 p1 1 1 t", f"q1 Q0 {LONG} 1 1 t", f"q1 Q0 p1 1 {LONG} t", LONG]
+)
+def test_a_field_is_not_shown_at_any_length(files, write, line):
+    with pytest.raises(DataError, match=r"run:1: found ") as caught:
+        read_run(write("run", f"{line}\n"), read_benchmark(*files))
+    assert len(str(caught.value)) < 400
+    if " " in line:
+        assert "... (100,000 characters)" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +132,7 @@ def test_a_compressed_run_is_the_same_run(files, write, tmp_path):
             "q1 Q0 p1 1 1 t\nq1 Q0 p2 1 1 t\nq1 Q0 p1 2 0 t\n",
             r"run:3: found passage 'p1' again for query 'q1', expected it once, as in line 1",
         ),
-        ("\n", r"run:1: found 0 fields"),
+        (" \n", r"run:1: found no line"),
     ],
 )
 def test_a_bad_run_names_its_line(files, write, lines, message):
@@ -95,6 +145,7 @@ def test_a_bad_run_names_its_line(files, write, lines, message):
     [
         ("q1 0 p1\n", r"qrels:1: found 3 fields, expected 'query 0 passage grade'"),
         ("q1 0 p1 yes\n", r"qrels:1: found grade 'yes', expected a whole number"),
+        (f"q1 0 p1 {'9' * 5000}\n", r"qrels:1: found grade '9{60}'... \(5,000 characters\)"),
         ("q1 0 p1 1\nq1 0 p1 0\n", r"qrels:2: found passage 'p1' again.*as in line 1"),
         ("q1 0 p9 1\n", r"qrels:1: found passage 'p9' without a language.*languages.tsv"),
         ("q9 0 p1 1\n", r"qrels:1: found query 'q9' without a language"),

@@ -120,6 +120,14 @@ def test_a_run_as_deep_as_the_pool_has_the_references_of_a_full_ranking():
     assert least_rank_distance(run) == pytest.approx(least_rank_distance(full))
 
 
-def test_a_perfect_run_shorter_than_the_languages_has_no_distance_left():
-    pool = example_pool([{"de": [1], "en": [2], "th": [3]}], SIZES, depth=2)
-    assert value("rank_distance", pool) == least_rank_distance(pool) == 2
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_perfect_run_shorter_than_the_languages_has_no_distance_left(depth):
+    pool = example_pool([{"de": [1], "en": [2], "th": [3]}], SIZES, depth=depth)
+    assert value("rank_distance", pool) == least_rank_distance(pool) == min(depth, 2)
+
+
+def test_the_last_passage_of_a_run_counts():
+    pool = example_pool([{"de": [10], "en": [11]}], SIZES, depth=10)
+    found = {name: value(name, pool)[0] for name in ("AP", "RR", "R@10", "Success@10", "TLR@10")}
+    assert found == {"AP": 1 / 20, "RR": 1 / 10, "R@10": 1 / 2, "Success@10": 1, "TLR@10": 0}
+    assert value("rank_distance", pool) == [1]

@@ -9,14 +9,18 @@ Languages
     translations of one question share the last field. The file lists the whole collection, since
     the sizes of its languages are part of the bias measures.
 
-A name that ends in ``.gz`` is read compressed. Lines of white space only are passed over; anything
-else that is not as above is an error that names its file and line.
+A file that is compressed by gzip is read as such, whatever its name, and a byte order mark in front
+of UTF-8 is passed over, as are lines of white space only. Anything else that is not as above is an
+error that names its file and line.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import math
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +47,8 @@ RUN_LINE = "query Q0 passage rank score tag"
 QRELS_LINE = "query 0 passage grade"
 LANGUAGES_LINE = "passage<TAB>id<TAB>language or query<TAB>id<TAB>language[<TAB>question]"
 _LARGEST = float(np.finfo(np.float32).max)
+_SHOWN = 60
+"""Characters of a field that messages show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +120,10 @@ def read_tag(path: Path) -> str:
     Raises:
         DataError: The line is not a run's, or the file is empty or missing.
     """
-    number, fields = next(_lines(path), (1, []))
+    first = next(_lines(path), None)
+    if first is None:
+        _refuse(path, 1, "no line in the file", f"'{RUN_LINE}'", "Write the run again")
+    number, fields = first
     if len(fields) != 6:
         _refuse(path, number, f"{len(fields)} fields", f"'{RUN_LINE}'")
     return fields[5].decode(errors="replace")
@@ -151,16 +160,18 @@ def _read_qrels(
         query, _, passage, grade = (_text(path, number, field) for field in fields)
         if first.setdefault((query, passage), number) != number:
             before = first[query, passage]
-            _refuse(path, number, f"passage {passage!r} again for query {query!r}",
+            _refuse(path, number, f"passage {_shown(passage)} again for query {_shown(query)}",
                     f"it once, as in line {before}")  # fmt: skip
-        if not grade.removeprefix("-").isdecimal():
-            _refuse(path, number, f"grade {grade!r}", "a whole number, above 0 for relevant")
+        if not re.fullmatch(r"-?[0-9]{1,9}", grade):
+            _refuse(path, number, f"grade {_shown(grade)}", "a whole number, above 0 for relevant")
         if int(grade) <= 0:
             continue
         for kind, id_, known in (("query", query, queries), ("passage", passage, passages)):
             if id_ not in known:
                 remedy = f"Add the {kind} to {languages}"
-                _refuse(path, number, f"{kind} {id_!r} without a language", "a known id", remedy)
+                _refuse(
+                    path, number, f"{kind} {_shown(id_)} without a language", "a known id", remedy
+                )
         relevant.append((query, passage))
     if not relevant:
         _refuse(path, 1, "no relevant passage", f"a line '{QRELS_LINE}' with a grade above 0")
@@ -175,11 +186,11 @@ def _read_languages(path: Path) -> tuple[list[Query], list[Passage]]:
         kind, *rest = (_text(path, number, field).strip("\r\n") for field in fields)
         allowed = {"query": (2, 3), "passage": (2,)}.get(kind, ())
         if len(rest) not in allowed or not all(rest) or rest[0].split() != [rest[0]]:
-            shown = f"{kind!r} with {len(rest)} fields behind it"
+            shown = f"{_shown(kind)} with {len(rest)} fields behind it"
             _refuse(path, number, shown, f"'{LANGUAGES_LINE}', ids without blanks")
         id_, code = rest[0], rest[1]
         if id_ in (queries if kind == "query" else passages):
-            _refuse(path, number, f"{kind} {id_!r} twice", "one language for each id")
+            _refuse(path, number, f"{kind} {_shown(id_)} twice", "one language for each id")
         if code not in tags:
             tags[code] = normalise(code, f"{path}:{number}")
         if kind == "query":
@@ -198,14 +209,23 @@ def _lines(path: Path, separator: bytes | None = None) -> Iterator[tuple[int, li
     Fields stay bytes: in UTF-8 text, only ASCII white space separates fields, as in trec_eval.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if fields := line.split():
-                    yield number, fields if separator is None else line.split(separator)
-    except (OSError, EOFError) as cause:
+        with path.open("rb") as raw:
+            packed = raw.peek(2).startswith(b"\x1f\x8b")
+            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
+                text = _without_mark(path, line) if number == 1 else line
+                if fields := text.split():
+                    yield number, fields if separator is None else text.split(separator)
+    except (OSError, EOFError, zlib.error) as cause:
         raise DataError(
-            str(path), str(cause), "a file that can be read", "Correct the path"
+            str(path), str(cause), "a file that can be read", "Correct the path, or write it again"
         ) from cause
+
+
+def _without_mark(path: Path, line: bytes) -> bytes:
+    """Return the first line without a byte order mark, refusing that of another encoding."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        _refuse(path, 1, "text in UTF-16", "text in UTF-8", "Save the file as UTF-8")
+    return line.removeprefix(codecs.BOM_UTF8)
 
 
 def _positions(texts: TextSet) -> dict[bytes, int]:
@@ -216,11 +236,10 @@ def _positions(texts: TextSet) -> dict[bytes, int]:
 def _look_up(path: Path, number: int, kind: str, id_: bytes, known: dict[bytes, int]) -> int:
     position = known.get(id_)
     if position is None:
-        shown = id_.decode(errors="replace")
         _refuse(
             path,
             number,
-            f"{kind} {shown!r}, whose language is not known",
+            f"{kind} {_shown(id_)}, whose language is not known",
             f"a {kind} of the benchmark, or of the languages file",
             f"Add the {kind} there, or remove the line",
         )
@@ -233,8 +252,7 @@ def _score(path: Path, number: int, field: bytes) -> float:
     except ValueError:
         score = math.nan
     if not abs(score) <= _LARGEST or b"_" in field:
-        shown = field.decode(errors="replace")
-        _refuse(path, number, f"score {shown!r}", "a finite 32-bit number")
+        _refuse(path, number, f"score {_shown(field)}", "a finite 32-bit number")
     return score
 
 
@@ -242,7 +260,13 @@ def _text(path: Path, number: int, field: bytes) -> str:
     try:
         return field.decode()
     except UnicodeDecodeError:
-        _refuse(path, number, repr(field), "text in UTF-8")
+        _refuse(path, number, f"bytes {field[:_SHOWN]!r}", "text in UTF-8", "Save it as UTF-8")
+
+
+def _shown(field: bytes | str) -> str:
+    """Return a field as messages show it: in quotation marks, and no longer than a line."""
+    text = field if isinstance(field, str) else field.decode(errors="replace")
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text):,} characters)"
 
 
 def _refuse_twice(
@@ -264,7 +288,7 @@ def _refuse_twice(
     _refuse(
         path,
         numbers[again],
-        f"passage {passage!r} again for query {query!r}",
+        f"passage {_shown(passage)} again for query {_shown(query)}",
         f"it once, as in line {numbers[before]}",
     )
 
