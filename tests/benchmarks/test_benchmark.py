@@ -10,6 +10,7 @@ from evenrank.benchmarks.benchmark import (
     Query,
     build_benchmark,
     load_benchmark,
+    with_grades,
 )
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 
@@ -40,6 +41,25 @@ def test_relevance_is_ascending_and_a_query_may_have_none():
     relevance = build().relevance
     assert relevance.indptr.tolist() == [0, 2, 2, 2]
     assert relevance.passages.tolist() == [1, 2]
+
+
+def test_grades_stand_beside_their_passages():
+    graded = with_grades(build(), {("fi/1", "sv/a"): 3, ("en/1", "sv/a"): 2})
+    assert graded.relevance.passages.tolist() == [1, 2]
+    assert graded.relevance.grades.tolist() == [1, 3]  # en/a, then sv/a
+    assert graded.fingerprint != build().fingerprint
+    assert build().relevance.grades is None
+
+
+def test_grades_of_one_are_no_grades():
+    same = with_grades(build(), {("fi/1", "sv/a"): 1})
+    assert same.relevance.grades is None
+    assert same.fingerprint == build().fingerprint
+
+
+def test_a_grade_of_what_is_not_relevant_is_refused():
+    with pytest.raises(DataError, match=r"query 'fi/1': found grade 0 of passage 'en/a'"):
+        with_grades(build(), {("fi/1", "en/a"): 0, ("fi/1", "sv/a"): 2})
 
 
 def test_the_fingerprint_tells_any_change():

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
+from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark, with_grades
 from evenrank.benchmarks.export import export_benchmark, restrict
 from evenrank.errors import ConfigError, DataError
 
@@ -93,6 +93,17 @@ def test_a_pool_is_the_passages_of_its_languages_and_what_is_relevant_there(bath
     export_benchmark(part, tmp_path / "out", "beir")
     corpus, queries, pairs = read_beir(tmp_path / "out")
     assert (list(corpus), list(queries), pairs) == (["de-a"], ["en/1", "th/2"], {("en/1", "de-a")})
+
+
+def test_grades_are_kept_in_every_file_and_pool(baths, tmp_path):
+    graded = with_grades(baths, {("de/1", "en-a"): 3, ("en/1", "de-a"): 2})
+    part = restrict(graded, pool=["en"])
+    export_benchmark(part, tmp_path / "beir", "beir")
+    export_benchmark(graded, tmp_path / "trec", "trec")
+    lines = (tmp_path / "beir" / "qrels" / "test.tsv").read_text().splitlines()
+    assert lines[1:] == ["de/1\ten-a\t3", "en/1\ten-a\t1"]
+    lines = (tmp_path / "trec" / "qrels.trec").read_text().splitlines()
+    assert lines == ["de/1 0 de-a 1", "de/1 0 en-a 3", "en/1 0 de-a 2", "en/1 0 en-a 1"]
 
 
 def test_everything_restricted_to_everything_is_the_same(baths):

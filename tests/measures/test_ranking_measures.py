@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import ir_measures
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenrank.measures.base import example_pool, parse_measure
+from evenrank.measures.ndcg import ndcg
 
 PEERS = {  # ours: (pytrec_eval's request, its key in the answer), None where it has none
     "AP": ("map", "map"),
@@ -87,6 +89,29 @@ def test_promoting_a_relevant_passage_never_lowers_a_value(rankings, data):
         assert parse_measure(name)(drawn.pool)[query] >= values[query] - 1e-12, name
     for name in ("AP", "nDCG"):  # these see every step
         assert parse_measure(name)(drawn.pool)[query] > before[name][query]
+
+
+@given(data=st.data(), cutoff=st.one_of(st.none(), st.integers(1, 16)))
+def test_ndcg_takes_grades_as_gains_and_nothing_else_sees_them(rankings, data, cutoff):
+    drawn = data.draw(rankings)
+    grades = [[data.draw(st.integers(1, 4)) for _ in ranks] for ranks in drawn.relevant]
+    flat = np.array([grade for query in grades for grade in query], dtype=np.int64)
+    graded = replace(drawn.pool, grades=flat)
+    expected = []
+    for ranks, gains in zip(drawn.relevant, grades, strict=True):
+        gained = sum(
+            gain / math.log2(1 + rank)
+            for rank, gain in zip(ranks, gains, strict=True)
+            if rank <= (cutoff or 99)
+        )
+        best = sorted(gains, reverse=True)[:cutoff]
+        ideal = sum(gain / math.log2(1 + rank) for rank, gain in enumerate(best, 1))
+        expected.append(gained / ideal if ranks else math.nan)
+    assert ndcg(graded, cutoff) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+    one = np.array([data.draw(st.integers(0, len(drawn.relevant) - 1))])
+    assert ndcg(graded.select(one), cutoff)[0] == pytest.approx(expected[one[0]], nan_ok=True)
+    for name in set(PEERS) - {"nDCG", "nDCG@3", "nDCG@50"}:
+        np.testing.assert_array_equal(parse_measure(name)(graded), parse_measure(name)(drawn.pool))
 
 
 def random_rankings(seed, queries=60, passages=40):

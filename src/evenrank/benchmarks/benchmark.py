@@ -6,8 +6,8 @@ relevant passages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -73,10 +73,13 @@ class Relevance:
     Attributes:
         indptr: ``(Q + 1,)`` int64; query ``q`` owns the pairs ``indptr[q]:indptr[q + 1]``.
         passages: ``(P,)`` int64, positions in the collection, ascending within a query.
+        grades: ``(P,)`` int64, how relevant each passage is, 1 or more; ``None`` where all have
+            grade 1. ``nDCG`` takes them as gains; to every other measure they are alike.
     """
 
     indptr: NDArray[np.int64]
     passages: NDArray[np.int64]
+    grades: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +222,38 @@ def build_benchmark(
         fingerprint=fingerprint_of(
             name, *(repr(text) for text in (*queries, *ordered)), repr(pairs)
         ),
+    )
+
+
+def with_grades(benchmark: Benchmark, grades: Mapping[tuple[str, str], int]) -> Benchmark:
+    """Return a benchmark whose relevant passages are told apart by how relevant they are.
+
+    Args:
+        benchmark: The benchmark.
+        grades: Grade of a query id and a relevant passage id, 1 or more; 1 for pairs it lacks.
+
+    Raises:
+        DataError: A grade is below 1.
+    """
+    relevance = benchmark.relevance
+    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    queries = benchmark.queries.ids.take(pa.array(owners)).to_pylist()
+    passages = benchmark.collection.ids.take(pa.array(relevance.passages)).to_pylist()
+    grade_P = np.array([grades.get(pair, 1) for pair in zip(queries, passages, strict=True)])
+    if (grade_P < 1).any():
+        at = int(grade_P.argmin())
+        raise DataError(
+            f"benchmark {benchmark.name!r}, relevance of query {queries[at]!r}",
+            f"grade {grade_P[at]} of passage {passages[at]!r}",
+            "1 or more for a relevant passage",
+            "Leave the pair out",
+        )
+    if (grade_P == 1).all():
+        return benchmark
+    return replace(
+        benchmark,
+        relevance=replace(relevance, grades=grade_P.astype(np.int64)),
+        fingerprint=fingerprint_of(benchmark.fingerprint, repr(grade_P.tolist())),
     )
 
 

@@ -91,6 +91,7 @@ def restrict(
         relevance=Relevance(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             position[relevance.passages[pairs]],
+            None if relevance.grades is None else relevance.grades[pairs],
         ),
         fingerprint=fingerprint_of(benchmark.fingerprint, *chosen),
     )
@@ -122,14 +123,14 @@ def write_qrels(path: Path, benchmark: Benchmark) -> None:
         DataError: An id cannot stand in a TREC file.
     """
     check_trec_ids(benchmark)
-    queries, passages = _pairs(benchmark)
+    queries, passages, grades = _pairs(benchmark)
     write_rows(
         path,
         {
             "query": queries,
             "iteration": constant("0", len(queries)),
             "passage": passages,
-            "relevance": constant("1", len(queries)),
+            "relevance": grades,
         },
     )
 
@@ -155,13 +156,11 @@ def _write_beir(benchmark: Benchmark, folder: Path) -> None:
         for id_, text, lang in _texts(benchmark, benchmark.queries):
             row = {"_id": id_, "text": text, "metadata": {"language": lang}}
             file.write(orjson.dumps(row) + b"\n")
-    queries, passages = (column.to_pylist() for column in _pairs(benchmark))
+    pairs = zip(*(column.to_pylist() for column in _pairs(benchmark)), strict=True)
     (folder / "qrels").mkdir()
     with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as file:
         file.write("query-id\tcorpus-id\tscore\n")
-        file.writelines(
-            f"{query}\t{passage}\t1\n" for query, passage in zip(queries, passages, strict=True)
-        )
+        file.writelines(f"{query}\t{passage}\t{grade}\n" for query, passage, grade in pairs)
 
 
 def _write_trec(benchmark: Benchmark, folder: Path) -> None:
@@ -193,13 +192,14 @@ def _one_line(text: str) -> str:
     return " ".join(part for line in text.splitlines() for part in line.split("\t"))
 
 
-def _pairs(benchmark: Benchmark) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Return the ids of each query and relevant passage."""
+def _pairs(benchmark: Benchmark) -> tuple[pa.ChunkedArray, pa.ChunkedArray, pa.Array]:
+    """Return the ids of each query and relevant passage, and its grade."""
     relevance = benchmark.relevance
     queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
     return (
         benchmark.queries.ids.take(pa.array(queries)),
         benchmark.collection.ids.take(pa.array(relevance.passages)),
+        constant("1", len(queries)) if relevance.grades is None else pa.array(relevance.grades),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from evenrank.measures.base import Values, measure, sum_over_relevant
 from evenrank.ranking.ranks import PoolRanks
@@ -10,11 +13,12 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("nDCG", family="ranking", better="higher", cutoff="optional")
 def ndcg(pool: PoolRanks, cutoff: int | None = None) -> Values:
-    """Normalised discounted cumulative gain, with gain 1 and a log2 discount.
+    """Normalised discounted cumulative gain, with the grade as gain and a log2 discount.
 
-    Formula: ``DCG = sum_i 1 / log2(1 + r_i)`` over the relevant passages (those with
-    ``r_i <= k``), divided by the DCG of a perfect ranking, whose relevant passages have the ranks
-    1, 2, ... ``min(R, k)``. Relevance is binary, so linear and exponential gain are the same.
+    Formula: ``DCG = sum_i g_i / log2(1 + r_i)`` over the relevant passages (those with
+    ``r_i <= k``), ``g_i`` being the grade of the ``i``-th and 1 where judgments have no grades;
+    divided by the DCG of a perfect ranking, whose relevant passages have the ranks 1, 2, ... ``R``
+    from the highest grade to the lowest. The gain is linear, as in trec_eval.
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
     Empty: NaN, not scored, if the pool holds no relevant passage.
     Range: 0 to 1.
@@ -26,12 +30,17 @@ def ndcg(pool: PoolRanks, cutoff: int | None = None) -> Values:
     >>> ndcg(pool, 10), ndcg(pool, 2)  # 1 / log2(4)
     (array([0.5, 1. ]), array([0., 1.]))
     """
-    gains_P = 1 / np.log2(1 + pool.ranks)
-    most = max(int(pool.relevant.max(initial=0)), 1)
-    ideal: Values = np.cumsum(1 / np.log2(np.arange(2, most + 2)))
-    counted_Q = pool.relevant
-    if cutoff is not None:
-        gains_P[pool.ranks > cutoff] = 0
-        counted_Q = np.minimum(counted_Q, cutoff)
-    ideal_Q: Values = ideal[np.maximum(counted_Q, 1) - 1]
-    return sum_over_relevant(pool, gains_P) / ideal_Q
+    grades_P = np.ones(len(pool.ranks)) if pool.grades is None else pool.grades
+    best_first = np.lexsort((-grades_P, pool.query_of))
+    ideal_P = _discounted(grades_P[best_first], pool.nth, cutoff)
+    ideal_Q = np.bincount(pool.query_of, weights=ideal_P, minlength=len(pool))
+    gained_Q = sum_over_relevant(pool, _discounted(grades_P, pool.ranks, cutoff))
+    return gained_Q / np.where(pool.relevant > 0, ideal_Q, 1)
+
+
+def _discounted(
+    grades_P: NDArray[Any], ranks_P: NDArray[np.int64], cutoff: int | None
+) -> NDArray[Any]:
+    """Return what passages of these grades add at these ranks: nothing below the cutoff."""
+    gains_P: NDArray[Any] = grades_P / np.log2(1 + ranks_P)
+    return gains_P if cutoff is None else np.where(ranks_P <= cutoff, gains_P, 0)

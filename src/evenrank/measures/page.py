@@ -27,6 +27,9 @@ needs no cutoff unless its name has one. `k` is that cutoff; write `nDCG@10`.
 collection ranks above. The collection is ordered by language code, then as its source is. So ranks
 are distinct, and no measure has to break a tie again.
 
+**Grades.** Judgments may say how relevant a passage is. `nDCG` takes the grade as its gain; to every
+other measure a passage is relevant or not.
+
 **Unscored queries.** A query without a relevant passage in a pool is not scored there: its value is
 missing, no mean counts it, and the result says how many queries were scored.
 

@@ -16,8 +16,8 @@ def peer(pool: PoolRanks, cutoff: int) -> Values:
 
     Formula: the p-value of the Kruskal-Wallis test (chi-square approximation, corrected for ties)
     on the ranks of a query's relevant passages in the pool of all languages, grouped by language.
-    Passages below rank ``k`` tie behind all others. Relevance is binary, so there is one relevance
-    level, of weight 1.
+    Passages below rank ``k`` tie behind all others. Grades are not told apart: there is one
+    relevance level, of weight 1, where the source averages over several.
     Ties: passages below rank ``k`` share their mean rank; other ranks are distinct.
     Empty: NaN, not scored, if fewer than two languages have a relevant passage (peer_measure gives
     1), or if no language has two: the statistic is then the number of passages less one for every

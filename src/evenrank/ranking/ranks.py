@@ -63,6 +63,7 @@ class PoolRanks:
         top_passages: ``(Q, K)`` int64, their positions in the collection, likewise.
         depth: Where a run ends, so that ``depth + 1`` is the rank of what it does not hold;
             ``None`` for a ranking to the end of the pool.
+        grades: ``(P,)`` int64, the grade of each ranked passage; ``None`` where all have grade 1.
     """
 
     ranks: NDArray[np.int64]
@@ -74,6 +75,7 @@ class PoolRanks:
     top_langs: NDArray[np.int16] | None = None
     top_passages: NDArray[np.int64] | None = None
     depth: int | None = None
+    grades: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.query_langs)
@@ -139,6 +141,7 @@ class PoolRanks:
             top_langs=None if self.top_langs is None else self.top_langs[queries],
             top_passages=None if self.top_passages is None else self.top_passages[queries],
             depth=self.depth,
+            grades=None if self.grades is None else self.grades[pairs],
         )
 
 
@@ -167,7 +170,10 @@ def pool_ranks(
     ranks = np.ones(len(pairs), dtype=np.int64)
     for language in np.flatnonzero(inside):
         ranks += ranking.above[pairs, language]
-    retrieved = None if ranking.retrieved is None else ranking.retrieved[pairs]
+    retrieved, grades = (
+        None if every is None else every[pairs]
+        for every in (ranking.retrieved, benchmark.relevance.grades)
+    )
     if retrieved is not None:
         ranks[~retrieved] = ranking.depth + 1
     order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
@@ -181,6 +187,7 @@ def pool_ranks(
         top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
         top_passages=ranking.top_passages if pool is None else None,
         depth=None if retrieved is None else ranking.depth,
+        grades=None if grades is None else grades[order],
     )
 
 
