@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import typer
@@ -46,6 +47,19 @@ def test_a_run_is_scored_and_the_output_says_where_it_ends(place):
     assert "at rank 3" in done.output
 
 
+def test_grades_are_told_and_a_level_leaves_the_lower_ones_out(place):
+    assert "grade" not in run(*FILES).output
+    (place / "bath.qrels").write_text(QRELS.replace("q1 0 p2 1", "q1 0 p2 3"))
+    done = run(*FILES, "-m", "AP", "-m", "nDCG", "--overwrite")
+    assert "3 of grade 1, 1 of grade 3; nDCG takes them as gains" in done.output
+    found = read_evaluation(place / "results" / "BM25" / "bath").per_query.set_index("query_id")
+    multi = found[found["setting"] == "multi"]
+    assert multi["AP"].to_dict() == {"q1": 1 / 2, "q2": 1}
+    assert multi.loc["q1", "nDCG"] == pytest.approx(1 / (3 + 1 / math.log2(3)))
+    done = run(*FILES, "-m", "AP", "--overwrite", "--relevance-level", "2")
+    assert "lacks 1 of 1 relevant ones" in done.output
+
+
 def test_json_is_the_result_and_nothing_else(place):
     done = run(*FILES, "--json", "--output", "here", "--label", "words", "-m", "AP")
     assert json.loads(done.stdout) == json.loads((place / "here" / "result.json").read_bytes())
@@ -85,6 +99,7 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         (*FILES, "--write-run"),
         (*FILES, "--store", "store"),
         ("--run", "bm25.run", "--qrels", "bath.qrels"),
+        ("--run", "bm25.run", "-b", "xquad-r", "--relevance-level", "2"),
         (*FILES, "--benchmark", "xquad-r"),
         ("--run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),
         ("model", "--qrels", "bath.qrels", "--languages", "languages.tsv"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenrank.errors import DataError
+from evenrank.errors import ConfigError, DataError
 from evenrank.evaluation.run_files import read_benchmark, read_run
 
 LANGUAGES = """\
@@ -46,6 +46,18 @@ def test_qrels_and_languages_make_a_benchmark(files):
     assert benchmark.collection.ids.to_pylist() == ["p1", "p2", "ü3"]
     assert benchmark.relevance.indptr.tolist() == [0, 2, 3, 3]
     assert benchmark.relevance.passages.tolist() == [0, 1, 2]
+
+
+def test_grades_are_kept_from_the_level_on(files):
+    assert read_benchmark(*files).relevance.grades.tolist() == [1, 2, 1]
+    high = read_benchmark(*files, relevance_level=2)
+    assert high.relevance.indptr.tolist() == [0, 1, 1, 1]
+    assert high.relevance.passages.tolist() == [1]
+    assert high.card.title == "Relevance of bath.qrels, from grade 2"
+    with pytest.raises(DataError, match=r"qrels:1: found no relevant passage.*grade of 3 or more"):
+        read_benchmark(*files, relevance_level=3)
+    with pytest.raises(ConfigError, match="relevance level: found 0, expected 1 or more"):
+        read_benchmark(*files, relevance_level=0)
 
 
 def test_a_run_is_read_in_the_order_of_trec_eval(files, write):

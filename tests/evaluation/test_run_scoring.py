@@ -127,6 +127,60 @@ def test_agrees_with_trec_eval_in_every_pool(folder, seed):
 
 
 @settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), level=st.integers(1, 3))
+def test_graded_judgments_agree_with_trec_eval_in_every_pool(folder, seed, level):
+    """Random grades, most of them 0 or below, and runs full of ties that end early."""
+    generator = np.random.default_rng(seed)
+    queries, passages = [f"q{n}" for n in range(6)], [f"p{n}" for n in range(40)]
+    lang_of = {id_: LANGS[n % 3] for ids in (queries, passages) for n, id_ in enumerate(ids)}
+    judged = {
+        query: dict(
+            zip(
+                generator.permutation(passages)[:25].tolist(),
+                generator.choice([-1, 0, 0, 1, 2, 3, 4], size=25).tolist(),
+                strict=True,
+            )
+        )
+        for query in queries
+    }
+    judged["q0"]["p0"] = 4
+    (folder / "graded.qrels").write_text(
+        "".join(f"{q} 0 {p} {g}\n" for q, found in judged.items() for p, g in found.items())
+    )
+    (folder / "langs.tsv").write_text(
+        "".join(f"query\t{q}\t{lang_of[q]}\n" for q in queries)
+        + "".join(f"passage\t{p}\t{lang_of[p]}\n" for p in passages)
+    )
+    data = read_benchmark(folder / "graded.qrels", folder / "langs.tsv", relevance_level=level)
+    run = run_of(seed, data, depth=30)
+    evaluation = evaluate_run(write(folder / "run", run), data, measures=NAMES)
+    for lang in (None, *data.languages):
+        rows = evaluation.per_query
+        rows = rows[
+            rows["collection_lang"].isna() if lang is None else rows["collection_lang"] == lang
+        ]
+        ours = rows[rows["relevant"] > 0].set_index("query_id")
+        here = {p for p in passages if lang in (None, lang_of[p])}
+        # trec_eval's level leaves nDCG alone, so what is below is judged 0 here
+        qrels = {
+            query: {p: g if g >= level else 0 for p, g in found.items() if p in here}
+            for query, found in judged.items()
+        }
+        seen = {q: {p: s for p, s in found.items() if p in here} for q, found in run.items()}
+        requests = {"map", "ndcg", "ndcg_cut.10", "recip_rank", "recall.100", "P.10", "success.10"}
+        evaluator = pytrec_eval.RelevanceEvaluator(qrels, requests, relevance_level=level)
+        theirs = evaluator.evaluate(seen)
+        assert set(ours.index) == {q for q, found in qrels.items() if max(found.values()) >= level}
+        for query in ours.index:
+            for name, key in TREC_EVAL.items():
+                expected = theirs[query][key] if query in theirs else 0
+                assert ours.loc[query, name] == pytest.approx(expected, abs=1e-9), name
+    grades = [g for found in judged.values() for g in found.values() if g >= level]
+    counts = {str(grade): grades.count(grade) for grade in sorted(set(grades))}
+    assert evaluation.result.config["run"]["grades"] == counts
+
+
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000))
 def test_agrees_with_ir_measures_where_nothing_ties(folder, seed):
     """Its RR@10 comes from the MS MARCO script, which orders equal scores in another way."""
@@ -186,6 +240,7 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
         "queries_not_in_run": 1,
         "relevant": len(full),
         "relevant_not_in_run": int(missing.sum()),
+        "grades": {"1": len(full)},
     }
     ranks = evaluation.tables["ranks"].to_pandas()
     assert np.array_equal(ranks["rank"].isna(), missing)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenrank.cli.evaluate_run import Languages, Qrels, Run, check_inputs, run_note, score_run
+from evenrank.cli.evaluate_run import (
+    Judged,
+    Languages,
+    Qrels,
+    RelevanceLevel,
+    Run,
+    check_inputs,
+    run_note,
+    score_run,
+)
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,6 +82,7 @@ def evaluate_command(
     run: Run = None,
     qrels: Qrels = None,
     languages: Languages = None,
+    relevance_level: RelevanceLevel = 1,
     write_run: WriteRun = False,
     store: Store = None,
     half: Half = False,
@@ -93,9 +103,10 @@ def evaluate_command(
             "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
         )
     names, measures = list(dict.fromkeys(benchmark or [])), measure or list(DEFAULT_MEASURES)
-    check_inputs(model, names, run, qrels, languages, for_model=write_run or store is not None)
+    judged = Judged(qrels, languages, relevance_level)
+    check_inputs(model, names, run, judged, for_model=write_run or store is not None)
     if run is not None:
-        _evaluate_run(run, names, qrels, languages, output, measures, label, overwrite, as_json)
+        _evaluate_run(run, names, judged, output, measures, label, overwrite, as_json)
         return
     label = label or default_label(model)
     folders = _folders(names, output, label)
@@ -124,8 +135,7 @@ def evaluate_command(
 def _evaluate_run(
     run: Path,
     names: list[str],
-    qrels: Path | None,
-    languages: Path | None,
+    judged: Judged,
     output: Path | None,
     measures: list[str],
     label: str | None,
@@ -140,8 +150,7 @@ def _evaluate_run(
         folder, result = score_run(
             run,
             names[0] if names else None,
-            qrels,
-            languages,
+            judged,
             label=label,
             measures=measures,
             folder_for=lambda label, name: _folders([name], output, label)[name],

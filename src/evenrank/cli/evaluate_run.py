@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,14 @@ Qrels = Annotated[
     Path | None,
     typer.Option(help="With --run, in place of --benchmark: query 0 passage grade."),
 ]
+RelevanceLevel = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="With --qrels: the least grade that is relevant. nDCG takes the grades from there up "
+        "as gains; to all other measures they are alike.",
+    ),
+]
 Languages = Annotated[
     Path | None,
     typer.Option(
@@ -29,12 +38,26 @@ Languages = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a run may be scored with in place of a benchmark.
+
+    Attributes:
+        qrels: The judgments; ``None`` for a benchmark.
+        languages: The languages of all ids; likewise.
+        relevance_level: The least grade that is relevant.
+    """
+
+    qrels: Path | None
+    languages: Path | None
+    relevance_level: int
+
+
 def check_inputs(
     model: str | None,
     benchmarks: Sequence[str],
     run: Path | None,
-    qrels: Path | None,
-    languages: Path | None,
+    judged: Judged,
     *,
     for_model: bool,
 ) -> None:
@@ -44,8 +67,7 @@ def check_inputs(
         model: The model's name.
         benchmarks: Names of benchmarks.
         run: The run file.
-        qrels: The relevant passages.
-        languages: The languages of all ids.
+        judged: What it is scored with in place of a benchmark.
         for_model: Whether options are given that only a model has a use for.
 
     Raises:
@@ -54,8 +76,11 @@ def check_inputs(
     if (model is None) == (run is None):
         found = "neither a model nor --run" if run is None else "both a model and --run"
         raise _unfit(found, "one of them")
-    if (qrels is None) != (languages is None):
+    qrels = judged.qrels
+    if (qrels is None) != (judged.languages is None):
         raise _unfit("one of --qrels and --languages", "both or none")
+    if qrels is None and judged.relevance_level != 1:
+        raise _unfit("--relevance-level without --qrels", "it beside --qrels")
     if run is not None and for_model:
         raise _unfit("--run with --store or --write-run", "these beside a model")
     if run is None and qrels is not None:
@@ -72,8 +97,7 @@ def check_inputs(
 def score_run(
     run: Path,
     benchmark: str | None,
-    qrels: Path | None,
-    languages: Path | None,
+    judged: Judged,
     *,
     label: str | None,
     measures: Sequence[str],
@@ -84,9 +108,8 @@ def score_run(
 
     Args:
         run: The run file.
-        benchmark: Name of the benchmark; ``None`` where ``qrels`` and ``languages`` make one.
-        qrels: The relevant passages.
-        languages: The languages of all ids.
+        benchmark: Name of the benchmark; ``None`` where ``judged`` makes one.
+        judged: What the run is scored with in place of a benchmark.
         label: What tables call the system; the run's tag if ``None``.
         measures: Names of measures.
         folder_for: Says where the result of a label on a benchmark goes.
@@ -97,8 +120,10 @@ def score_run(
     from evenrank.evaluation.run_scoring import evaluate_run
 
     label = label or read_tag(run)
-    if qrels is not None and languages is not None:
-        data = read_benchmark(qrels, languages)
+    if judged.qrels is not None and judged.languages is not None:
+        data = read_benchmark(
+            judged.qrels, judged.languages, relevance_level=judged.relevance_level
+        )
     else:
         data = load_benchmark(benchmark or "")
     folder = folder_for(label, benchmark or data.name)
@@ -109,17 +134,24 @@ def score_run(
 
 
 def run_note(result: Result) -> str:
-    """Return where a run ends and what it lacks, as a sentence; nothing for a model's result."""
+    """Return where a run ends and what it lacks, in words; nothing for a model's result."""
     about = result.config.get("run")
     if about is None:
         return ""
     missing, relevant = about["relevant_not_in_run"], about["relevant"]
+    grades = about.get("grades", {})
+    graded = "" if list(grades) in ([], ["1"]) else f"\n{_grades_note(grades)}"
     return (
         f"run     ends after {about['depth']:,} passages of each query and lacks {missing:,} of "
         f"{relevant:,} relevant ones ({missing / relevant:.1%}), and "
         f"{about['queries_not_in_run']:,} of {about['judged_queries']:,} queries altogether; "
-        f"bias measures take what is missing to stand at rank {about['depth'] + 1:,}"
+        f"bias measures take what is missing to stand at rank {about['depth'] + 1:,}{graded}"
     )
+
+
+def _grades_note(grades: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{count:,} of grade {grade}" for grade, count in grades.items())
+    return f"grades  {counts}; nDCG takes them as gains, to all other measures they are alike"
 
 
 def _unfit(found: str, expected: str) -> ConfigError:

@@ -3,7 +3,7 @@
 Run
     ``query Q0 passage rank score tag``, fields separated by blanks or tabs.
 Qrels
-    ``query 0 passage grade``; a grade above 0 is relevant.
+    ``query 0 passage grade``; a grade of 1 or more is relevant, unless another level is asked for.
 Languages
     ``passage<TAB>id<TAB>language`` and ``query<TAB>id<TAB>language[<TAB>question]``, where the
     translations of one question share the last field. The file lists the whole collection, since
@@ -38,8 +38,9 @@ from evenrank.benchmarks.benchmark import (
     Query,
     TextSet,
     build_benchmark,
+    with_grades,
 )
-from evenrank.errors import DataError
+from evenrank.errors import ConfigError, DataError
 from evenrank.files import sha256_of
 from evenrank.languages import normalise
 
@@ -129,31 +130,40 @@ def read_tag(path: Path) -> str:
     return fields[5].decode(errors="replace")
 
 
-def read_benchmark(qrels: Path, languages: Path) -> Benchmark:
+def read_benchmark(qrels: Path, languages: Path, *, relevance_level: int = 1) -> Benchmark:
     """Make a benchmark without texts from qrels and the languages of its ids.
 
     A query without a relevant passage is kept, and is not scored.
 
+    Args:
+        qrels: The judgments.
+        languages: The languages of all ids.
+        relevance_level: The least grade that is relevant, 1 or more. What is below has no part in
+            any measure; what is above keeps its grade.
+
     Raises:
+        ConfigError: The level is below 1.
         DataError: A line breaks its format, an id has no language, or an id or pair comes twice.
     """
+    if relevance_level < 1:
+        raise ConfigError(
+            "relevance level", str(relevance_level), "1 or more", "Leave it out for 1"
+        )
     queries, passages = _read_languages(languages)
     known = {query.id for query in queries}, {passage.id for passage in passages}
-    return build_benchmark(
-        qrels.name.split(".")[0],
-        Card(f"Relevance of {qrels.name}", str(qrels), "not stated", "not stated"),
-        queries,
-        passages,
-        _read_qrels(qrels, languages, *known),
-    )
+    grades = _read_qrels(qrels, languages, *known, relevance_level)
+    level = "" if relevance_level == 1 else f", from grade {relevance_level}"
+    card = Card(f"Relevance of {qrels.name}{level}", str(qrels), "not stated", "not stated")
+    benchmark = build_benchmark(qrels.name.split(".")[0], card, queries, passages, grades)
+    return with_grades(benchmark, grades)
 
 
 def _read_qrels(
-    path: Path, languages: Path, queries: set[str], passages: set[str]
-) -> list[tuple[str, str]]:
-    """Return the pairs with a grade above 0; these need languages."""
+    path: Path, languages: Path, queries: set[str], passages: set[str], level: int
+) -> dict[tuple[str, str], int]:
+    """Return the pairs that are relevant with their grades; these need languages."""
     first: dict[tuple[str, str], int] = {}
-    relevant = []
+    relevant: dict[tuple[str, str], int] = {}
     for number, fields in _lines(path):
         if len(fields) != 4:
             _refuse(path, number, f"{len(fields)} fields", f"'{QRELS_LINE}'")
@@ -164,7 +174,7 @@ def _read_qrels(
                     f"it once, as in line {before}")  # fmt: skip
         if not re.fullmatch(r"-?[0-9]{1,9}", grade):
             _refuse(path, number, f"grade {_shown(grade)}", "a whole number, above 0 for relevant")
-        if int(grade) <= 0:
+        if int(grade) < level:
             continue
         for kind, id_, known in (("query", query, queries), ("passage", passage, passages)):
             if id_ not in known:
@@ -172,9 +182,10 @@ def _read_qrels(
                 _refuse(
                     path, number, f"{kind} {_shown(id_)} without a language", "a known id", remedy
                 )
-        relevant.append((query, passage))
+        relevant[query, passage] = int(grade)
     if not relevant:
-        _refuse(path, 1, "no relevant passage", f"a line '{QRELS_LINE}' with a grade above 0")
+        expected = f"a line '{QRELS_LINE}' with a grade of {level} or more"
+        _refuse(path, 1, "no relevant passage", expected)
     return relevant
 
 

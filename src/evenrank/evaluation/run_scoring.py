@@ -128,7 +128,7 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
 
 
 def coverage(run: Run, benchmark: Benchmark, ranking: Ranking) -> dict[str, Any]:
-    """Return where the run ends: its depth, and what it lacks of what is scored."""
+    """Return where the run ends: its depth, and what it lacks of what is scored, and its grades."""
     judged = np.diff(benchmark.relevance.indptr) > 0
     held = np.zeros(len(benchmark.queries), dtype=bool)
     held[run.queries] = True
@@ -141,7 +141,17 @@ def coverage(run: Run, benchmark: Benchmark, ranking: Ranking) -> dict[str, Any]
         "queries_not_in_run": int((judged & ~held).sum()),
         "relevant": len(retrieved),
         "relevant_not_in_run": int(len(retrieved) - retrieved.sum()),
+        "grades": _counts_by_grade(benchmark),
     }
+
+
+def _counts_by_grade(benchmark: Benchmark) -> dict[str, int]:
+    """Return how many relevant passages have each grade."""
+    grades = benchmark.relevance.grades
+    if grades is None:
+        return {"1": len(benchmark.relevance.passages)}
+    found, counts = np.unique(grades, return_counts=True)
+    return {str(grade): int(count) for grade, count in zip(found, counts, strict=True)}
 
 
 def _facts(run: Run, label: str | None) -> ModelFacts:
