@@ -28,7 +28,8 @@ def max_rank_norm(pool: PoolRanks) -> Values:
     array([1. , 0. , 0.5])
     """
     scored = np.flatnonzero(np.isfinite(pool.best) & (pool.relevant < pool.size))
-    last = pool.ranks[pool.indptr[scored + 1] - 1]
+    # what a run lacks stands behind it, but not behind the pool
+    last = np.minimum(pool.ranks[pool.indptr[scored + 1] - 1], pool.size)
     values_Q = np.full(len(pool), np.nan)
     values_Q[scored] = np.log2(pool.size / last) / np.log2(pool.size / pool.relevant[scored])
     return values_Q

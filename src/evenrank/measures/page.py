@@ -27,8 +27,8 @@ needs no cutoff unless its name has one. `k` is that cutoff; write `nDCG@10`.
 collection ranks above. The collection is ordered by language code, then as its source is. So ranks
 are distinct, and no measure has to break a tie again.
 
-**Grades.** Judgments may say how relevant a passage is. `nDCG` takes the grade as its gain; to every
-other measure a passage is relevant or not.
+**Grades.** Judgments may say how relevant a passage is. `nDCG` takes the grade as its gain; to
+every other measure a passage is relevant or not.
 
 **Unscored queries.** A query without a relevant passage in a pool is not scored there: its value is
 missing, no mean counts it, and the result says how many queries were scored.
@@ -36,9 +36,10 @@ missing, no mean counts it, and the result says how many queries were scored.
 **Runs that end.** A system's run holds the best passages of each query only, and is scored cut off
 where it ends. A relevant passage that it does not hold adds nothing to `AP`, `nDCG` and the other
 ranking measures, as in trec_eval. For language bias it stands behind the run: the missing passages
-share the rank that follows the longest ranking of the run. So the true rank distance is at least as
-large as the one shown, and runs of different depths cannot be compared by it; the references that
-it stands against, and the normalised distance, are those of rankings that end at the same rank. A
+share the rank that follows the longest ranking of the run (or the last one of the pool, where that
+ranking holds all of it). So the true rank distance of a query whose own ranking is that long is at
+least the one shown, and runs of different depths cannot be compared by it; the references that it
+stands against, and the normalised distance, are those of rankings that end at the same rank. A
 query of which the run holds no relevant passage has no rank distance and no preferred language.
 
 **Means.** Every figure is a macro mean: over the scored queries of each pair of query language and

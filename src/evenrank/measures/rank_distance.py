@@ -115,5 +115,6 @@ def rank_distance(pool: PoolRanks) -> Values:
     """
     best_QL = pool.best_by_lang
     farthest_Q = np.where(np.isfinite(best_QL), best_QL, 0).max(axis=1)
+    farthest_Q = np.minimum(farthest_Q, pool.size)  # what a run lacks is behind it, not the pool
     scored_Q = (languages_found(pool) >= 2) & np.isfinite(pool.best)
     return np.where(scored_Q, farthest_Q - pool.best, np.nan)
