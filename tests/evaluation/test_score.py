@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import pytrec_eval
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from evenrank.benchmarks.benchmark import load_benchmark
+from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark, load_benchmark
 from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.evaluation.score import score
 from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
@@ -131,8 +133,6 @@ def test_share_is_beside_the_share_of_the_collection(scores, benchmark, scores_Q
 
 
 def test_a_setting_that_nothing_can_be_scored_in_is_none(benchmark, ranking):
-    from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
-
     alone = build_benchmark(
         "alone",
         benchmark.card,
@@ -146,6 +146,69 @@ def test_a_setting_that_nothing_can_be_scored_in_is_none(benchmark, ranking):
     assert figures.bias == {"W": None}
     assert figures.pairs == {"AP": {"de": {"en": 1.0}}}
     assert figures.scored == {"de": 1}
+
+
+EVERY = ("AP", "nDCG@3", "RR", "R@2", "P@2", "Success@1", "rank_distance", "rank_distance_norm")
+EVERY += ("LPR", "W", "MaxR_norm", "Complete@5", "TLR@5", "MRC@5", "AP_spread", "share@5")
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_names_of_ids_and_the_order_of_queries_change_nothing(benchmark, seed):
+    rng = np.random.default_rng(seed)
+    vectors = [
+        rng.integers(-1, 2, size=(len(texts), 4)).astype(np.float32)
+        for texts in (benchmark.queries, benchmark.collection)
+    ]
+    order = rng.permutation(len(benchmark.queries))
+    texts = benchmark.collection  # its order is that of ties, and stays
+    names = {"query": rng.permutation(len(order)), "passage": rng.permutation(len(texts))}
+    numbers = rng.permutation(int(benchmark.parallel.max()) + 1)
+    languages, indptr = benchmark.languages, benchmark.relevance.indptr
+    renamed = build_benchmark(
+        "renamed",
+        benchmark.card,
+        [
+            Query(
+                f"{names['query'][at]}",
+                f"{numbers[benchmark.parallel[at]]}",
+                languages[benchmark.queries.langs[at]],
+                "",
+            )
+            for at in order
+        ],
+        [
+            Passage(f"{name}", languages[lang], "")
+            for name, lang in zip(names["passage"], texts.langs, strict=True)
+        ],
+        [
+            (f"{names['query'][at]}", f"{names['passage'][passage]}")
+            for at in order
+            for passage in benchmark.relevance.passages[indptr[at] : indptr[at + 1]]
+        ],
+    )
+    ours, theirs = (
+        score(of, rank(queries, vectors[1], of.relevance, of.offsets, top_k=5), EVERY)
+        for of, queries in ((benchmark, vectors[0]), (renamed, vectors[0][order]))
+    )
+    for part in ("settings", "pairs"):
+        for name, figures in getattr(ours, part).items():
+            for key, value in figures.items():
+                assert getattr(theirs, part)[name][key] == pytest.approx(value), (part, name)
+    assert theirs.bias == pytest.approx(ours.bias)
+    assert theirs.scored == ours.scored
+    for lang, shares in ours.share.by_query_lang.items():
+        assert theirs.share.by_query_lang[lang] == pytest.approx(shares)
+    keys = ["setting", "collection_lang"]
+    frame, again = (
+        one.per_query.to_pandas().fillna({"collection_lang": ""}) for one in (ours, theirs)
+    )
+    ids = dict(zip(benchmark.queries.ids.to_pylist(), map(str, names["query"]), strict=True))
+    frame["query_id"] = frame["query_id"].map(ids)
+    frame, again = (one.set_index([*keys, "query_id"]).sort_index() for one in (frame, again))
+    pd.testing.assert_frame_equal(
+        frame.drop(columns="parallel"), again.drop(columns="parallel"), check_exact=False
+    )
 
 
 def test_measures_are_chosen_by_name():
