@@ -12,7 +12,7 @@ from evenrank.files import whole_folder
 LANGUAGES = ("de", "en", "tr")
 
 
-def make_result(label, fingerprint="f00d"):
+def make_result(label, fingerprint="f00d", config=None):
     """A result that says nothing but which model and which benchmark it is of."""
     return Result(
         created="2025-01-02T03:04:05Z",
@@ -45,7 +45,7 @@ def make_result(label, fingerprint="f00d"):
         examples=[],
         versions={},
         timings={},
-        config={},
+        config=config or {},
     )
 
 

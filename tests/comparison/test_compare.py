@@ -183,6 +183,31 @@ def test_results_without_a_common_query_are_refused(folders, write, asked, value
         compare([folders[0], nothing])
 
 
+DEPTHS = [(None, 100), (100, 1000)]
+
+
+@pytest.mark.parametrize("depths", DEPTHS)
+def test_what_depends_on_the_end_of_a_run_is_compared_at_one_depth(write, asked, values, depths):
+    """Only AP is in every result; rank distance would say which run is longer."""
+
+    def both(table):
+        return table.append_column("rank_distance", table["AP"])
+
+    def result(label, depth):
+        config = {} if depth is None else {"run": {"depth": depth}}
+        return write(label, asked, values[0], both, config=config)
+
+    before, after = (result(f"{at} {depth}", depth) for at, depth in enumerate(depths))
+    found = compare([before, after], permutations=9, resamples=9)
+    assert (found.measures, found.left_out) == (("AP",), ("rank_distance",))
+    for options in ({"measures": ["rank_distance"]}, {"gates": ["rank_distance multi -1"]}):
+        with pytest.raises(ConfigError, match=r"rank_distance'.*end in different places.* 100"):
+            compare([before, after], **options)
+    again = compare([after, result("as deep", depths[1])], permutations=9, resamples=9)
+    assert (again.measures, again.left_out) == (("AP", "rank_distance"), ())
+    assert compare([before, after], measures=["AP"], permutations=9, resamples=9).left_out == ()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

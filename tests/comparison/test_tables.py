@@ -48,6 +48,20 @@ def test_queries_left_out_are_told(folders):
     assert "AP cross: 1 values left out that only one of the results has" in text
 
 
+def test_what_is_left_out_is_told(write, asked, values):
+    def both(table):
+        return table.append_column("rank_distance", table["AP"])
+
+    runs = [
+        write(f"of {depth}", asked, values[0], both, config={"run": {"depth": depth}})
+        for depth in (10, 20)
+    ]
+    found = compare(runs, permutations=99, resamples=9)
+    assert "rank_distance is left out: these rankings do not end" in printed(
+        settings_table(found, "of 20")
+    )
+
+
 def test_too_few_permutations_are_told(folders):
     few = compare(folders, permutations=99, resamples=9)
     assert "9 tests of one family" in printed(settings_table(few, "after"))

@@ -65,6 +65,13 @@ def test_equal_lists_are_one_and_single_passages_agree_or_not():
     assert rank_correlation(pool_of([[4, 2], [4, 9], [7, 4]], [0, 0, 0]), 1).tolist() == [0, 0, -1]
 
 
+def test_chosen_queries_keep_their_questions_and_lists():
+    pool = pool_of([[4, 2, 9], [1, 3, 5], [4, 9, 2], [3, 1, 5]], [7, 5, 7, 5])
+    whole = rank_correlation(pool, 3)
+    assert rank_correlation(pool.select(np.array([3, 1])), 3).tolist() == whole[[3, 1]].tolist()
+    assert rank_correlation(pool.select(np.array([2, 0])), 3).tolist() == whole[[2, 0]].tolist()
+
+
 def test_blocks_change_nothing(monkeypatch):
     generator = np.random.default_rng(3)
     lists = [generator.permutation(30)[:8].tolist() for _ in range(40)]

@@ -18,7 +18,7 @@ from evenrank.comparison.difference import ALPHA, Difference
 from evenrank.comparison.effect import standardised_difference
 from evenrank.comparison.gates import judge, parse_gate
 from evenrank.comparison.permutation import exact_p_values, holm, sign_flip_p_values
-from evenrank.comparison.reading import System, read_systems
+from evenrank.comparison.reading import DEFAULT_MEASURES, System, comparable, read_systems
 from evenrank.errors import ConfigError, DataError
 
 Values = NDArray[np.float64]
@@ -54,7 +54,7 @@ def compare(
     Args:
         folders: Result folders on one benchmark, the baseline first, at least two.
         measures: Measures with a value per query, such as ``AP`` and ``rank_distance``; these two,
-            as far as all results have them, if ``None``.
+            as far as all results have them and can be compared by them, if ``None``.
         permutations: Draws of the signs, 1 or more.
         resamples: Resamples of the bootstrap, 1 or more.
         seed: Seed of both, 0 to 2^64 - 1.
@@ -62,14 +62,15 @@ def compare(
         gates: Largest losses allowed, such as ``"AP mono -0.01"``; their measures are compared too.
 
     Raises:
-        ConfigError: A setting is wrong, the results are on different benchmarks, or a measure is
-            not in all of them.
+        ConfigError: A setting is wrong, the results are on different benchmarks, a measure is not
+            in all of them, or it depends on where a run ends and they end in different places.
         DataError: A folder is not a result folder, or two have no query in common.
     """
     _check(folders, permutations, resamples, seed)
     limits = [parse_gate(text) for text in gates]
     grid, systems = read_systems(folders, measures, [limit.measure for limit in limits])
-    names = tuple(systems[0].values)
+    names, results = tuple(systems[0].values), [system.result for system in systems]
+    usual = DEFAULT_MEASURES if measures is None else ()
     settings = _Settings(None if exact else permutations, resamples, seed)
     rows = tuple(
         row
@@ -83,6 +84,7 @@ def compare(
         baseline=systems[0].label,
         systems=tuple(system.label for system in systems[1:]),
         measures=names,
+        left_out=tuple(name for name in usual if not comparable(results, name)),
         permutations=settings.permutations,
         resamples=resamples,
         seed=seed,

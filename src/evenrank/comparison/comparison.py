@@ -24,6 +24,8 @@ class Comparison:
         baseline: Label of the first result.
         systems: Labels of the others.
         measures: What was compared.
+        left_out: Usual measures that were not, since rankings that end in different places cannot
+            be compared by them.
         permutations: Draws of the signs; ``None`` where all were tried.
         resamples: Resamples of the bootstrap.
         seed: Seed of both.
@@ -36,6 +38,7 @@ class Comparison:
     baseline: str
     systems: tuple[str, ...]
     measures: tuple[str, ...]
+    left_out: tuple[str, ...]
     permutations: int | None
     resamples: int
     seed: int

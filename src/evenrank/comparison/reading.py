@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evenrank.comparison.blocks import Grid
-from evenrank.errors import ConfigError, DataError
+from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.evaluation.result import Result, read_result
+from evenrank.measures.base import parse_measure
 
 Values = NDArray[np.float64]
 
@@ -58,17 +59,18 @@ def read_systems(
     Args:
         folders: At least one.
         measures: Measures with a value per query; ``None`` for those of ``DEFAULT_MEASURES`` that
-            all results have.
+            all results have and can be compared by.
         also: More of them.
 
     Raises:
-        ConfigError: The results are on different benchmarks, or a measure is not in all of them.
+        ConfigError: The results are on different benchmarks, a measure is not in all of them, or it
+            depends on where a run ends and they end in different places.
         DataError: A folder is not a result folder, or its values per query break their contract.
     """
     results = [read_result(folder) for folder in folders]
     _check_benchmarks(folders, results)
     paths = [_per_query_path(folder) for folder in folders]
-    names = _choose(paths, measures, also)
+    names = _choose(paths, results, measures, also)
     tables = [_read(path, names) for path in paths]
     ids = pc.unique(pa.chunked_array([c for t in tables for c in t["query_id"].chunks]))
     languages = tuple(results[0].benchmark.languages)
@@ -95,6 +97,28 @@ def has_blocks(folder: Path) -> bool:
     try:
         return "parallel" in pq.read_schema(_per_query_path(folder)).names
     except (OSError, pa.ArrowException):
+        return False
+
+
+def comparable(results: Sequence[Result], measure: str) -> bool:
+    """Say whether results can be compared by a measure, wherever the rankings in them end.
+
+    What a run lacks stands behind its end. So its rank distance says how deep the run is, and is
+    held against that of runs of the same depth only.
+    """
+    return len({_depth(result) for result in results}) == 1 or not _of_depth(measure)
+
+
+def _depth(result: Result) -> int | None:
+    """Return after how many passages a run ends; ``None`` for a ranking of the whole pool."""
+    depth: int | None = result.config.get("run", {}).get("depth")
+    return depth
+
+
+def _of_depth(measure: str) -> bool:
+    try:
+        return parse_measure(measure).measure.of_depth
+    except UnknownNameError:  # a measure of an extension that is not installed here
         return False
 
 
@@ -127,13 +151,17 @@ def _per_query_path(folder: Path) -> Path:
 
 
 def _choose(
-    paths: Sequence[Path], measures: Sequence[str] | None, also: Sequence[str]
+    paths: Sequence[Path],
+    results: Sequence[Result],
+    measures: Sequence[str] | None,
+    also: Sequence[str],
 ) -> list[str]:
     """Return the measures to compare; all results have them."""
     known = [_measures_in(path) for path in paths]
     shared = [name for name in known[0] if all(name in names for names in known)]
     if measures is None:
-        measures = [name for name in DEFAULT_MEASURES if name in shared]
+        usual = [name for name in DEFAULT_MEASURES if name in shared]
+        measures = [name for name in usual if comparable(results, name)]
     chosen = list(dict.fromkeys([*measures, *also]))
     for name in chosen or [DEFAULT_MEASURES[0]]:
         for path, names in zip(paths, known, strict=True):
@@ -144,7 +172,26 @@ def _choose(
                     f"one of {', '.join(shared) or 'none: the results share no measure'}",
                     "Name another, or evaluate with this measure",
                 )
+        if not comparable(results, name):
+            raise _different_depths(name, results)
     return chosen
+
+
+def _different_depths(measure: str, results: Sequence[Result]) -> ConfigError:
+    """Return the error that says where the first rankings end that end in different places."""
+    first = results[0]
+    other = next(result for result in results if _depth(result) != _depth(first))
+    ends = (
+        f"{one.model.label} after {_depth(one):,} passages" if _depth(one) else
+        f"{one.model.label} with the pool"
+        for one in (first, other)
+    )  # fmt: skip
+    return ConfigError(
+        f"measure {measure!r}",
+        f"rankings that end in different places: {', '.join(ends)}",
+        "one depth, as the passages that a run lacks stand behind its end",
+        "Cut the runs at one depth, or name other measures",
+    )
 
 
 def _measures_in(path: Path) -> list[str]:

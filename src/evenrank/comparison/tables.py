@@ -181,6 +181,8 @@ def _notes(comparison: Comparison, system: str) -> Iterator[str]:
                 f"{row.measure} {row.setting}: {row.excluded:,} values left out that only one of "
                 "the results has"
             )
+    for name in comparison.left_out:
+        yield f"{name} is left out: these rankings do not end at one depth"
     families = Counter((row.measure, row.kind) for row in rows)
     largest = max(families.values(), default=0)
     if drawn is not None and largest > ALPHA * (1 + drawn):

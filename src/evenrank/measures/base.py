@@ -46,6 +46,8 @@ class Measure:
         cutoff: Whether a cutoff is required (``nDCG@10``), allowed, or not.
         better: Which direction is better; ``"none"`` where it is a matter of the user's goal.
         compute: The function itself: ``compute(pool)`` or ``compute(pool, cutoff)``.
+        of_depth: Whether its values depend on where a run ends, so that only results of one
+            depth can be compared by it.
         references: What the measure's values stand against, by name (``"least"``, ``"random"``):
             functions of the pool that return one value per query.
     """
@@ -56,6 +58,7 @@ class Measure:
     cutoff: Literal["required", "optional", "none"]
     better: Literal["higher", "lower", "none"]
     compute: Callable[..., Any]
+    of_depth: bool = False
     references: Mapping[str, Callable[[PoolRanks], Values]] = field(default_factory=dict)
 
     @property
@@ -76,12 +79,15 @@ def measure(
     better: Literal["higher", "lower", "none"],
     level: Level = "query",
     cutoff: Literal["required", "optional", "none"] = "none",
+    of_depth: bool = False,
     references: Mapping[str, Callable[[PoolRanks], Values]] | None = None,
 ) -> Callable[[Function], Function]:
     """Return a decorator that registers a function as a measure and leaves it as it is."""
 
     def register(function: Function) -> Function:
-        registered = Measure(name, family, level, cutoff, better, function, references or {})
+        registered = Measure(
+            name, family, level, cutoff, better, function, of_depth, references or {}
+        )
         MEASURES.register(name, registered)
         return function
 

@@ -8,7 +8,7 @@ from evenrank.measures.base import Values, measure
 from evenrank.ranking.ranks import PoolRanks
 
 
-@measure("MaxR_norm", family="bias", better="higher")
+@measure("MaxR_norm", family="bias", better="higher", of_depth=True)
 def max_rank_norm(pool: PoolRanks) -> Values:
     """Normalised largest rank: how far down one must read to have every relevant passage.
 

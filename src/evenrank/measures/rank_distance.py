@@ -91,6 +91,7 @@ def _random_spread_before(depth: int, size: int, relevant_QL: NDArray[np.int64])
     "rank_distance",
     family="bias",
     better="lower",
+    of_depth=True,
     references={"least": least_rank_distance, "random": random_rank_distance},
 )
 def rank_distance(pool: PoolRanks) -> Values:

@@ -13,7 +13,7 @@ from evenrank.measures.rank_distance import (
 from evenrank.ranking.ranks import PoolRanks
 
 
-@measure("rank_distance_norm", family="bias", better="lower")
+@measure("rank_distance_norm", family="bias", better="lower", of_depth=True)
 def rank_distance_norm(pool: PoolRanks) -> Values:
     """Normalised rank distance: 0 at its minimum, 1 where a random order is on average.
 

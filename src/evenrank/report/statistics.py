@@ -9,7 +9,7 @@ from evenrank.comparison.compare import compare
 from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import Difference
 from evenrank.comparison.intervals import setting_intervals
-from evenrank.comparison.reading import has_blocks
+from evenrank.comparison.reading import comparable, has_blocks
 from evenrank.evaluation.result import Setting
 from evenrank.report.content import MARK, show
 from evenrank.report.entry import Entry
@@ -35,7 +35,9 @@ def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
     measure = main_measure(entries)
     if len(entries) < 2 or measure is None or not all(has_blocks(one.folder) for one in entries):
         return None
-    distance = all(RANK_DISTANCE in entry.result.bias for entry in entries)
+    results = [entry.result for entry in entries]
+    distance = all(RANK_DISTANCE in result.bias for result in results)
+    distance = distance and comparable(results, RANK_DISTANCE)
     return _compare(tuple(entries), (measure, RANK_DISTANCE) if distance else (measure,))
 
 
