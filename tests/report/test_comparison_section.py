@@ -49,6 +49,16 @@ def ends(text):
     return [float(number) for number in re.findall(r"[-+]?\d+\.\d+", numbers)]
 
 
+def test_rank_distance_is_not_compared_across_depths(samples, edited):
+    run = edited(samples[1], config={"run": {"depth": 10}})
+    assert comparison_of(read_entries(samples[:2])).measures == ("AP", "rank_distance")
+    mixed = read_entries([samples[0], run])
+    assert comparison_of(mixed).measures == ("AP",)
+    (tests, _) = tables("comparison", [samples[0], run]).values()
+    assert len(tests.columns) == 6  # AP in three settings
+    assert tables("headline", [samples[0], run])  # shown, without a mark of significance
+
+
 def test_every_headline_figure_has_its_interval(samples):
     found = tables("headline", samples[:3])
     main = row_of(found["mAP in the three settings, and rank distance"], "hybrid")
