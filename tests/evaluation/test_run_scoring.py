@@ -246,6 +246,9 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
     assert np.array_equal(ranks["rank"].isna(), missing)
     assert np.array_equal(ranks["above_de"].isna(), missing)
     assert ranks["rank"].dropna().tolist() == full[~missing].tolist()
+    read = ranking_of(read_run(tmp_path / "run.trec", benchmark), benchmark)
+    lengths = (kept.top_passages >= 0).sum(axis=1)  # all that is there is above what is not
+    assert read.above.sum(axis=1)[missing].tolist() == lengths[owners[missing]].tolist()
     rows = evaluation.per_query.query("setting == 'multi'").reset_index()
     for query in range(len(benchmark.queries)):
         own = np.where(missing, 7, full)[owners == query]
