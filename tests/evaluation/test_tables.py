@@ -5,7 +5,7 @@ from rich.console import Console
 
 from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.evaluation.tables import headline_table, language_table
+from evenrank.evaluation.tables import headline_table, language_table, measures_table
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,19 @@ def test_other_measures_are_shown_in_every_setting(benchmark, model_folder):
     assert header.count("nDCG@10") == header.count("P@5") == 3
     assert "rank" not in header
     assert "AP" not in header
+
+
+def test_many_measures_stand_below_one_another(benchmark, model_folder):
+    names = ["nDCG@10", "P@5", "Complete@4", "MaxR_norm", "AP_spread", "rank_distance"]
+    chosen = evaluate(model_folder, benchmark, measures=names).result
+    text = printed(measures_table(chosen), width=80)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.split()}
+    expected = [chosen.settings[name]["P@5"] for name in ("mono", "cross", "multi")]
+    assert [float(cell) for cell in rows["P@5"]] == pytest.approx(expected, abs=5e-5)
+    for name in names[2:5]:
+        assert [float(cell) for cell in rows[name]] == pytest.approx([chosen.bias[name]], abs=5e-5)
+    assert rows["rank_distance"] == [f"{chosen.bias['rank_distance']:.1f}"]
+    assert "4 of 40 queries have no answer" in " ".join(text.split())
 
 
 def test_query_languages_stand_one_by_one(result):

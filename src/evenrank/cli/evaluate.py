@@ -199,10 +199,13 @@ def _print(results: list[Result], folders: list[Path], *, as_json: bool) -> None
         return
     from rich.console import Console
 
-    from evenrank.evaluation.tables import headline_table, language_table
+    from evenrank.evaluation.selection import DEFAULT_MEASURES
+    from evenrank.evaluation.tables import headline_table, language_table, measures_table
 
     console = Console()
-    console.print(headline_table(results))
+    usual = all(set(result.config["measures"]) <= {*DEFAULT_MEASURES} for result in results)
+    for table in [headline_table(results)] if usual else map(measures_table, results):
+        console.print(table)
     for result in results:
         console.print(language_table([result]))
         if note := run_note(result):

@@ -73,6 +73,28 @@ def headline_table(results: Sequence[Result]) -> Table:
     return table
 
 
+def measures_table(result: Result) -> Table:
+    """Return one row per measure that was taken: its figure in each setting, and bias measures.
+
+    Args:
+        result: A result, of however many measures.
+    """
+    from rich.text import Text
+
+    table = _table(title=f"{result.benchmark.name}: {result.model.label}")
+    table.caption = Text("\n".join(_notes([result])))
+    table.add_column("measure")
+    for setting in SETTINGS:
+        table.add_column(setting, justify="right")
+    for name in result.settings["multi"]:
+        cells = [_number(name, result.settings[one].get(name), brief=False) for one in SETTINGS]
+        table.add_row(name, *cells)
+    table.add_section()
+    for name, value in result.bias.items():  # taken in the pool of all languages only
+        table.add_row(name, "", "", _number(name, value, brief=False))
+    return table
+
+
 def language_table(results: Sequence[Result]) -> Table:
     """Return one row per query language: figures in the pool of all languages.
 
