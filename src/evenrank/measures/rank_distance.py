@@ -104,7 +104,8 @@ def rank_distance(pool: PoolRanks) -> Values:
     Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if a run holds
     none of the query's relevant passages.
     Range: ``n - 1`` for ``n`` languages, to ``N - 1`` for ``N`` passages in the pool; a random
-    order has ``(N + 1)(n - 1) / (n + 1)`` on average.
+    order has ``(N + 1)(n - 1) / (n + 1)`` on average where each language has one relevant
+    passage. A run that ends after ``d`` passages has at most ``d``.
     Source: Elmahdy et al. (2024), arXiv:2408.10536, section 3, after Huang et al. (2023),
     arXiv:2305.09025.
 

@@ -21,7 +21,8 @@ def rank_distance_norm(pool: PoolRanks) -> Values:
     ``d_min = n - 1`` and ``d_random = (N + 1)(n - 1) / (n + 1)`` for ``n`` languages and ``N``
     passages in the pool. Where a language has several relevant passages, ``d_random`` is the exact
     expectation for their best-ranked ones. For a run, both references end where the run does, so
-    that 1 stays what a random order has.
+    that 1 stays what a random order has (where a language has several relevant passages, as if
+    the languages were drawn independently of one another).
     Ties: as ``rank_distance``.
     Empty: NaN, not scored, if fewer than two languages have a relevant passage, if every order
     of the pool has the same rank distance, or if a run is too short to tell the two apart.

@@ -15,7 +15,7 @@ def reciprocal_rank(pool: PoolRanks, cutoff: int | None = None) -> Values:
     Formula: ``RR = 1 / r_1``; with a cutoff, 0 if ``r_1 > k``. Its mean over queries is MRR.
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
     Empty: NaN, not scored, if the pool holds no relevant passage.
-    Range: 0 to 1; without a cutoff above 0.
+    Range: 0 to 1; above 0 for a ranking of the whole pool without a cutoff.
     Source: Voorhees (1999), TREC-8; trec_eval ``recip_rank``.
 
     >>> from evenrank.measures.base import example_pool
