@@ -80,6 +80,17 @@ def test_a_failed_gate_exits_with_one(results):
     assert [one["verdict"] for one in json.loads(also.stdout)["gates"]] == ["failed", "passed"]
 
 
+def test_an_undecided_gate_stops_nobody(results):
+    """The loss that is allowed is the very one there is, which the questions leave open."""
+    change = compare(results[:2], measures=["AP"], permutations=9, resamples=99).rows[0]
+    assert (change.kind, change.setting) == ("setting", "mono")
+    pair = results[:2] if change.difference < 0 else results[1::-1]
+    gate = f"AP mono {-abs(change.difference)}"
+    outcome = run(*pair, "-m", "AP", "--gate", gate, "--json", *FEW)
+    assert [one["verdict"] for one in json.loads(outcome.stdout)["gates"]] == ["undecided"]
+    assert outcome.exit_code == 0
+
+
 def test_wrong_input_is_an_error_and_not_a_failed_gate(results, tmp_path):
     with pytest.raises(ConfigError, match=r"AP mono -0\.01"):
         run(*results, "--gate", "AP mono")

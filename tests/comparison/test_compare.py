@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evenrank.comparison.blocks import Grid, block_sums
+from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.compare import compare
 from evenrank.errors import ConfigError, DataError
 from evenrank.evaluation.result import read_result
@@ -107,6 +109,31 @@ def test_the_same_seed_gives_the_same_figures(results):
     assert compare(results, seed=3, **options) != compare(results, seed=4, **options)
 
 
+def test_intervals_hold_95_percent_and_bounds_are_one_sided(folders, asked, values):
+    (row,) = (
+        one
+        for one in compare(folders, permutations=9, resamples=300, seed=5).rows
+        if (one.kind, one.setting) == ("setting", "cross")
+    )
+    langs, blocks = ([*names] for names in zip(*((lang, at) for at, lang in asked), strict=True))
+    grid = Grid(LANGUAGES, np.array([LANGUAGES.index(lang) for lang in langs]), np.array(blocks))
+    sums = block_sums(grid, values[1] - values[0])
+    levels = [0.025, 0.05, 0.95, 0.975]
+    cross = [str(cell) for cell in sums.cells].index("cross")
+    ends = bootstrap_quantiles(sums, levels, resamples=300, seed=5)[:, cross]
+    assert [row.low, row.least, row.most, row.high] == pytest.approx(ends)
+    other = bootstrap_quantiles(sums, levels, resamples=300, seed=0)[:, cross]
+    assert other != pytest.approx(ends)  # else a seed that is passed over would not show
+
+
+def test_a_mark_needs_the_corrected_p_value(comparison):
+    rows = [row for row in comparison.rows if row.p <= 0.05]
+    between = [row for row in rows if row.p_holm > 0.05]
+    assert between  # else the test shows nothing
+    assert all(row.outcome == "even" for row in between)
+    assert all(row.outcome != "even" for row in rows if row.p_holm <= 0.05)
+
+
 def test_a_second_system_changes_nothing_for_the_first(results, comparison):
     options = {"measures": ["AP", "R@1", "rank_distance"], "permutations": 999, "resamples": 99}
     alone = compare(results[:2], **options)
@@ -155,6 +182,13 @@ def test_queries_that_one_result_does_not_score_are_left_out_and_counted(folders
     both = turkish & ~np.isnan(values[0][:, 1])
     assert row.baseline_value == pytest.approx(values[0][both, 1].mean())
     assert row.value == pytest.approx(values[1][both, 1].mean())
+    # a German query that only the first result scores in the pool of all languages
+    asked_in = asked[4][1]
+    row = row_of(found, "query_lang", query_lang=asked_in)
+    of_lang = np.array([lang == asked_in for _, lang in asked])
+    both = of_lang & ~np.isnan(values[1][:, 3])
+    assert (row.queries, row.excluded) == (both.sum(), 1)
+    assert row.baseline_value == pytest.approx(values[0][both, 3].mean())
     assert row_of(found, "setting", setting="cross").excluded == 1
     assert row_of(found, "setting", setting="multi").excluded == 1
     # a query that neither scores is not one that was left out

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
+from evenrank.comparison.blocks import Grid, block_sums
+from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.intervals import setting_intervals
 from evenrank.errors import ConfigError
+
+LANGUAGES = ("de", "en", "tr")
 
 
 def test_intervals_hold_the_figures_and_follow_the_questions(folders, write, asked, values):
@@ -17,6 +21,17 @@ def test_intervals_hold_the_figures_and_follow_the_questions(folders, write, ask
     assert setting_intervals(same, ["AP"], resamples=20)["AP", "cross"] == pytest.approx(
         (0.25,) * 2
     )
+
+
+def test_intervals_hold_95_percent(folders, asked, values):
+    langs = np.array([LANGUAGES.index(lang) for _, lang in asked])
+    grid = Grid(LANGUAGES, langs, np.array([question for question, _ in asked]))
+    sums = block_sums(grid, values[0])
+    ends = bootstrap_quantiles(sums, [0.025, 0.975], resamples=300, seed=2)
+    found = setting_intervals(folders[0], ["AP"], resamples=300, seed=2)
+    for at, cell in enumerate(sums.cells):
+        if cell.kind == "setting":
+            assert found["AP", cell.setting] == pytest.approx(ends[:, at])
 
 
 def test_measures_that_were_not_taken_are_refused(folders):
