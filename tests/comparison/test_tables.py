@@ -62,6 +62,16 @@ def test_what_is_left_out_is_told(write, asked, values):
     )
 
 
+def test_unknown_translations_are_told(folders, write, asked, values):
+    apart = [(at, lang) for at, (_, lang) in enumerate(asked)]
+    alone = [write(f"apart {at}", apart, values[at]) for at in range(2)]
+    found = compare(alone, permutations=99, resamples=9)
+    note = "no query is known to be a translation of another"
+    assert note in printed(settings_table(found, "apart 1"))
+    together = compare(folders, permutations=99, resamples=9)
+    assert note not in printed(settings_table(together, "after"))
+
+
 def test_too_few_permutations_are_told(folders):
     few = compare(folders, permutations=99, resamples=9)
     assert "9 tests of one family" in printed(settings_table(few, "after"))

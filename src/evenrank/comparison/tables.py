@@ -181,6 +181,13 @@ def _notes(comparison: Comparison, system: str) -> Iterator[str]:
                 f"{row.measure} {row.setting}: {row.excluded:,} values left out that only one of "
                 "the results has"
             )
+    multi = [row for row in rows if (row.kind, row.setting) == ("setting", "multi")]
+    asked = {row.query_lang for row in rows if row.kind == "query_lang"}
+    if len(asked) > 1 and any(row.blocks == row.queries for row in multi):
+        yield (
+            "no query is known to be a translation of another: where some are, p-values and "
+            "intervals are too small"
+        )
     for name in comparison.left_out:
         yield f"{name} is left out: these rankings do not end at one depth"
     families = Counter((row.measure, row.kind) for row in rows)
