@@ -48,6 +48,11 @@ def test_qrels_and_languages_make_a_benchmark(files):
     assert benchmark.relevance.passages.tolist() == [0, 1, 2]
 
 
+def test_a_query_without_a_question_is_no_translation_of_one_called_like_it(files):
+    files[1].write_text(LANGUAGES + "query\tq4\tde\tq3\n", encoding="utf-8")
+    assert read_benchmark(*files).parallel.tolist() == [0, 0, 1, 2]
+
+
 def test_grades_are_kept_from_the_level_on(files):
     assert read_benchmark(*files).relevance.grades.tolist() == [1, 2, 1]
     high = read_benchmark(*files, relevance_level=2)

@@ -225,7 +225,7 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
         top_passages=ranking.top_passages[:, :6].copy(),
         top_scores=ranking.top_scores[:, :6].copy(),
     )
-    kept.top_passages[3] = -1
+    kept.top_passages[[3, 9]] = -1  # question 9 has no answer, and is not missed
     write_run(tmp_path / "run.trec", benchmark, kept, "short")
     evaluation = evaluate_run(tmp_path / "run.trec", benchmark, measures=["AP", "rank_distance"])
     full = 1 + ranking.above.sum(axis=1)
