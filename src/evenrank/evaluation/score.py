@@ -132,6 +132,10 @@ def _figure(values: NDArray[np.float64]) -> float | None:
     return float(present.mean()) if len(present) else None
 
 
+def _value(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
 @dataclass(frozen=True)
 class _Names:
     """Puts language codes to arrays; only languages that have queries, or passages, appear."""
@@ -149,12 +153,12 @@ class _Names:
         return {self.benchmark.languages[lang]: lang for lang in present}
 
     def by_query_lang(self, values_L: Values) -> Figures:
-        return {code: _figure(values_L[[lang]]) for code, lang in self.query_langs.items()}
+        return {code: _value(values_L[lang]) for code, lang in self.query_langs.items()}
 
     def pairs(self, values_LL: Values) -> dict[str, Figures]:
         columns = self.collection_langs.items()
         return {
-            asked: {code: _figure(values_LL[[row], lang]) for code, lang in columns}
+            asked: {code: _value(values_LL[row, lang]) for code, lang in columns}
             for asked, row in self.query_langs.items()
         }
 

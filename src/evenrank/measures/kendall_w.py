@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import rankdata
 
-from evenrank.measures.base import Values, measure
+from evenrank.measures.base import measure
 from evenrank.ranking.ranks import PoolRanks
-
-
-def _places(best_QL: Values) -> Values:
-    """Return ``(Q, L)`` places from 1, shared by those that tie; ``inf`` comes last."""
-    below_QL = (best_QL[:, None, :] < best_QL[:, :, None]).sum(axis=2)
-    equal_QL = (best_QL[:, None, :] == best_QL[:, :, None]).sum(axis=2)
-    places: Values = below_QL + (equal_QL + 1) / 2
-    return places
 
 
 @measure("W", family="bias", level="group", better="lower")
@@ -53,7 +46,8 @@ def kendall_w(pool: PoolRanks) -> float:
     if len(best_QL) < 2:
         return float("nan")
     n_Q1 = present_QL.sum(axis=1, keepdims=True)
-    scaled_QL = present_QL * np.sqrt(12 / (n_Q1 + 1)) * (_places(best_QL) - (n_Q1 + 1) / 2)
+    places_QL = rankdata(best_QL, axis=1)  # from 1, shared by those that tie; inf comes last
+    scaled_QL = present_QL * np.sqrt(12 / (n_Q1 + 1)) * (places_QL - (n_Q1 + 1) / 2)
     sums_L = scaled_QL.sum(axis=0)
     spread_Q1 = (scaled_QL**2).sum(axis=1, keepdims=True) / (n_Q1 * (n_Q1 - 1))  # 1 without ties
     together_LL = (present_QL * spread_Q1).T @ present_QL

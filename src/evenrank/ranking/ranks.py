@@ -170,10 +170,8 @@ def pool_ranks(
     ranks = np.ones(len(pairs), dtype=np.int64)
     for language in np.flatnonzero(inside):
         ranks += ranking.above[pairs, language]
-    retrieved, grades = (
-        None if every is None else every[pairs]
-        for every in (ranking.retrieved, benchmark.relevance.grades)
-    )
+    retrieved = None if ranking.retrieved is None else ranking.retrieved[pairs]
+    grades = None if benchmark.relevance.grades is None else benchmark.relevance.grades[pairs]
     if retrieved is not None:
         ranks[~retrieved] = ranking.depth + 1
     order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
