@@ -129,8 +129,8 @@ def keep_top(
     A candidate is one number, its *key*: the bits of its score, arranged to compare as scores do,
     above those of its position, of which an earlier one is larger. So the order of keys is the
     order of the ranking, and no two keys are equal. Only chunks that hold a score of at least the
-    query's floor are looked at one by one. When ``C`` candidates are there, the best ``K`` stay,
-    and the last of them is the new floor. Slabs may come in any order.
+    query's floor are looked at one by one. When ``C`` candidates are there, and at the end of the
+    slab, the best ``K`` stay, and the last of them is the new floor. Slabs may come in any order.
 
     Args:
         scores_NBT: As in :func:`count_above`.
@@ -156,6 +156,9 @@ def keep_top(
                 if scores[column] >= floor:
                     keys[fill] = _key(scores[column], start + panel * width + column)
                     fill += 1
+        if fill > kept:
+            fill = _keep_best(keys, fill, kept)
+            floor = max(floor, _score_of(keys[:kept].min()))
         floors_B[row], fills_B[row] = floor, fill
 
 

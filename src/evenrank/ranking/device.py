@@ -47,7 +47,8 @@ class DeviceBlock:
         own: ``(P,)`` score of each pair, to be known before the pass.
         embeddings: ``(QUERY_BLOCK, H)``, padded with rows of zeros.
         rows: ``(P,)`` the query of each pair, as a row of the block.
-        turns: ``(P,)`` how many pairs of the same query come before.
+        turns: Pairs to count together, as places in ``pairs``: the first ones of all queries, the
+            second ones of those that have two, and so on.
         passages: ``(P,)`` position of each pair's passage.
         met: ``(P,)`` the pair's score as the pass has met it.
         above: ``(P, L)`` passages of each language above each pair's passage.
@@ -60,7 +61,7 @@ class DeviceBlock:
     own: NDArray[np.float32]
     embeddings: torch.Tensor
     rows: torch.Tensor
-    turns: torch.Tensor
+    turns: list[torch.Tensor]
     passages: torch.Tensor
     met: torch.Tensor
     above: torch.Tensor
@@ -155,7 +156,10 @@ class DeviceWorkers:
             own=np.empty(len(pairs), dtype=np.float32),
             embeddings=embeddings,
             rows=torch.from_numpy(rows).to(device),
-            turns=torch.from_numpy(turns).to(device),
+            turns=[
+                torch.from_numpy(np.flatnonzero(turns == turn)).to(device)
+                for turn in range(int(counts.max(initial=0)))
+            ],
             passages=torch.from_numpy(relevance.passages[pairs]).to(device),
             met=torch.empty(len(pairs), device=device),
             above=torch.empty((len(pairs), languages), dtype=torch.int32, device=device),
@@ -200,9 +204,8 @@ class DeviceWorkers:
             begin, end = bounds[language : language + 2].tolist()
             segment, places = scores_BT[:, begin:end], block.passages - start - begin
             bars = torch.where(places >= end - begin, own, over)
-            for turn in range(int(block.turns.max()) + 1 if len(block.turns) else 0):
-                some = (block.turns == turn).nonzero().squeeze(1)
-                scores = segment[block.rows[some]]
+            for some in block.turns:  # all rows are taken as they are, without a copy
+                scores = segment if len(some) == len(segment) else segment[block.rows[some]]
                 block.above[some, language] += _count(scores >= bars[some, None])
             held = ((places >= 0) & (places < end - begin)).nonzero().squeeze(1)
             if len(held):
