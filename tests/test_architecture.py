@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "evenrank"
 LAYERS = [
     {"errors"},
-    {"files", "languages", "progress", "registry"},
+    {"files", "languages", "processes", "progress", "registry"},
     {"data"},
     {"benchmarks"},
     {"batching"},

@@ -74,7 +74,7 @@ def run_demo(
     shutil.rmtree(output, ignore_errors=True)
     start = _make_start(output / "start", seed)
     results = output / "results"
-    data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    data = load_benchmark(benchmark)
     before = evaluate(start, data, output=results / "untrained", label="untrained")
     after = []
     for strategy in strategies:

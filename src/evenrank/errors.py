@@ -5,7 +5,8 @@
     │   └── UnknownNameError    a name that no registry or schema knows
     ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
     │   └── ChecksumError       a file that is not the one its publisher named
-    └── MissingExtraError   an optional package that is not installed
+    ├── MissingExtraError   an optional package that is not installed
+    └── ProcessError        another process of the same run that failed or ended
 
 The command line shows one of these as a single line and exits with 2; anything else is a bug
 and shows its traceback.
@@ -26,9 +27,14 @@ class EvenrankError(Exception):
         expected: What should have been there.
         remedy: What the user can do, as a sentence without its full stop.
 
+    Attributes:
+        elsewhere: Another process of the same run has this error too, and shows it.
+
     >>> print(DataError("de.jsonl:7", "no field 'query'", "a string", "Add it or use --skip-bad"))
     de.jsonl:7: found no field 'query', expected a string. Add it or use --skip-bad.
     """
+
+    elsewhere: bool = False
 
     def __init__(self, place: str, found: str, expected: str, remedy: str) -> None:
         super().__init__(place, found, expected, remedy)
@@ -82,3 +88,7 @@ class ChecksumError(DataError):
 
 class MissingExtraError(EvenrankError):
     """An optional package is needed and not installed."""
+
+
+class ProcessError(EvenrankError):
+    """Another process of the same run failed with an error of its own, or just ended."""

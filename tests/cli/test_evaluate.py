@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -128,3 +130,28 @@ def test_embeddings_are_kept_in_a_store(place):
 def test_half_precision_needs_a_store(place):
     with pytest.raises(ConfigError, match="no --store"):
         raise run("runs/mine/model", "-b", "corpus:corpus", "--half").exception
+
+
+def torchrun(*arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "evenrank", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_a_failure_of_the_second_process_ends_both_with_one_message(place):
+    words = [f"wort {'und ' * number}" for number in range(15)]  # 30 texts: 4 units of 8
+    rows = [
+        {"id": f"{at}", "passage_id": f"p{at}", "query": "eins?", "passage": word}
+        for at, word in enumerate([*words, "\u00ad"])  # the shortest: the last unit is the second's
+    ]
+    rows += [row | {"lang": "en"} for row in rows[:14]]
+    lines = [json.dumps({"lang": "de"} | row) + "\n" for row in rows]
+    (place / "bad.jsonl").write_text("".join(lines), encoding="utf-8")
+    options = ("-b", "corpus:bad.jsonl", "--batch-size", "1", "--output", "here")
+    done = torchrun("evaluate", "runs/mine/model", *options)
+    assert done.returncode == 1, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1, done.stderr
+    assert "found an embedding of zeros" in said[0]
+    assert "evenrank/" not in done.stderr.replace("evenrank/cli", "")  # no traceback of ours
+    assert (done.stdout, (place / "here").exists()) == ("", False)

@@ -21,6 +21,7 @@ from evenrank.encoding.encode import encode_texts
 from evenrank.encoding.prompts import set_prompts
 from evenrank.encoding.store import EmbeddingStore, open_store
 from evenrank.errors import ConfigError, DataError
+from evenrank.processes import Team
 from evenrank.ranking.kernel import rank
 
 WIDTH = 8
@@ -207,8 +208,8 @@ def test_workers_share_the_work(tmp_path, model, pieces_of_four):
 
     def work(number):
         own = open_store(tmp_path, model, "passage")
-        share = (number, 3)
-        return fill_store(own, model, texts, kind="passage", share=share, description="Encoding")
+        team = Team(number, 3)
+        return fill_store(own, model, texts, kind="passage", team=team, description="Encoding")
 
     with ThreadPoolExecutor(3) as pool:
         counts = list(pool.map(work, range(3)))
@@ -216,23 +217,19 @@ def test_workers_share_the_work(tmp_path, model, pieces_of_four):
     assert encoded_again(tmp_path, model, texts) == 0
 
 
-@pytest.mark.parametrize(("rank_", "before"), [("0", 0), ("1", 12)])
-def test_torchrun_says_which_share_comes_first(
-    tmp_path, model, pieces_of_four, monkeypatch, rank_, before
-):
-    monkeypatch.setenv("RANK", rank_)
-    monkeypatch.setenv("WORLD_SIZE", "2")
+@pytest.mark.parametrize(("number", "before"), [(0, 0), (1, 12)])
+def test_a_process_begins_with_its_own_share(tmp_path, model, pieces_of_four, number, before):
     texts = ["", *(f"the sea {number}" for number in range(15))]  # the first piece fails
+    one = open_store(tmp_path, model, "passage")
     with pytest.raises(DataError, match="text 1 of 16"):
-        encoded_again(tmp_path, model, texts)
+        fill_store(one, model, texts, kind="passage", team=Team(number, 2), description="Encoding")
     assert len(open_store(tmp_path, model, "passage")) == before
 
 
-def test_a_rank_that_there_is_not(tmp_path, model, monkeypatch):
-    monkeypatch.setenv("RANK", "2")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="found 2 of 2"):
-        encoded_again(tmp_path, model, ["sea"])
+def test_a_small_collection_is_taken_in_pieces_too(tmp_path, model):
+    texts = [f"the sea {number}" for number in range(2_500)]
+    assert encoded_again(tmp_path, model, texts) == 2_500
+    assert len(list(tmp_path.rglob("chunks/*.json"))) == 3  # a kill costs one of them
 
 
 def test_a_piece_that_another_process_has_in_hand_is_left_to_it(tmp_path):

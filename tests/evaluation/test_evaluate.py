@@ -1,6 +1,11 @@
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from evenrank.encoding.base import build_encoder
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
 from evenrank.errors import ConfigError, DataError, UnknownNameError
@@ -179,8 +184,97 @@ def test_a_store_of_half_precision_says_so(written, benchmark, model_folder, tmp
     )
 
 
-def test_several_processes_do_not_write_one_folder(benchmark, model_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="found 2 processes, expected one"):
-        evaluate(model_folder, benchmark, output=tmp_path / "result")
-    assert not (tmp_path / "result").exists()
+TOGETHER = """
+import json, os
+from pathlib import Path
+import torch.distributed as dist
+from sentence_transformers import SentenceTransformer
+import evenrank
+from evenrank.encoding import embed
+
+counted, encode = [], SentenceTransformer.encode
+
+def count(self, *args, **options):
+    counted.append(len([*args, *options.values()][0]))
+    return encode(self, *args, **options)
+
+SentenceTransformer.encode = count
+
+def evaluate(name, store=None):
+    counted.clear()
+    done = evenrank.evaluate(
+        "model", "corpus:corpus", output=Path(name), batch_size=1, store=store, run=True
+    )
+    facts = {"encoded": sum(counted), "result": done.result.model_dump(mode="json")}
+    Path(f"{name}-{os.environ['RANK']}.json").write_text(json.dumps(facts))
+    assert done.per_query.shape[0] and done.folder == Path(name)
+
+evaluate("plain")
+embed.IN_MEMORY = 0  # passages stay on the disk
+evaluate("stored", Path("store"))
+number = os.environ["RANK"]
+if number == "1":
+    (path,) = Path("store").glob("*/passage-float32/chunks/*.rows.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+try:
+    evaluate("damaged", Path("store"))
+except evenrank.EvenrankError as error:
+    Path(f"damaged-{number}.txt").write_text(f"{type(error).__name__} {error}")
+assert not dist.is_initialized()
+dist.init_process_group("gloo")
+evaluate("joined")
+if dist.get_rank() == 1:
+    evenrank.evaluate("model", "corpus:corpus", output=Path("lonely"), shared=False)
+assert dist.is_initialized()
+dist.destroy_process_group()
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with a model and a corpus that makes several units of work."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "corpus").mkdir()
+    for lang, words in (("de", "und weiter "), ("en", "and so on ")):
+        rows = [
+            {"id": f"{at}", "passage_id": f"p{at}", "query": f"{lang} {at}?", "passage": words * at}
+            for at in range(1, 16)
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "corpus" / f"{lang}.jsonl").write_text(lines)
+    sizes = {"width": 16, "heads": 2, "layers": 1, "inner_width": 32, "vocabulary": 600}
+    build_encoder("scratch", ["und weiter and so on de en"], sizes).save_pretrained("model")
+    return tmp_path
+
+
+def test_two_processes_give_the_files_of_one(place):
+    (place / "script.py").write_text(TOGETHER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Encoding passages of corpus:") == 5  # of one process each time
+    for name in ("plain", "stored", "joined"):
+        store = place / "own" if name == "stored" else None
+        alone = evaluate(
+            "model", "corpus:corpus", output=place / "one", batch_size=1, store=store, run=True,
+            overwrite=True,
+        )  # fmt: skip
+        for file in ("per_query.parquet", "top.parquet", "ranks.parquet", "run.trec"):
+            assert (place / name / file).read_bytes() == (place / "one" / file).read_bytes(), file
+        facts = [json.loads((place / f"{name}-{rank}.json").read_text()) for rank in range(2)]
+        assert facts[0]["result"] == facts[1]["result"]
+        assert facts[0]["result"] == json.loads((place / name / "result.json").read_bytes())
+        changing = {"created", "timings"}
+        expected = alone.result.model_dump(mode="json", exclude=changing)
+        assert {key: facts[0]["result"][key] for key in expected} == expected
+        counts = [one["encoded"] for one in facts]
+        assert sum(counts) == 60
+        assert name == "stored" or min(counts) > 20  # so small a collection is one piece of a store
+    damage = [(place / f"damaged-{rank}.txt").read_text() for rank in range(2)]
+    assert damage[0].startswith("DataError store/")
+    assert damage[0] == damage[1]
+    assert not (place / "damaged").exists()
+    assert (place / "lonely" / "result.json").exists()

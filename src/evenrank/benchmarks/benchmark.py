@@ -156,13 +156,15 @@ class FixedBenchmark:
 BENCHMARKS: Registry[BenchmarkLoader] = Registry("benchmark", "evenrank.benchmarks")
 
 
-def load_benchmark(name: str) -> Benchmark:
-    """Load a benchmark by name: ``xquad-r``, ``corpus:PATH``.
+def load_benchmark(name: str | Benchmark) -> Benchmark:
+    """Load a benchmark by name: ``xquad-r``, ``corpus:PATH``; one that is loaded is returned.
 
     Raises:
         UnknownNameError: No benchmark has that name.
         DataError: Its files are missing, damaged or break their contract.
     """
+    if isinstance(name, Benchmark):
+        return name
     loader, colon, argument = name.partition(":")
     return BENCHMARKS.get(loader)(argument if colon else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from importlib.metadata import version
 
 import typer
@@ -17,6 +18,10 @@ from evenrank.cli.list import list_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
 from evenrank.errors import EvenrankError
+from evenrank.processes import is_first_process
+
+_MOMENT = 5.0
+"""Seconds in which another process prints the message; torchrun ends all once one of them ends."""
 
 app = typer.Typer(
     name="evenrank",
@@ -56,12 +61,17 @@ def main() -> None:
     try:
         app()
     except EvenrankError as error:
+        if error.elsewhere:
+            time.sleep(_MOMENT)
+            sys.exit(2)
         Console(stderr=True, highlight=False).print(
             f"[red]error:[/red] {_plain(error)}", soft_wrap=True
         )
         sys.exit(2)
     except KeyboardInterrupt as stop:
-        Console(stderr=True, highlight=False).print(f"interrupted {stop}".strip(), soft_wrap=True)
+        if is_first_process():
+            note = f"interrupted {stop}".strip()
+            Console(stderr=True, highlight=False).print(note, soft_wrap=True)
         sys.exit(130)
 
 

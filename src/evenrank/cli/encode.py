@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenrank.benchmarks.benchmark import BENCHMARKS
+from evenrank.processes import joined
+from evenrank.progress import quiet
+
 if TYPE_CHECKING:
+    from evenrank.encoding.encode import Kind
     from evenrank.encoding.store import Precision
 
 Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
@@ -39,23 +44,25 @@ def encode_command(
 
     Example: torchrun --nproc-per-node 8 --no-python evenrank encode MODEL -b miracl --store DIR
     """
-    from evenrank.benchmarks.benchmark import BENCHMARKS
-    from evenrank.progress import quiet
-
-    for name in benchmark:  # before the first one takes its time
-        BENCHMARKS.get(name.partition(":")[0])
-    from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
-
     dtype: Precision = "float16" if half else "float32"
-    with quiet(as_json):
+    with joined() as team, quiet(as_json or not team.first):
+        for name in benchmark:  # before the first one takes its time
+            BENCHMARKS.get(name.partition(":")[0])
+        from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
+
         for name in dict.fromkeys(benchmark):
             counts = encode_benchmark(model, name, store, dtype=dtype, batch_size=batch_size)
-            if as_json:
-                typer.echo(json.dumps({"benchmark": name, "encoded": counts, "store": str(store)}))
-            else:
-                words = f"{counts['query']:,} queries and {counts['passage']:,} passages"
-                typer.echo(f"encoded  {words} of {name}")
-    if not as_json:
+            if team.first:
+                _print(name, counts, store, as_json=as_json)
+    if team.first and not as_json:
         flags = " --half" if half else ""
         names = " ".join(f"-b {name}" for name in benchmark)
         typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
+
+
+def _print(name: str, counts: dict[Kind, int], store: Path, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"benchmark": name, "encoded": counts, "store": str(store)}))
+    else:
+        words = f"{counts['query']:,} queries and {counts['passage']:,} passages"
+        typer.echo(f"encoded  {words} of {name}")

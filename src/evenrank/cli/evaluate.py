@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,8 @@ from evenrank.cli.evaluate_run import (
     score_run,
 )
 from evenrank.errors import ConfigError
+from evenrank.processes import Team, joined
+from evenrank.progress import quiet
 
 if TYPE_CHECKING:
     from evenrank.evaluation.result import Result
@@ -92,44 +94,52 @@ def evaluate_command(
     """Evaluate a model, or any system's run: every language pair, pool and bias measure.
 
     Examples: evenrank evaluate runs/hybrid/model --benchmark xquad-r,
-    evenrank evaluate --run bm25.run --qrels qrels.txt --languages languages.tsv
+    evenrank evaluate --run bm25.run --qrels qrels.txt --languages languages.tsv,
+    torchrun --nproc-per-node 8 -m evenrank evaluate MODEL -b miracl:sw --store DIR
     """
+    with joined() as team, quiet(as_json or not team.first):
+        if half and store is None:
+            raise ConfigError(
+                "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
+            )
+        names = list(dict.fromkeys(benchmark or []))
+        for_model = write_run or store is not None
+        judged = Judged(qrels, languages, relevance_level)
+        check_inputs(model, names, run, judged, for_model=for_model)
+        results: dict[Path, Result] = {}
+        if model is not None:
+            settings: dict[str, Any] = {"batch_size": batch_size, "run": write_run, "store": store}
+            settings["store_dtype"] = "float16" if half else "float32"
+            settings |= {"measures": measure, "label": label, "overwrite": overwrite}
+            results = _evaluate_model(model, names, output, team, **settings)
+        elif run is not None and team.first:  # there is nothing to share
+            results = _evaluate_run(run, names, judged, output, measure, label, overwrite)
+        if team.first:
+            _print(results, as_json=as_json)
+
+
+def _evaluate_model(
+    model: str,
+    names: list[str],
+    output: Path | None,
+    team: Team,
+    **settings: Any,  # noqa: ANN401 - those of evaluate
+) -> dict[Path, Result]:
+    """Evaluate a model on each benchmark and return the results by their folders."""
     from evenrank.evaluation.assemble import default_label
     from evenrank.evaluation.selection import DEFAULT_MEASURES
-    from evenrank.progress import quiet
 
-    if half and store is None:
-        raise ConfigError(
-            "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
-        )
-    names, measures = list(dict.fromkeys(benchmark or [])), measure or list(DEFAULT_MEASURES)
-    judged = Judged(qrels, languages, relevance_level)
-    check_inputs(model, names, run, judged, for_model=write_run or store is not None)
-    if run is not None:
-        _evaluate_run(run, names, judged, output, measures, label, overwrite, as_json)
-        return
-    label = label or default_label(model)
-    folders = _folders(names, output, label)
-    _check(measures, folders, overwrite=overwrite)
+    settings["measures"] = settings["measures"] or list(DEFAULT_MEASURES)
+    settings["label"] = settings["label"] or default_label(model)
+    folders = _folders(names, output, settings["label"])
+    if team.first:
+        _check(settings["measures"], folders, overwrite=settings["overwrite"])
     from evenrank.evaluation.evaluate import evaluate  # torch takes seconds to import
 
-    with quiet(as_json):
-        results = [
-            evaluate(
-                model or "",
-                name,
-                output=folder,
-                measures=measures,
-                label=label,
-                batch_size=batch_size,
-                run=write_run,
-                store=store,
-                store_dtype="float16" if half else "float32",
-                overwrite=overwrite,
-            ).result
-            for name, folder in folders.items()
-        ]
-    _print(results, list(folders.values()), as_json=as_json)
+    return {
+        folder: evaluate(model, name, output=folder, **settings).result
+        for name, folder in folders.items()
+    }
 
 
 def _evaluate_run(
@@ -137,26 +147,25 @@ def _evaluate_run(
     names: list[str],
     judged: Judged,
     output: Path | None,
-    measures: list[str],
+    measures: list[str] | None,
     label: str | None,
     overwrite: bool,
-    as_json: bool,
-) -> None:
+) -> dict[Path, Result]:
     """Score a run on the benchmark that is named, or made of qrels and languages."""
-    from evenrank.progress import quiet
+    from evenrank.evaluation.selection import DEFAULT_MEASURES
 
+    measures = measures or list(DEFAULT_MEASURES)
     _check(measures, {name: output for name in names if output}, overwrite=overwrite)
-    with quiet(as_json):
-        folder, result = score_run(
-            run,
-            names[0] if names else None,
-            judged,
-            label=label,
-            measures=measures,
-            folder_for=lambda label, name: _folders([name], output, label)[name],
-            overwrite=overwrite,
-        )
-    _print([result], [folder], as_json=as_json)
+    folder, result = score_run(
+        run,
+        names[0] if names else None,
+        judged,
+        label=label,
+        measures=measures,
+        folder_for=lambda label, name: _folders([name], output, label)[name],
+        overwrite=overwrite,
+    )
+    return {folder: result}
 
 
 def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:
@@ -192,9 +201,9 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
 
 
-def _print(results: list[Result], folders: list[Path], *, as_json: bool) -> None:
+def _print(results: dict[Path, Result], *, as_json: bool) -> None:
     if as_json:
-        for result in results:
+        for result in results.values():
             typer.echo(result.model_dump_json())
         return
     from rich.console import Console
@@ -203,13 +212,14 @@ def _print(results: list[Result], folders: list[Path], *, as_json: bool) -> None
     from evenrank.evaluation.tables import headline_table, language_table, measures_table
 
     console = Console()
-    usual = all(set(result.config["measures"]) <= {*DEFAULT_MEASURES} for result in results)
-    for table in [headline_table(results)] if usual else map(measures_table, results):
+    shown = list(results.values())
+    usual = all(set(result.config["measures"]) <= {*DEFAULT_MEASURES} for result in shown)
+    for table in [headline_table(shown)] if usual else map(measures_table, shown):
         console.print(table)
-    for result in results:
+    for result in shown:
         console.print(language_table([result]))
         if note := run_note(result):
             typer.echo(note)
-    for folder in folders:
+    for folder in results:
         typer.echo(f"result  {folder}")
-    typer.echo(f"next    evenrank report {' '.join(map(str, folders))}")
+    typer.echo(f"next    evenrank report {' '.join(map(str, results))}")

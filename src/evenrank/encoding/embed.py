@@ -5,7 +5,6 @@ Shapes: ``N`` texts, ``H`` width of the embeddings.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,9 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.encoding.chunks import Rows
-from evenrank.encoding.encode import BATCHES_AT_ONCE, Kind, as_list, unit_vectors
+from evenrank.encoding.encode import (
+    BATCHES_AT_ONCE,
+    Kind,
+    as_list,
+    longest_first,
+    unit_vectors,
+)
 from evenrank.encoding.store import CHUNK, EmbeddingStore, Precision, Texts, open_store
-from evenrank.errors import ConfigError
+from evenrank.processes import ALONE, Team
 from evenrank.progress import Bar, bar
 
 if TYPE_CHECKING:
@@ -24,6 +29,10 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 1 << 30
 """Up to so many bytes, embeddings are handed out as an array in memory."""
+PIECES = 16
+"""A small collection is taken in about so many, for processes to share and kills to spare."""
+SMALLEST_PIECE = 1_024
+"""But none is smaller: sorting by length saves no padding among few texts."""
 
 
 def embed_texts(
@@ -35,12 +44,13 @@ def embed_texts(
     dtype: Precision = "float32",
     batch_size: int = 64,
     verify: bool = True,
+    team: Team = ALONE,
     description: str,
 ) -> Rows:
     """Return the unit vectors of texts from a store, encoding only those that it lacks.
 
-    Several processes may do this at once with the same texts, started by ``torchrun`` or by hand:
-    each encodes a part, and each gets all embeddings.
+    Several processes may do this at once with the same texts, as a team or without knowing of one
+    another: each encodes a part, and each gets all embeddings.
 
     Args:
         folder: The store.
@@ -50,6 +60,7 @@ def embed_texts(
         dtype: Precision on the disk.
         batch_size: Texts encoded at once.
         verify: Compare checksums before rows are first used.
+        team: Processes that share the work.
         description: What the progress bar says: ``"Encoding passages"``.
 
     Returns:
@@ -64,10 +75,14 @@ def embed_texts(
     store = open_store(folder, model, kind, dtype=dtype, verify=verify)
     if not len(texts):
         return np.empty((0, store.width), dtype=np.float32)
-    fill_store(store, model, texts, kind=kind, batch_size=batch_size, description=description)
+    fill_store(
+        store, model, texts, kind=kind, batch_size=batch_size, team=team, description=description
+    )
     rows = store.read(texts)
     if len(texts) * store.width * 4 <= IN_MEMORY:
         return np.asarray(rows[:], dtype=np.float32)
+    if team.count > 1:
+        rows.verify(team)
     return cast(Rows, rows)  # it offers what ranking asks of an array
 
 
@@ -78,7 +93,7 @@ def fill_store(
     *,
     kind: Kind,
     batch_size: int = 64,
-    share: tuple[int, int] | None = None,
+    team: Team = ALONE,
     description: str,
 ) -> int:
     """Encode the texts that a store lacks, and return how many this process encoded.
@@ -93,19 +108,18 @@ def fill_store(
         texts: The texts.
         kind: Which of the two prompts is put before each.
         batch_size: Texts encoded at once.
-        share: Number of this process and how many there are; by default ``RANK`` and
-            ``WORLD_SIZE``, as ``torchrun`` sets them.
+        team: Processes that share the work.
         description: What the progress bar says.
 
     Raises:
         DataError: As for :func:`embed_texts`.
     """
-    encoded = 0
+    encoded, size = 0, _piece_size(len(texts))
     with bar(description, total=len(texts), unit="texts") as progress:
 
         def add(start: int, *, wait: bool) -> bool:
             nonlocal encoded
-            piece = as_list(texts[start : start + CHUNK])
+            piece = as_list(texts[start : start + size])
 
             def encode(some: list[str], places: list[int]) -> NDArray[np.float32]:
                 where = [start + place for place in places]
@@ -119,7 +133,7 @@ def fill_store(
             return True
 
         pace = _Pace(progress)
-        turns = _turns(len(texts), *(share or _own_share()))
+        turns = _turns(range(0, len(texts), size), team)
         busy = [start for start in turns if not add(start, wait=False)]
         for start in busy:
             add(start, wait=True)
@@ -149,11 +163,9 @@ def _encode(
     total: int,
     pace: _Pace,
 ) -> NDArray[np.float32]:
-    """Encode texts from the longest to the shortest: too long a batch fails at once."""
-    order = np.argsort([-len(text) for text in texts], kind="stable")
+    """Encode the texts of a piece."""
     vectors_NH = np.empty((len(texts), model.get_embedding_dimension()), dtype=np.float32)
-    for begin in range(0, len(order), batch_size * BATCHES_AT_ONCE):
-        some = order[begin : begin + batch_size * BATCHES_AT_ONCE]
+    for some in longest_first(texts, batch_size * BATCHES_AT_ONCE):
         start = time.perf_counter()
         vectors_NH[some] = unit_vectors(
             model,
@@ -167,20 +179,12 @@ def _encode(
     return vectors_NH
 
 
-def _turns(total: int, rank: int, world: int) -> list[int]:
+def _piece_size(total: int) -> int:
+    """Return how many texts make a piece; it depends on nothing that may change between runs."""
+    return min(CHUNK, max(SMALLEST_PIECE, -(-total // PIECES)))
+
+
+def _turns(starts: range, team: Team) -> list[int]:
     """Return where pieces start: the process's own share, then the others' from the far end."""
-    starts = list(range(0, total, CHUNK))
-    own = starts[rank::world]
-    return own + sorted(set(starts) - set(own), reverse=True)
-
-
-def _own_share() -> tuple[int, int]:
-    given = [os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")]
-    if not all(text.isdecimal() for text in given) or int(given[0]) >= int(given[1]):
-        raise ConfigError(
-            "RANK and WORLD_SIZE",
-            " of ".join(given),
-            "the number of this process and how many there are",
-            "Start the processes with torchrun, or unset both variables",
-        )
-    return int(given[0]), int(given[1])
+    own = team.share(starts)
+    return [*own, *sorted(set(starts) - set(own), reverse=True)]

@@ -5,7 +5,7 @@ Shapes: ``N`` texts, ``H`` width of the embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.errors import DataError
+from evenrank.processes import ALONE, Team
 from evenrank.progress import bar
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Kind = Literal["query", "passage"]
-BATCHES_AT_ONCE = 32
+BATCHES_AT_ONCE = 8
+PIECE = 16_384
+"""Texts that are sorted by length together."""
 _SHOWN_CHARACTERS = 60
 
 
@@ -30,18 +33,21 @@ def encode_texts(
     *,
     kind: Kind,
     batch_size: int = 64,
+    team: Team = ALONE,
     description: str,
 ) -> NDArray[np.float32]:
     """Return the unit vectors of texts, in their order.
 
     Texts are read piece by piece, so that a memory-mapped column stays on disk; texts of similar
-    length share a batch, which saves padding. The encoder stays on its device.
+    length share a batch, which saves padding. The encoder stays on its device. Batches are the
+    same however many processes share them.
 
     Args:
         model: The encoder, with its prompts.
         texts: ``N`` texts.
         kind: Which of the two prompts is put before each.
         batch_size: Texts encoded at once.
+        team: Processes that encode a share each; every one of them gets all vectors.
         description: What the progress bar says: ``"Encoding passages"``.
 
     Returns:
@@ -53,16 +59,39 @@ def encode_texts(
     """
     total = len(texts)
     vectors_NH = np.empty((total, model.get_embedding_dimension()), dtype=np.float32)
-    piece = batch_size * BATCHES_AT_ONCE
     with bar(description, total=total, unit="texts") as progress:
-        for start in range(0, total, piece):
-            batch = as_list(texts[start : start + piece])
-            places = range(start, start + len(batch))
-            vectors_NH[start : start + piece] = unit_vectors(
-                model, batch, kind=kind, batch_size=batch_size, places=places, total=total
-            )
-            progress.advance(len(batch))
+        for start in range(0, total, PIECE):
+            piece = as_list(texts[start : start + PIECE])
+            parts = list(longest_first(piece, batch_size * BATCHES_AT_ONCE))
+            for part in team.share(parts):
+                vectors_NH[start + part] = unit_vectors(
+                    model,
+                    [piece[at] for at in part.tolist()],
+                    kind=kind,
+                    batch_size=batch_size,
+                    places=(start + part).tolist(),
+                    total=total,
+                )
+                progress.advance(len(part))
+            for number, part in enumerate(parts if team.count > 1 else []):
+                rows_NH = vectors_NH[start + part]
+                team.spread(rows_NH, number % team.count)
+                vectors_NH[start + part] = rows_NH
+                progress.advance(len(part) * (number % team.count != team.index))
     return vectors_NH
+
+
+def longest_first(texts: Sequence[str], size: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the places of texts, ``size`` at once, from the longest text to the shortest.
+
+    Too long a batch fails at once, not after hours.
+
+    >>> [part.tolist() for part in longest_first(["a", "ccc", "bb"], 2)]
+    [[1, 2], [0]]
+    """
+    order = np.argsort([-len(text) for text in texts], kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def unit_vectors(

@@ -5,10 +5,10 @@ encoder with one prompt at one precision: ``store.json`` says which, ``chunks`` 
 ``chunks``). A row is found by the hash of its text and by nothing else, so a store cannot be
 confused with another collection's: a text that it does not have is encoded, whatever the benchmark.
 
-Work goes by pieces of ``CHUNK`` texts in the order of the collection. The texts of a piece that
-are missing are encoded in the order of their lengths and written as one chunk, in the order of the
-collection. Whatever stops the work loses the piece in hand and nothing else. Processes share it by
-locking the piece that they work on; the lock of one that died is free again.
+Work goes by pieces of up to ``CHUNK`` texts in the order of the collection. The texts of a piece
+that are missing are encoded in the order of their lengths and written as one chunk, in the order of
+the collection. Whatever stops the work loses the piece in hand and nothing else. Processes share it
+by locking the piece that they work on; the lock of one that died is free again.
 
 Shapes: ``N`` texts, ``H`` width of the embeddings.
 """
@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from evenrank.encoding.chunks import Chunk, Keys, keys_of, read_chunk, write_chunk
-from evenrank.encoding.encode import Kind, as_list
+from evenrank.encoding.encode import PIECE, Kind, as_list
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.key_index import KeyIndex
 from evenrank.encoding.prompts import prompts_of
@@ -45,8 +45,8 @@ Texts: TypeAlias = Sequence[str] | pa.ChunkedArray
 Encode = Callable[[list[str], list[int]], NDArray[np.float32]]
 """From texts and their places in the piece to ``(N, H)`` unit vectors."""
 
-CHUNK = 16_384
-"""Texts in a piece: what a kill can cost, and a whole number of the ranking's blocks."""
+CHUNK = PIECE
+"""Texts in a piece of a large collection: a whole number of the ranking's blocks."""
 
 
 class EmbeddingStore:

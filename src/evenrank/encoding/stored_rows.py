@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.encoding.chunks import Chunk, Rows
+from evenrank.processes import Team
+from evenrank.progress import track
 
 _MAPPED_AT_ONCE = 64
 """A memory map keeps its file open, and a process may have only so many files open."""
@@ -53,6 +55,19 @@ class ChunkRows:
             out[here] = self._map(chunk)[rows[here] - self.starts[chunk]]
         return out
 
+    def verify(self, numbers: list[int], team: Team) -> None:
+        """Compare the checksums of some chunks now, each in one of several processes.
+
+        Raises:
+            DataError: A chunk is damaged; in every process, whichever of them has read it.
+        """
+        if not self._verify:
+            return
+        for number in track(team.share(numbers), "Verifying embeddings", unit="chunks"):
+            self._chunks[number].verify()
+        team.add_up([1])  # wait for the others
+        self._verified |= set(numbers)
+
     def _open(self, number: int) -> Rows:
         chunk = self._chunks[number]
         if self._verify and number not in self._verified:
@@ -83,6 +98,16 @@ class StoredRows:
         self._source, self._starts, self._rows = source, starts, rows
         self.shape = (length, source.width)
         self.dtype = source.dtype
+
+    def verify(self, team: Team) -> None:
+        """Compare the checksums of all chunks that rows lie in, shared among processes.
+
+        Without this each process compares the chunks that it reads, when it first does.
+
+        Raises:
+            DataError: A chunk is damaged.
+        """
+        self._source.verify(np.unique(self._source.chunk_of(self._rows)).tolist(), team)
 
     def __len__(self) -> int:
         return self.shape[0]

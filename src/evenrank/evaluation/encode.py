@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from pathlib import Path
 
 from evenrank.benchmarks.benchmark import Benchmark, TextSet, load_benchmark
@@ -10,6 +10,8 @@ from evenrank.encoding.embed import fill_store
 from evenrank.encoding.encode import Kind
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.store import Precision, open_store
+from evenrank.processes import joined, own_device
+from evenrank.progress import quiet
 
 _PLURAL = {"query": "queries", "passage": "passages"}
 
@@ -25,7 +27,7 @@ def encode_benchmark(
     """Encode those texts of a benchmark that a store lacks.
 
     Started by ``torchrun``, each process uses the GPU of its number and encodes its share; all of
-    them end when the store is complete.
+    them return when the store is complete.
 
     Args:
         model: A folder or a Hugging Face id.
@@ -35,33 +37,26 @@ def encode_benchmark(
         batch_size: Texts encoded at once.
 
     Returns:
-        How many queries and passages this process encoded.
+        How many queries and passages were encoded, by all processes together.
 
     Raises:
         DataError: Model, benchmark or store cannot be read, or a text has no direction.
+        ProcessError: Another process failed.
     """
-    data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    encoder = load_encoder(str(model), device=_own_device())
-    sets: tuple[tuple[Kind, TextSet], ...] = (
-        ("query", data.queries),
-        ("passage", data.collection),
-    )
-    return {
-        kind: fill_store(
-            open_store(store, encoder, kind, dtype=dtype),
-            encoder,
-            texts.texts,
-            kind=kind,
-            batch_size=batch_size,
-            description=f"Encoding {_PLURAL[kind]} of {data.name}",
-        )
-        for kind, texts in sets
-    }
-
-
-def _own_device() -> str | None:
-    """Return the GPU that ``torchrun`` means for this process, ``None`` for the default."""
-    import torch
-
-    number = os.environ.get("LOCAL_RANK", "")
-    return f"cuda:{number}" if number.isdecimal() and torch.cuda.is_available() else None
+    with joined() as team, quiet(not team.first):
+        data = team.first_then_others(partial(load_benchmark, benchmark))
+        encoder = load_encoder(str(model), device=own_device())
+        sets: dict[Kind, TextSet] = {"query": data.queries, "passage": data.collection}
+        counts = [
+            fill_store(
+                open_store(store, encoder, kind, dtype=dtype),
+                encoder,
+                texts.texts,
+                kind=kind,
+                batch_size=batch_size,
+                team=team,
+                description=f"Encoding {_PLURAL[kind]} of {data.name}",
+            )
+            for kind, texts in sets.items()
+        ]
+        return dict(zip(sets, team.add_up(counts), strict=True))

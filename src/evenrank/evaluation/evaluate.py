@@ -1,12 +1,18 @@
-"""Evaluation from end to end: encode, rank, score, and put the result together."""
+"""Evaluation from end to end: encode, rank, score, and put the result together.
+
+Started by ``torchrun``, or within a process group, each process encodes a share of the texts and
+ranks a share of the passages; the first one scores and writes. Embeddings are those of the same
+batches and counts of passages add up, so the result is that of one process.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +25,6 @@ from evenrank.encoding.embed import embed_texts
 from evenrank.encoding.encode import Kind, encode_texts
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.store import Precision
-from evenrank.errors import ConfigError
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.evaluation import Evaluation
 from evenrank.evaluation.frames import ranks_table, top_table
@@ -28,8 +33,12 @@ from evenrank.evaluation.score import score
 from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
 from evenrank.evaluation.trec import write_trec
 from evenrank.files import refuse_existing, whole_folder
+from evenrank.processes import ALONE, Team, joined, neighbours, own_device
+from evenrank.progress import quiet
 from evenrank.ranking.kernel import rank
 from evenrank.ranking.ranks import Ranking
+from evenrank.ranking.shards import ALONE as ONE_SHARD
+from evenrank.ranking.shards import joined_shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -67,6 +76,7 @@ def evaluate(
     store: Path | None = None,
     store_dtype: Precision = "float32",
     overwrite: bool = False,
+    shared: bool = True,
 ) -> Evaluation:
     """Evaluate an encoder on a benchmark: every language pair, every pool, every measure.
 
@@ -83,49 +93,70 @@ def evaluate(
         store: Embedding store: texts that it has are not encoded again, what it lacks is added.
         store_dtype: Precision of the embeddings in the store.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
+        shared: Share the work with the other processes, if ``torchrun`` started several or there
+            is a process group of ``torch.distributed``. All of them have to call, the first one
+            writes, and each gets the same evaluation. ``False`` where one process calls alone.
 
     Raises:
         ConfigError: A measure or benchmark is unknown, or ``output`` exists.
         DataError: The model or the benchmark cannot be read.
+        ProcessError: Another process failed.
     """
-    selection = select_measures(measures)
-    if output is not None:
-        _check_output(output, overwrite=overwrite)
-    data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
-    if run:
-        check_trec_ids(data)
-    encoder, facts = _opened(model, label)
-    top_k = max(top_k, selection.share.cutoff or 0)
-    timings: dict[str, float] = {}
-    with _timed(timings, "encode"):
-        embeddings = embed(encoder, data, batch_size, store, store_dtype)
-    config: dict[str, Any] = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
-    config |= {"store_dtype": store_dtype} if store else {}
-    with _timed(timings, "rank"):
-        ranking = rank_embeddings(embeddings, data, top_k=top_k)
+    with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
+        selection = select_measures(measures)
+        if output is not None and team.first:
+            refuse_existing(output, overwrite=overwrite, marker=MARKER)
+        data = team.first_then_others(partial(load_benchmark, benchmark))
+        check_trec_ids(data) if run else None
+        encoder, facts = _opened(model, label)
+        timings: dict[str, float] = {}
+        with _timed(timings, "encode"):
+            embeddings = embed(encoder, data, batch_size, store, store_dtype, team=team)
+        top_k = max(top_k, selection.share.cutoff or 0)
+        with _timed(timings, "rank"):
+            ranking = rank_embeddings(embeddings, data, top_k=top_k, team=team)
+        config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
+        config |= {"store_dtype": store_dtype} if store else {}
+
+        def finish() -> Evaluation:
+            done = _scored(data, facts, ranking, timings, config)
+            return _written(done, data, ranking, output, run=run, overwrite=overwrite)
+
+        return team.from_first(finish)
+
+
+def _scored(
+    benchmark: Benchmark,
+    model: ModelFacts,
+    ranking: Ranking,
+    timings: dict[str, float],
+    config: dict[str, Any],
+) -> Evaluation:
+    """Return what a ranking is worth, with its tables."""
     with _timed(timings, "score"):
-        scores = score(data, ranking, selection.names)
-    result = assemble(data, facts, ranking, scores, timings=timings, config=config)
-    tables = {"top": top_table(data, ranking), "ranks": ranks_table(data, ranking)}
-    tables["per_query"] = scores.per_query
-    if output is not None:
-        with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
-            write_result(folder, result, **tables)
-            if run:
-                write_trec(folder, data, ranking, facts.label)
-    return Evaluation(result, tables, output)
+        scores = score(benchmark, ranking, config["measures"])
+    result = assemble(benchmark, model, ranking, scores, timings=timings, config=config)
+    tables = {"top": top_table(benchmark, ranking), "ranks": ranks_table(benchmark, ranking)}
+    return Evaluation(result, tables | {"per_query": scores.per_query})
 
 
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that may not be replaced, or that several processes would write."""
-    if (count := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
-        raise ConfigError(
-            f"evaluation into {output}",
-            f"{count} processes",
-            "one, since each would write the same folder",
-            "Share the encoding with 'torchrun -m evenrank encode', then evaluate in one process",
-        )
-    refuse_existing(output, overwrite=overwrite, marker=MARKER)
+def _written(
+    evaluation: Evaluation,
+    benchmark: Benchmark,
+    ranking: Ranking,
+    output: Path | None,
+    *,
+    run: bool,
+    overwrite: bool,
+) -> Evaluation:
+    """Write the result folder, if there is to be one, and return the evaluation with it."""
+    if output is None:
+        return evaluation
+    with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
+        write_result(folder, evaluation.result, **evaluation.tables)
+        if run:
+            write_trec(folder, benchmark, ranking, evaluation.result.model.label)
+    return replace(evaluation, folder=output)
 
 
 def _opened(
@@ -133,7 +164,7 @@ def _opened(
 ) -> tuple[SentenceTransformer, ModelFacts]:
     """Load the encoder if it is not yet, and return what is to be said of it."""
     if isinstance(model, str | Path):
-        encoder = load_encoder(str(model))
+        encoder = load_encoder(str(model), device=own_device())
         return encoder, model_facts(encoder, str(model), label)
     return model, model_facts(model, None, label)
 
@@ -144,6 +175,8 @@ def embed(
     batch_size: int = BATCH_SIZE,
     store: Path | None = None,
     store_dtype: Precision = "float32",
+    *,
+    team: Team = ALONE,
 ) -> Embeddings:
     """Encode a benchmark's queries and passages, each with its prompt.
 
@@ -153,6 +186,7 @@ def embed(
         batch_size: Texts encoded at once.
         store: Embedding store to read from and to add to.
         store_dtype: Precision of the embeddings in the store.
+        team: Processes that encode a share each; every one of them gets all embeddings.
 
     Raises:
         DataError: A text has an embedding without a direction, or the store is damaged.
@@ -162,7 +196,7 @@ def embed(
         description = f"Encoding {noun} of {benchmark.name}"
         if store is None:
             return encode_texts(
-                model, texts, kind=kind, batch_size=batch_size, description=description
+                model, texts, kind=kind, batch_size=batch_size, team=team, description=description
             )
         return embed_texts(
             store,
@@ -171,6 +205,7 @@ def embed(
             kind=kind,
             dtype=store_dtype,
             batch_size=batch_size,
+            team=team,
             description=description,
         )
 
@@ -180,18 +215,30 @@ def embed(
     )
 
 
-def rank_embeddings(embeddings: Embeddings, benchmark: Benchmark, *, top_k: int = TOP_K) -> Ranking:
+def rank_embeddings(
+    embeddings: Embeddings, benchmark: Benchmark, *, top_k: int = TOP_K, team: Team = ALONE
+) -> Ranking:
     """Rank a benchmark's collection for each of its queries.
+
+    Args:
+        embeddings: Of its queries and passages.
+        benchmark: The benchmark.
+        top_k: Passages to keep from the top of the pool of all languages.
+        team: Processes that rank a share of the passages each; every one gets the whole ranking.
 
     Raises:
         DataError: The embeddings are not this benchmark's.
     """
+    # Shards meet in the default group; where that moves GPU memory only, each process ranks all.
+    meets = team.count > 1 and team.group is None
     return rank(
         embeddings.queries,
         embeddings.passages,
         benchmark.relevance,
         benchmark.offsets,
         top_k=top_k,
+        threads=max(1, (os.cpu_count() or 1) // neighbours()) if team.count > 1 else None,
+        shards=joined_shards() if meets else ONE_SHARD,
     )
 
 

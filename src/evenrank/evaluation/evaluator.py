@@ -79,6 +79,11 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
     ``greater_is_better`` says its direction: give both to the training arguments, as
     ``metric_for_best_model=f"eval_{evaluator.primary_metric}"``.
 
+    Under several processes the trainer decides who evaluates. Sentence Transformers 6.2 calls the
+    evaluator in the first process, has each text that it encodes shared among all, and hands its
+    figures to the others; earlier versions call it in each process, which then does all the work
+    and has the same figures.
+
     Args:
         benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself.
         measures: Names of measures; the primary one is taken besides.
@@ -104,7 +109,7 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
         super().__init__()
         self._primary = parse_figure(primary, "primary")
         self._measures = select_measures([*measures, self._primary.measure]).names
-        self._benchmark = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+        self._benchmark = load_benchmark(benchmark)
         self._batch_size = batch_size
         self.name = name or self._benchmark.name
         self.primary_metric = f"{self.name}_{self._primary.setting}_{self._primary.measure}"
@@ -125,7 +130,11 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
             ConfigError: The primary figure is such a one.
         """
         result = evaluate(
-            model, self._benchmark, measures=self._measures, batch_size=self._batch_size
+            model,
+            self._benchmark,
+            measures=self._measures,
+            batch_size=self._batch_size,
+            shared=False,  # the trainer calls the first process alone, or every one by itself
         ).result
         figures = {f"{self.name}_{name}": value for name, value in _figures(result).items()}
         if self.primary_metric not in figures:

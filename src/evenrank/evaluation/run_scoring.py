@@ -66,7 +66,7 @@ def evaluate_run(
     selection = select_measures(measures)
     if output is not None:
         refuse_existing(output, overwrite=overwrite, marker=MARKER)
-    data = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+    data = load_benchmark(benchmark)
     start = time.perf_counter()
     found = read_run(run, data)
     ranking = ranking_of(found, data)

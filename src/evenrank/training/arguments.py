@@ -16,11 +16,11 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from evenrank.encoding.prompts import prompts_of
 from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.processes import processes
 from evenrank.training.config import TrainConfig
 from evenrank.training.dev import Selection
 from evenrank.training.folder import RunFolder
 from evenrank.training.pairs import sampler_of
-from evenrank.training.processes import processes
 
 
 def make_loss(model: SentenceTransformer, config: TrainConfig) -> torch.nn.Module:

@@ -18,6 +18,7 @@ from evenrank.batching.plan import BatchPlan
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.files import write_json
+from evenrank.processes import is_first_process, processes
 from evenrank.progress import bar
 from evenrank.training.arguments import early_stopping, make_arguments, make_loss
 from evenrank.training.callbacks import ShowProgress, StopOnSignal, WriteLog
@@ -26,7 +27,6 @@ from evenrank.training.dev import Selection, make_selection, split_dev
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
 from evenrank.training.model import make_model
 from evenrank.training.pairs import PairDataset
-from evenrank.training.processes import is_first_process, processes
 
 
 @dataclass(frozen=True)
