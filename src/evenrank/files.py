@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -14,6 +15,9 @@ from typing import Any
 import orjson
 
 from evenrank.errors import ConfigError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that say that a disk, a quota or a limit takes no more."""
 
 
 def cache_folder() -> Path:

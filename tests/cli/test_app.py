@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
+from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.cli.app import app, main
 
 
@@ -26,6 +28,23 @@ def test_a_known_error_is_one_line_and_exit_code_two(tmp_path, monkeypatch, caps
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("error: ")
     assert "nothing [here]" in captured.err
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["evenrank", "data", "export", "world-facts", "out"])
+    load_benchmark("world-facts")  # the cache has room
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert (stop.value.code, last[:7]) == (2, "error: ")
+    assert "no room on the disk" in last
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_command_has_help_with_an_example():

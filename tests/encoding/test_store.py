@@ -332,6 +332,14 @@ def test_a_store_of_something_else(tmp_path):
         EmbeddingStore(tmp_path, FACTS, WIDTH + 1, "float32", verify=True)
 
 
+def test_a_store_that_is_no_folder(tmp_path):
+    (tmp_path / "store").write_text("a file")
+    with pytest.raises(DataError, match=r"store: found .*File exists.* Name another folder"):
+        opened(tmp_path / "store")
+    with pytest.raises(DataError, match=r"deeper: found .*Not a directory.* Name another folder"):
+        opened(tmp_path / "store" / "deeper")
+
+
 def test_a_text_that_was_never_encoded(tmp_path):
     with pytest.raises(DataError, match="no embedding of 'text 4'"):
         filled(tmp_path, 4).read(numbered(5))

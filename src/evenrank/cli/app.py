@@ -18,6 +18,7 @@ from evenrank.cli.list import list_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
 from evenrank.errors import EvenrankError
+from evenrank.files import DISK_FULL
 from evenrank.processes import is_first_process
 
 _MOMENT = 5.0
@@ -63,10 +64,14 @@ def main() -> None:
     except EvenrankError as error:
         if error.elsewhere:
             time.sleep(_MOMENT)
-            sys.exit(2)
-        Console(stderr=True, highlight=False).print(
-            f"[red]error:[/red] {_plain(error)}", soft_wrap=True
-        )
+        else:
+            _complain(str(error))
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        place = error.filename or "writing what was asked for"
+        _complain(f"{place}: found no room on the disk, expected some. Make room and start again.")
         sys.exit(2)
     except KeyboardInterrupt as stop:
         if is_first_process():
@@ -75,6 +80,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _plain(error: EvenrankError) -> str:
-    """Return the message with nothing in it that rich would take for markup."""
-    return str(error).replace("[", r"\[")
+def _complain(message: str) -> None:
+    """Print an error in one line, with nothing in it that rich would take for markup."""
+    text = message.replace("[", r"\[")
+    Console(stderr=True, highlight=False).print(f"[red]error:[/red] {text}", soft_wrap=True)

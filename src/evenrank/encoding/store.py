@@ -15,7 +15,6 @@ Shapes: ``N`` texts, ``H`` width of the embeddings.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +33,7 @@ from evenrank.encoding.key_index import KeyIndex
 from evenrank.encoding.prompts import prompts_of
 from evenrank.encoding.stored_rows import ChunkRows, StoredRows
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import write_json
+from evenrank.files import DISK_FULL, write_json
 from evenrank.progress import bar
 
 if TYPE_CHECKING:
@@ -61,7 +60,8 @@ class EmbeddingStore:
             and the checksums of keys are compared always.
 
     Raises:
-        DataError: A file of the store is missing, cut short or changed.
+        DataError: A file of the store is missing, cut short or changed, or its folder cannot be
+            used.
     """
 
     def __init__(
@@ -73,10 +73,13 @@ class EmbeddingStore:
         self._names: set[str] = set()
         self._index = KeyIndex()
         self._rows = 0
-        _check_facts(folder / "store.json", {**facts, "width": width, "dtype": dtype, "format": 1})
-        for name in ("chunks", "locks"):
-            (folder / name).mkdir(exist_ok=True)
-        self.refresh()
+        with _disk_in_one_line(folder):
+            _check_facts(
+                folder / "store.json", {**facts, "width": width, "dtype": dtype, "format": 1}
+            )
+            for name in ("chunks", "locks"):
+                (folder / name).mkdir(exist_ok=True)
+            self.refresh()
 
     def __len__(self) -> int:
         """Return the number of rows on the disk."""
@@ -106,14 +109,15 @@ class EmbeddingStore:
             How many were encoded; ``None`` if another process is at it.
 
         Raises:
-            DataError: The disk is full.
+            DataError: The disk is full, or cannot be written.
         """
         keys = keys_of(texts)
         if not len(self.missing(keys)):
             return 0
         lock = FileLock(self.folder / "locks" / f"{int(keys[0, 0]) % 256:02x}.lock")
         try:
-            lock.acquire(timeout=-1 if wait else 0)
+            with _disk_in_one_line(self.folder):
+                lock.acquire(timeout=-1 if wait else 0)
         except Timeout:
             return None
         try:
@@ -122,7 +126,7 @@ class EmbeddingStore:
             if len(missing):
                 places = missing.tolist()
                 rows = encode([texts[at] for at in places], places).astype(self.dtype)
-                with _full_disk_in_one_line(self.folder):
+                with _disk_in_one_line(self.folder):
                     chunk = write_chunk(self.folder / "chunks", keys[missing], rows)
                 self._take(chunk, keys[missing])
             return len(missing)
@@ -213,15 +217,18 @@ def _absent(folder: Path, text: str) -> DataError:
 
 
 @contextmanager
-def _full_disk_in_one_line(folder: Path) -> Iterator[None]:
+def _disk_in_one_line(folder: Path) -> Iterator[None]:
     try:
         yield
+    except Timeout:  # an OSError too, which says that another process has the lock
+        raise
     except OSError as cause:
-        if cause.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
+        full = cause.errno in DISK_FULL
+        found = "no room for another chunk" if full else "nothing that can be used as a folder"
+        room = "Make room and start again: what is finished is kept"
         raise DataError(
             str(folder),
-            f"no room for another chunk ({cause.strerror})",
-            "room for the embeddings",
-            "Make room and start again: what is finished is kept",
+            f"{found} ({cause.strerror})",
+            "room for the embeddings" if full else "a folder to read and write",
+            room if full else "Name another folder, or mend its permissions",
         ) from cause
