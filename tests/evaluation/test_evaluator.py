@@ -1,5 +1,10 @@
 """The evaluator in the trainer that users already have."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from datasets import Dataset
 from sentence_transformers import (
@@ -70,6 +75,33 @@ def test_a_plain_trainer_logs_them_and_keeps_the_best_model(benchmark, model, tm
     model.save_pretrained(str(tmp_path / "saved"))
     card = (tmp_path / "saved" / "README.md").read_text(encoding="utf-8")
     assert "Multilingual Retrieval" in card
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "interoperability.md"
+
+
+def test_the_documented_script_runs_with_two_processes(model, tmp_path, monkeypatch):
+    """The trainer calls the evaluator in one of them: it may not wait for the other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    model.save_pretrained("runs/hybrid/model")
+    Path("dev-corpus").mkdir()
+    for lang in ("de", "en"):
+        row = {"id": "1", "passage_id": "p1", "query": f"{lang}?", "passage": f"eins {lang}."}
+        Path("dev-corpus", f"{lang}.jsonl").write_text(json.dumps(row))
+    pairs = [{"anchor": f"eins {number}?", "positive": f"zwei {number}."} for number in range(16)]
+    Path("pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    block = DOCS.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    block = block.replace("steps=500", "steps=2")
+    block = block.replace('"out",', '"out", use_cpu=True,')  # or processes without GPUs do not meet
+    Path("script.py").write_text(block)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("'eval_dev-corpus_multi_AP': ") == 2  # at step 2 and at the end
+    assert Path("out", "checkpoint-2", "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(
