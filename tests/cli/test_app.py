@@ -47,6 +47,21 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_ctrl_c_says_so_and_exits_with_130(tmp_path):
+    """What a command says of it, such as how to go on, is shown."""
+    code = (
+        "import sys\n"
+        "from evenrank.cli import app\n"
+        "@app.app.command()\n"
+        "def wait() -> None: raise KeyboardInterrupt('stopped at step 3: use --resume')\n"
+        "sys.argv = ['evenrank', 'wait']\n"
+        "app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted stopped at step 3: use --resume\n"
+
+
 def test_every_command_has_help_with_an_example():
     names = ("demo", "train", "evaluate", "report", "list")
     for command in [[name] for name in names] + [["data", "validate"], ["data", "convert"]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from importlib.metadata import version
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
@@ -24,8 +27,25 @@ from evenrank.processes import is_first_process
 _MOMENT = 5.0
 """Seconds in which another process prints the message; torchrun ends all once one of them ends."""
 
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C in one of them says so, where typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun passes on what all have got
+            if is_first_process():
+                note = f"interrupted {stop}".strip()
+                Console(stderr=True, highlight=False).print(note, soft_wrap=True)
+            raise typer.Exit(130) from stop
+
+
 app = typer.Typer(
     name="evenrank",
+    cls=_Commands,
     help="Retrievers that rank the same answer equally well in whichever language it is written.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -73,11 +93,6 @@ def main() -> None:
         place = error.filename or "writing what was asked for"
         _complain(f"{place}: found no room on the disk, expected some. Make room and start again.")
         sys.exit(2)
-    except KeyboardInterrupt as stop:
-        if is_first_process():
-            note = f"interrupted {stop}".strip()
-            Console(stderr=True, highlight=False).print(note, soft_wrap=True)
-        sys.exit(130)
 
 
 def _complain(message: str) -> None:
