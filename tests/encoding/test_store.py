@@ -226,6 +226,18 @@ def test_a_process_begins_with_its_own_share(tmp_path, model, pieces_of_four, nu
     assert len(open_store(tmp_path, model, "passage")) == before
 
 
+def test_repeated_texts_belong_to_their_first_piece_whoever_begins(tmp_path, model, pieces_of_four):
+    texts = [f"the sea {number % 11}" for number in range(30)]
+    for number, team in enumerate((Team(), Team(1, 2), Team(2, 3))):
+        one = open_store(tmp_path / str(number), model, "passage")
+        assert fill_store(one, model, texts, kind="passage", team=team, description="Filling") == 11
+    chunks = [
+        {path.name: path.read_bytes() for path in (tmp_path / str(number)).rglob("chunks/*")}
+        for number in range(3)
+    ]
+    assert chunks[0] == chunks[1] == chunks[2]
+
+
 def test_a_small_collection_is_taken_in_pieces_too(tmp_path, model):
     texts = [f"the sea {number}" for number in range(2_500)]
     assert encoded_again(tmp_path, model, texts) == 2_500

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.encoding.chunks import Rows
+from evenrank.encoding.chunks import Rows, keys_of
 from evenrank.encoding.encode import (
     BATCHES_AT_ONCE,
     Kind,
@@ -115,6 +115,7 @@ def fill_store(
         DataError: As for :func:`embed_texts`.
     """
     encoded, size = 0, _piece_size(len(texts))
+    first = _first_of_each(texts) if team.count > 1 else None
     with bar(description, total=len(texts), unit="texts") as progress:
 
         def add(start: int, *, wait: bool) -> bool:
@@ -125,7 +126,8 @@ def fill_store(
                 where = [start + place for place in places]
                 return _encode(model, some, kind, batch_size, where, len(texts), pace)
 
-            count = store.add(piece, encode, wait=wait)
+            own = first[start : start + size] if first is not None else None
+            count = store.add(piece, encode, own=own, wait=wait)
             if count is None:
                 return False
             encoded += count
@@ -182,6 +184,23 @@ def _encode(
 def _piece_size(total: int) -> int:
     """Return how many texts make a piece; it depends on nothing that may change between runs."""
     return min(CHUNK, max(SMALLEST_PIECE, -(-total // PIECES)))
+
+
+def _first_of_each(texts: Texts) -> NDArray[np.bool_]:
+    """Tell which texts are no repetition of an earlier one.
+
+    One process works from front to end, so a repeated text is encoded with its first piece. Several
+    take pieces in another order, and the batch that a text is encoded in may move its last bit.
+    """
+    starts = range(0, len(texts), CHUNK)
+    keys = np.concatenate([keys_of(as_list(texts[at : at + CHUNK])) for at in starts])
+    order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable: the first of equal ones stays first
+    keys = keys[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    first = np.zeros(len(order), dtype=bool)
+    first[order[new]] = True
+    return first
 
 
 def _turns(starts: range, team: Team) -> list[int]:

@@ -91,18 +91,26 @@ class EmbeddingStore:
             if record.stem not in self._names and not record.name.startswith("."):
                 self._take(*read_chunk(record, self.width, self.dtype))
 
-    def missing(self, keys: Keys) -> NDArray[np.int64]:
-        """Return the positions of keys that the store lacks, each key once."""
-        lacking = np.flatnonzero(self._index.find(keys) < 0)
+    def missing(self, keys: Keys, own: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Return the positions of keys that the store lacks, each key once; only its ``own``."""
+        lacking = np.flatnonzero((self._index.find(keys) < 0) & (True if own is None else own))
         _, first = np.unique(keys[lacking], axis=0, return_index=True)
         return lacking[np.sort(first)]
 
-    def add(self, texts: list[str], encode: Encode, *, wait: bool) -> int | None:
+    def add(
+        self,
+        texts: list[str],
+        encode: Encode,
+        *,
+        own: NDArray[np.bool_] | None = None,
+        wait: bool,
+    ) -> int | None:
         """Encode those of some texts that the store lacks, as one durable chunk.
 
         Args:
             texts: A piece of a collection.
             encode: The encoder.
+            own: Which of them belong to this piece; the others are left to another one.
             wait: Wait for another process that works on the same piece.
 
         Returns:
@@ -112,7 +120,7 @@ class EmbeddingStore:
             DataError: The disk is full, or cannot be written.
         """
         keys = keys_of(texts)
-        if not len(self.missing(keys)):
+        if not len(self.missing(keys, own)):
             return 0
         lock = FileLock(self.folder / "locks" / f"{int(keys[0, 0]) % 256:02x}.lock")
         try:
@@ -122,7 +130,7 @@ class EmbeddingStore:
             return None
         try:
             self.refresh()
-            missing = self.missing(keys)
+            missing = self.missing(keys, own)
             if len(missing):
                 places = missing.tolist()
                 rows = encode([texts[at] for at in places], places).astype(self.dtype)
