@@ -68,6 +68,12 @@ steps = {
     "end": calm,
     "dies": dies,
 }
+dist.init_process_group("cuda:gloo")  # as a group that moves GPU memory only
+with joined() as team:
+    found = [team.group is not None, team.add_up([1])]
+assert dist.is_initialized()
+dist.destroy_process_group()
+print(json.dumps(["gpus", found]))
 for name, step in steps.items():
     print(json.dumps([name, together(step)]), flush=True)
 """
@@ -103,6 +109,10 @@ def test_two_processes_exchange_arrays_sums_and_objects(met):
     for number, share in enumerate(([7, 9], [8])):
         for step in ("calm", "end"):  # also after a failure
             assert met[number][step] == [[[1.0] * 3] * 2, [3, 10], {"from": 0}, share]
+
+
+def test_a_group_for_gpus_is_joined_by_one_for_memory(met):
+    assert [one["gpus"] for one in met] == [[True, [2]]] * 2
 
 
 def test_the_first_process_makes_what_the_others_find(met, place):
