@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, Relevance
+from evenrank.processes import ALONE
 from evenrank.ranking.blocks import Block
 from evenrank.ranking.counting import count_above, keep_top
 from evenrank.ranking.kernel import rank
-from evenrank.ranking.shards import ALONE
 from evenrank.ranking.threads import PANEL, PANELS, QUERY_BLOCK, ThreadWorkers, segments_of
 from made import made_benchmark, seconds, unit_vectors, vectors_of
 

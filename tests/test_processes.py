@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from evenrank.errors import ConfigError
@@ -34,7 +35,9 @@ def calm(team):
     with joined() as inner:
         made = inner.from_first(lambda: {"from": team.index})
     assert (team.count, team.first) == (processes(), is_first_process())
-    return [values.tolist(), team.add_up([team.index + 1, 5]), made, team.share([7, 8, 9])]
+    sums = team.add_up(np.array([team.index + 1, 5])).tolist()
+    parts = [part.tolist() for part in team.gather(np.array([team.index]))]
+    return [values.tolist(), sums, parts, made, team.share([7, 8, 9])]
 
 def in_turn(team):
     def make():
@@ -70,7 +73,7 @@ steps = {
 }
 dist.init_process_group("cuda:gloo")  # as a group that moves GPU memory only
 with joined() as team:
-    found = [team.group is not None, team.add_up([1])]
+    found = [team.group is not None, team.add_up(np.ones(1)).tolist()]
 assert dist.is_initialized()
 dist.destroy_process_group()
 print(json.dumps(["gpus", found]))
@@ -108,7 +111,7 @@ def met(place):
 def test_two_processes_exchange_arrays_sums_and_objects(met):
     for number, share in enumerate(([7, 9], [8])):
         for step in ("calm", "end"):  # also after a failure
-            assert met[number][step] == [[[1.0] * 3] * 2, [3, 10], {"from": 0}, share]
+            assert met[number][step] == [[[1.0] * 3] * 2, [3, 10], [[0], [1]], {"from": 0}, share]
 
 
 def test_a_group_for_gpus_is_joined_by_one_for_memory(met):
@@ -153,12 +156,19 @@ def test_one_process_needs_no_group(monkeypatch):
     with joined() as team:
         assert team is ALONE
     assert team.from_first(lambda: "made") == "made"
-    assert team.add_up([3]) == [3]
+    assert team.add_up(np.array([3])).tolist() == [3]
+    assert [part.tolist() for part in team.gather(np.array([3]))] == [[3]]
 
 
 def test_shares_cover_the_work_once():
     parts = [Team(number, 3).share(range(10)) for number in range(3)]
     assert sorted(work for part in parts for work in part) == list(range(10))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_stretches_cover_the_work_once_and_in_order(count):
+    parts = [Team(number, count).stretch(range(0, 50, 5)) for number in range(count)]
+    assert [start for part in parts for start in part] == list(range(0, 50, 5))
 
 
 @pytest.mark.parametrize(

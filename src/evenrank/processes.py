@@ -53,12 +53,21 @@ class Team:
         return self.index == 0
 
     def share(self, work: Sequence[T]) -> Sequence[T]:
-        """Return this process's part of some work: every ``count``-th piece.
+        """Return this process's part of some work: every ``count``-th piece of it.
 
         >>> Team(1, 3).share("abcdefg")
         'be'
         """
         return work[self.index :: self.count]
+
+    def stretch(self, work: Sequence[T]) -> Sequence[T]:
+        """Return this process's part of some work: one stretch of it, to be read in order.
+
+        >>> Team(1, 3).stretch("abcdefg")
+        'cd'
+        """
+        bounds = [len(work) * number // self.count for number in (self.index, self.index + 1)]
+        return work[slice(*bounds)]
 
     def spread(self, values: NDArray[Any], source: int) -> None:
         """Give every process the array of process ``source``, in the place of its own."""
@@ -68,15 +77,33 @@ class Team:
 
             dist.broadcast(torch.from_numpy(values), source, group=self.group)
 
-    def add_up(self, values: Sequence[int]) -> list[int]:
-        """Return the sums over all processes of some numbers that each has."""
+    def add_up(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sums over all processes of an array that each has."""
+        if self.count == 1:
+            return values
         import torch
         import torch.distributed as dist
 
         sums = torch.tensor(values)
-        if self.count > 1:
-            dist.all_reduce(sums, group=self.group)
-        return [int(value) for value in sums]
+        dist.all_reduce(sums, group=self.group)
+        added: NDArray[Any] = sums.numpy()
+        return added
+
+    def gather(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays of all processes, which have the same shape."""
+        if self.count == 1:
+            return [values]
+        import torch
+        import torch.distributed as dist
+
+        own = torch.from_numpy(values)
+        parts = [torch.empty_like(own) for _ in range(self.count)]
+        dist.all_gather(parts, own, group=self.group)
+        return [part.numpy() for part in parts]
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        self.from_first(bool)
 
     def from_first(self, make: Callable[[], T]) -> T:
         """Return in every process what the first one makes, once it is made."""
@@ -94,9 +121,9 @@ class Team:
         """Return what this process makes, after the first one has: it fills caches for all."""
         if self.first:
             made = make()
-            self.from_first(bool)
+            self.wait()
             return made
-        self.from_first(bool)
+        self.wait()
         return make()
 
 

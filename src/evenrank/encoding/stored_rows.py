@@ -65,7 +65,7 @@ class ChunkRows:
             return
         for number in track(team.share(numbers), "Verifying embeddings", unit="chunks"):
             self._chunks[number].verify()
-        team.add_up([1])  # wait for the others
+        team.add_up(np.ones(1))  # wait for all of them
         self._verified |= set(numbers)
 
     def _open(self, number: int) -> Rows:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from evenrank.benchmarks.benchmark import Benchmark, TextSet, load_benchmark
 from evenrank.encoding.embed import fill_store
 from evenrank.encoding.encode import Kind
@@ -59,4 +61,4 @@ def encode_benchmark(
             )
             for kind, texts in sets.items()
         ]
-        return dict(zip(sets, team.add_up(counts), strict=True))
+        return dict(zip(sets, team.add_up(np.array(counts)).tolist(), strict=True))

@@ -37,8 +37,6 @@ from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
 from evenrank.ranking.kernel import rank
 from evenrank.ranking.ranks import Ranking
-from evenrank.ranking.shards import ALONE as ONE_SHARD
-from evenrank.ranking.shards import joined_shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -229,8 +227,6 @@ def rank_embeddings(
     Raises:
         DataError: The embeddings are not this benchmark's.
     """
-    # Shards meet in the default group; where that moves GPU memory only, each process ranks all.
-    meets = team.count > 1 and team.group is None
     return rank(
         embeddings.queries,
         embeddings.passages,
@@ -238,7 +234,8 @@ def rank_embeddings(
         benchmark.offsets,
         top_k=top_k,
         threads=max(1, (os.cpu_count() or 1) // neighbours()) if team.count > 1 else None,
-        shards=joined_shards() if meets else ONE_SHARD,
+        team=team,
+        description=f"Ranking {benchmark.name}",
     )
 
 

@@ -24,10 +24,10 @@ import torch
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
+from evenrank.processes import Team
 from evenrank.progress import bar
 from evenrank.ranking.blocks import group_queries, pairs_of
 from evenrank.ranking.counting import LAST_PLACE, NO_KEY
-from evenrank.ranking.shards import Shards
 from evenrank.ranking.vectors import Embeddings, gathered, require_finite
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -87,7 +87,7 @@ class DeviceWorkers:
         precision: What embeddings are rounded to on the device.
         passages_DH: Embeddings of the whole collection.
         offsets: ``(L + 1,)`` where its languages begin.
-        shards: Processes that share it.
+        team: Processes that share it.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class DeviceWorkers:
         precision: Precision,
         passages_DH: Embeddings,
         offsets: NDArray[np.int64],
-        shards: Shards,
+        team: Team,
     ) -> None:
         self._device, self._dtype = torch.device(device), getattr(torch, precision)
-        self._passages_DH, self._shards = passages_DH, shards
+        self._passages_DH, self._team = passages_DH, team
         self._offsets = np.asarray(offsets, dtype=np.int64)
-        self._slabs = shards.share(range(0, len(passages_DH), SLAB))
+        self._slabs = team.stretch(range(0, len(passages_DH), SLAB))
 
     def __enter__(self) -> DeviceWorkers:
         return self
@@ -136,8 +136,8 @@ class DeviceWorkers:
                     progress.advance()
         for block in blocks:
             above, met = block.above.cpu().numpy(), block.met.cpu().numpy()
-            self._shards.add_up(above)
-            self._shards.add_up(met)
+            above = self._team.add_up(above)
+            met = self._team.add_up(met)
             above_PL[block.pairs], own_P[block.pairs] = above, met
 
     def _start(

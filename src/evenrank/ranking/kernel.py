@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import ConfigError, DataError
+from evenrank.processes import ALONE, Team
 from evenrank.ranking.counting import LAST_PLACE, decode_keys
 from evenrank.ranking.device import DeviceWorkers, Precision
 from evenrank.ranking.ranks import Ranking
-from evenrank.ranking.shards import ALONE, Shards
 from evenrank.ranking.threads import ThreadWorkers
 from evenrank.ranking.vectors import Embeddings
 
@@ -76,7 +76,7 @@ def rank(
     *,
     top_k: int = 100,
     threads: int | None = None,
-    shards: Shards = ALONE,
+    team: Team = ALONE,
     device: str | None = None,
     precision: Precision = "float32",
     description: str = "",
@@ -91,7 +91,7 @@ def rank(
         offsets: ``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``.
         top_k: Passages to keep from the top of the pool of all languages.
         threads: Threads, each with products of its own; the number of processors if ``None``.
-        shards: Processes that share the passages; each passes the same arguments and reads the
+        team: Processes that share the passages; each passes the same arguments and reads the
             embeddings of its share and of relevant passages only.
         device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
         precision: What the device rounds embeddings to; their products are summed in float32.
@@ -117,12 +117,12 @@ def rank(
             "Name a device, or leave the precision out",
         )
     languages, kept = len(offsets) - 1, min(top_k, len(passage_embeddings))
-    given = (passage_embeddings, offsets, shards)
+    given = (passage_embeddings, offsets, team)
     if device is None:
         with ThreadWorkers(threads or os.cpu_count() or 1, *given) as workers:
-            return _run(workers, query_embeddings, relevance, languages, kept, shards, description)
+            return _run(workers, query_embeddings, relevance, languages, kept, team, description)
     with DeviceWorkers(device, precision, *given) as on_device:
-        return _run(on_device, query_embeddings, relevance, languages, kept, shards, description)
+        return _run(on_device, query_embeddings, relevance, languages, kept, team, description)
 
 
 def _run(
@@ -131,7 +131,7 @@ def _run(
     relevance: Relevance,
     languages: int,
     kept: int,
-    shards: Shards,
+    team: Team,
     description: str,
 ) -> Ranking:
     """Rank with predicted own scores, and once more where the pass has met other ones."""
@@ -148,8 +148,16 @@ def _run(
     keys_QK = np.empty((len(queries_QH), kept), dtype=np.int64)
     for block in blocks:
         keys_QK[block.queries] = block.top()
-    top_scores, top_passages = decode_keys(shards.merge_top(keys_QK))
+    top_scores, top_passages = decode_keys(_best_of(team.gather(keys_QK)))
     return Ranking(above_PL, own_P, top_passages, top_scores)
+
+
+def _best_of(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the best of the kept passages of all processes, as sorted keys like each one's."""
+    if len(parts) == 1:
+        return parts[0]
+    every = np.sort(np.concatenate(parts, axis=1), axis=1)
+    return every[:, ::-1][:, : parts[0].shape[1]]
 
 
 def _check(

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
+from evenrank.processes import Team
 from evenrank.progress import bar
 from evenrank.ranking.blocks import Block, group_queries, make_block
-from evenrank.ranking.shards import Shards
 from evenrank.ranking.vectors import Embeddings, gathered, panels_of
 
 QUERY_BLOCK = 256
@@ -57,7 +57,7 @@ class ThreadWorkers:
         threads: Number of threads.
         passages_DH: Embeddings of the whole collection.
         offsets: ``(L + 1,)`` where its languages begin.
-        shards: Processes that share it.
+        team: Processes that share it.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class ThreadWorkers:
         threads: int,
         passages_DH: Embeddings,
         offsets: NDArray[np.int64],
-        shards: Shards,
+        team: Team,
     ) -> None:
-        self._threads, self._passages_DH, self._shards = threads, passages_DH, shards
+        self._threads, self._passages_DH, self._team = threads, passages_DH, team
         self._offsets = np.asarray(offsets, dtype=np.int64)
-        panels = shards.share(range(0, len(passages_DH), PANEL))
+        panels = team.stretch(range(0, len(passages_DH), PANEL))
         self._slabs = [
             range(panels[at], min(panels[at : at + PANELS][-1] + PANEL, len(passages_DH)))
             for at in range(0, len(panels), PANELS)
@@ -121,8 +121,8 @@ class ThreadWorkers:
         pairs = np.concatenate([block.pairs for block in blocks])
         above = np.concatenate([block.above for block in blocks])
         met = np.concatenate([block.met for block in blocks])
-        self._shards.add_up(above)
-        self._shards.add_up(met)  # every pair's passage is in one panel, of one process
+        above = self._team.add_up(above)
+        met = self._team.add_up(met)  # every pair's passage is in one panel, of one process
         above_PL[pairs], own_P[pairs] = above, met
 
     def _predict(self, block: Block) -> None:
