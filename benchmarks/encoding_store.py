@@ -30,6 +30,7 @@ from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.benchmarks.miracl_files import PUBLISHED, lines_of
 from evenrank.benchmarks.passage_table import open_passages
 from evenrank.data.opening import open_corpus
+from evenrank.encoding import embed
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.chunks import keys_of
 from evenrank.encoding.embed import fill_store
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=32_768)
     parser.add_argument("--batch-size", type=int, default=64)
     options = parser.parse_args()
+    embed.PIECES = 1  # so few texts are taken in pieces as large as MIRACL's
     corpus = open_corpus(options.corpus)
     paragraphs = sorted(set(corpus.column("passage", corpus.rows[corpus.rows >= 0][::7])))
     texts = [f"{n}\n\n{paragraphs[n % len(paragraphs)]}" for n in range(options.texts)]
