@@ -85,15 +85,14 @@ def evaluate(
         measures: Names of measures.
         label: What tables call the model; by default the name of its folder.
         batch_size: Texts encoded at once.
-        top_k: Passages to keep from the top of the pool of all languages, for the run, the
-            examples and the language share; at least the cutoff of the share.
+        top_k: Passages kept from the top of the pool of all languages; at least the share's cutoff.
         run: Write ``run.trec`` and ``qrels.trec`` as well.
         store: Embedding store: texts that it has are not encoded again, what it lacks is added.
         store_dtype: Precision of the embeddings in the store.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
-        shared: Share the work with the other processes, if ``torchrun`` started several or there
-            is a process group of ``torch.distributed``. All of them have to call, the first one
-            writes, and each gets the same evaluation. ``False`` where one process calls alone.
+        shared: Share the work with the processes that ``torchrun`` started, or that are in this
+            one's process group. All of them have to call; the first writes, each gets the same
+            evaluation. ``False`` where one process calls alone.
 
     Raises:
         ConfigError: A measure or benchmark is unknown, or ``output`` exists.
@@ -105,7 +104,8 @@ def evaluate(
         if output is not None and team.first:
             refuse_existing(output, overwrite=overwrite, marker=MARKER)
         data = team.first_then_others(partial(load_benchmark, benchmark))
-        check_trec_ids(data) if run else None
+        if run:
+            check_trec_ids(data)
         encoder, facts = _opened(model, label)
         timings: dict[str, float] = {}
         with _timed(timings, "encode"):
