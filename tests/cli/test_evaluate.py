@@ -132,6 +132,15 @@ def test_half_precision_needs_a_store(place):
         raise run("runs/mine/model", "-b", "corpus:corpus", "--half").exception
 
 
+def test_a_device_ranks(place):
+    options = ("runs/mine/model", "-b", "corpus:corpus", "--json", "--overwrite")
+    plain, ranked = (
+        json.loads(run(*options, *more).stdout) for more in ((), ("--rank-device", "cpu"))
+    )
+    assert ranked["settings"] == plain["settings"]
+    assert ranked["config"]["rank_device"] == "cpu"
+
+
 def torchrun(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", "-m", "evenrank", *arguments]

@@ -117,6 +117,13 @@ def test_an_encoder_in_memory_needs_no_folder(benchmark, model_folder):
     assert result.share.cutoff == 60
 
 
+def test_a_device_gives_the_figures_of_threads_and_is_named(written, benchmark, model_folder):
+    result = evaluate(model_folder, benchmark, measures=MEASURES, rank_device="cpu").result
+    assert (result.settings, result.bias) == (written.result.settings, written.result.bias)
+    assert result.config["rank_device"] == "cpu"
+    assert "rank_device" not in written.result.config
+
+
 def test_an_existing_result_is_refused_and_kept(written, benchmark, model_folder):
     before = (written.folder / "result.json").read_bytes()
     with pytest.raises(ConfigError, match="--overwrite"):
@@ -135,6 +142,8 @@ def test_bad_input_is_refused_before_any_text_is_encoded(benchmark, model_folder
         evaluate("no such model", benchmark, measures=["MAP"])
     with pytest.raises(UnknownNameError, match="unknown benchmark"):
         evaluate("no such model", "xquad")
+    with pytest.raises(ConfigError, match="ranking device: found gpux"):
+        evaluate("no such model", benchmark, rank_device="gpux")
     with pytest.raises(DataError, match=r"neither modules\.json nor config\.json"):
         evaluate(tmp_path, benchmark, output=tmp_path / "result")
     assert not (tmp_path / "result").exists()

@@ -46,6 +46,12 @@ def test_threads_do_not_round(problem):
         rank(*problem, OFFSETS, precision="bfloat16")
 
 
+@pytest.mark.parametrize("name", ["gpux", "cuda:99"])
+def test_a_device_that_is_not_here_is_refused(problem, name):
+    with pytest.raises(ConfigError, match=f"found {name} .*, expected a device that PyTorch has"):
+        rank(*problem, OFFSETS, device=name)
+
+
 def test_what_the_process_allows_for_speed_comes_back():
     matmul = torch.backends.cuda.matmul
     before = matmul.allow_bf16_reduced_precision_reduction

@@ -68,6 +68,12 @@ Store = Annotated[
 Half = Annotated[
     bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
 ]
+RankDevice = Annotated[
+    str | None,
+    typer.Option(
+        help="Device of PyTorch that ranks, such as cuda. [default: threads]", show_default=False
+    ),
+]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print each result.json on a line of its own.")
@@ -88,6 +94,7 @@ def evaluate_command(
     write_run: WriteRun = False,
     store: Store = None,
     half: Half = False,
+    rank_device: RankDevice = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +110,7 @@ def evaluate_command(
                 "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
             )
         names = list(dict.fromkeys(benchmark or []))
-        for_model = write_run or store is not None
+        for_model = write_run or store is not None or rank_device is not None
         judged = Judged(qrels, languages, relevance_level)
         check_inputs(model, names, run, judged, for_model=for_model)
         results: dict[Path, Result] = {}
@@ -111,6 +118,7 @@ def evaluate_command(
             settings: dict[str, Any] = {"batch_size": batch_size, "run": write_run, "store": store}
             settings["store_dtype"] = "float16" if half else "float32"
             settings |= {"measures": measure, "label": label, "overwrite": overwrite}
+            settings["rank_device"] = rank_device
             results = _evaluate_model(model, names, output, team, **settings)
         elif run is not None and team.first:  # there is nothing to share
             results = _evaluate_run(run, names, judged, output, measure, label, overwrite)

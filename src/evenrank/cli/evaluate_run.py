@@ -82,7 +82,7 @@ def check_inputs(
     if qrels is None and judged.relevance_level != 1:
         raise _unfit("--relevance-level without --qrels", "it beside --qrels")
     if run is not None and for_model:
-        raise _unfit("--run with --store or --write-run", "these beside a model")
+        raise _unfit("--run with --store, --write-run or --rank-device", "these beside a model")
     if run is None and qrels is not None:
         raise _unfit("--qrels and a model", "--qrels beside --run")
     if run is not None and len(benchmarks) + (qrels is not None) != 1:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
@@ -35,6 +36,7 @@ from evenrank.evaluation.trec import write_trec
 from evenrank.files import refuse_existing, whole_folder
 from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
+from evenrank.ranking.device import require_device
 from evenrank.ranking.kernel import rank
 from evenrank.ranking.ranks import Ranking
 
@@ -73,6 +75,7 @@ def evaluate(
     run: bool = False,
     store: Path | None = None,
     store_dtype: Precision = "float32",
+    rank_device: str | None = None,
     overwrite: bool = False,
     shared: bool = True,
 ) -> Evaluation:
@@ -89,18 +92,20 @@ def evaluate(
         run: Write ``run.trec`` and ``qrels.trec`` as well.
         store: Embedding store: texts that it has are not encoded again, what it lacks is added.
         store_dtype: Precision of the embeddings in the store.
+        rank_device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
         shared: Share the work with the processes that ``torchrun`` started, or that are in this
             one's process group. All of them have to call; the first writes, each gets the same
             evaluation. ``False`` where one process calls alone.
 
     Raises:
-        ConfigError: A measure or benchmark is unknown, or ``output`` exists.
+        ConfigError: A measure, benchmark or device is unknown, or ``output`` exists.
         DataError: The model or the benchmark cannot be read.
         ProcessError: Another process failed.
     """
     with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
         selection = select_measures(measures)
+        require_device(rank_device)
         if output is not None and team.first:
             refuse_existing(output, overwrite=overwrite, marker=MARKER)
         data = team.first_then_others(partial(load_benchmark, benchmark))
@@ -112,15 +117,13 @@ def evaluate(
             embeddings = embed(encoder, data, batch_size, store, store_dtype, team=team)
         top_k = max(top_k, selection.share.cutoff or 0)
         with _timed(timings, "rank"):
-            ranking = rank_embeddings(embeddings, data, top_k=top_k, team=team)
+            ranking = rank_embeddings(embeddings, data, top_k, device=rank_device, team=team)
         config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
         config |= {"store_dtype": store_dtype} if store else {}
-
-        def finish() -> Evaluation:
-            done = _scored(data, facts, ranking, timings, config)
-            return _written(done, data, ranking, output, run=run, overwrite=overwrite)
-
-        return team.from_first(finish)
+        config |= {"rank_device": rank_device} if rank_device else {}
+        scored = partial(_scored, data, facts, ranking, timings, config)
+        written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
+        return team.from_first(lambda: written(scored()))
 
 
 def _scored(
@@ -139,10 +142,10 @@ def _scored(
 
 
 def _written(
-    evaluation: Evaluation,
     benchmark: Benchmark,
     ranking: Ranking,
     output: Path | None,
+    evaluation: Evaluation,
     *,
     run: bool,
     overwrite: bool,
@@ -214,19 +217,28 @@ def embed(
 
 
 def rank_embeddings(
-    embeddings: Embeddings, benchmark: Benchmark, *, top_k: int = TOP_K, team: Team = ALONE
+    embeddings: Embeddings,
+    benchmark: Benchmark,
+    top_k: int = TOP_K,
+    *,
+    device: str | None = None,
+    team: Team = ALONE,
 ) -> Ranking:
     """Rank a benchmark's collection for each of its queries.
+
+    Embeddings that are float16 all are so on the device as well, which rounds nothing.
 
     Args:
         embeddings: Of its queries and passages.
         benchmark: The benchmark.
         top_k: Passages to keep from the top of the pool of all languages.
+        device: Device of PyTorch that ranks; threads do if ``None``.
         team: Processes that rank a share of the passages each; every one gets the whole ranking.
 
     Raises:
         DataError: The embeddings are not this benchmark's.
     """
+    halves = embeddings.queries.dtype == embeddings.passages.dtype == np.float16
     return rank(
         embeddings.queries,
         embeddings.passages,
@@ -235,6 +247,8 @@ def rank_embeddings(
         top_k=top_k,
         threads=max(1, (os.cpu_count() or 1) // neighbours()) if team.count > 1 else None,
         team=team,
+        device=device,
+        precision="float16" if device and halves else "float32",
         description=f"Ranking {benchmark.name}",
     )
 

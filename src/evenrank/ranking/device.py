@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Relevance
+from evenrank.errors import ConfigError
 from evenrank.processes import Team
 from evenrank.progress import bar
 from evenrank.ranking.blocks import group_queries, pairs_of
@@ -79,6 +80,27 @@ class DeviceBlock:
         return self.keys.cpu().numpy()
 
 
+def require_device(name: str | None) -> None:
+    """Refuse a device that is not here, before the work that it is for.
+
+    Raises:
+        ConfigError: PyTorch knows no such device, or has none of it.
+
+    >>> require_device("cpu")
+    """
+    if name is None:
+        return
+    try:
+        torch.empty(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as cause:
+        raise ConfigError(
+            "ranking device",
+            f"{name} ({str(cause).splitlines()[0].rstrip('.')})",
+            "a device that PyTorch has here",
+            "Name another one, or none to rank with threads",
+        ) from cause
+
+
 class DeviceWorkers:
     """The pass on one device; the same work as ``threads.ThreadWorkers`` does with threads.
 
@@ -98,6 +120,7 @@ class DeviceWorkers:
         offsets: NDArray[np.int64],
         team: Team,
     ) -> None:
+        require_device(device)
         self._device, self._dtype = torch.device(device), getattr(torch, precision)
         self._passages_DH, self._team = passages_DH, team
         self._offsets = np.asarray(offsets, dtype=np.int64)
