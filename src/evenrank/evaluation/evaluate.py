@@ -121,9 +121,8 @@ def evaluate(
         config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
         config |= {"store_dtype": store_dtype} if store else {}
         config |= {"rank_device": rank_device} if rank_device else {}
-        scored = partial(_scored, data, facts, ranking, timings, config)
         written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
-        return team.from_first(lambda: written(scored()))
+        return team.from_first(lambda: written(_scored(data, facts, ranking, timings, config)))
 
 
 def _scored(
