@@ -17,7 +17,7 @@ from evenrank.benchmarks.benchmark import Relevance
 from evenrank.ranking.counting import NO_KEY, close_top, count_above, keep_top
 from evenrank.ranking.vectors import Embeddings, gathered, require_finite
 
-_LANES = 32
+_LANES = 8
 """Queries of a block are padded to a multiple of this: products of one row round in another way."""
 _ROOM = 64
 """Candidates, beside twice the kept ones."""
