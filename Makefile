@@ -35,8 +35,18 @@ fix: $(VENV)/dev.done  ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/dev.done  ## run every benchmark
-	for script in $(filter-out benchmarks/made.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+$(VENV)/bench.done: requirements/bench.txt $(VENV)/dev.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
+	touch $@
+
+# precision.py takes a model of yours; these two take a corpus, and the rest need nothing
+ON_CORPUS := benchmarks/encoding_store.py benchmarks/static_encoder.py
+BENCHMARKS := $(filter-out benchmarks/made.py benchmarks/precision.py $(ON_CORPUS),$(wildcard benchmarks/*.py))
+bench: $(VENV)/bench.done  ## run every benchmark; with EVENRANK_DATA also those on real text
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; if [ -d "$$EVENRANK_DATA/squad-dev-parallel" ]; then for script in $(ON_CORPUS); do \
+	  echo "== $$script"; $(BIN)/python $$script "$$EVENRANK_DATA/squad-dev-parallel"; done; \
+	else echo "EVENRANK_DATA has no squad-dev-parallel: left out $(ON_CORPUS)"; fi
 
 lock: $(VENV)/dev.done  ## write the lock from what is installed
 	$(BIN)/python requirements/lock.py
