@@ -7,7 +7,7 @@ relevant passages a query in four languages, and the top 100), then FAISS ``Inde
 float32 in memory) over the same vectors. Memory is the growth of the process's anonymous memory
 at its peak: the page cache of the store does not count, nor do Python and its libraries.
 ``product`` is the bare product in the same panels and threads, from float32 in memory.
-``faiss-cpu`` is needed for the peer and is left out where it is not installed.
+``faiss-cpu`` (``requirements/bench.txt``) is needed for the peer, which is left out without it.
 """
 
 from __future__ import annotations
