@@ -23,8 +23,9 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
 demo: $(VENV)/run.done  ## train, evaluate and report on the embedded World Facts, offline
 	$(BIN)/evenrank demo --output demo --overwrite
 
+# a process for each core, which takes one thread: two of either are slower
 test: $(VENV)/dev.done check  ## lint, types and tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/dev.done  ## lint and types
 	$(BIN)/ruff format --check .
