@@ -153,6 +153,24 @@ def test_losses_may_be_logged_at_other_steps_than_the_dev_measure(samples, edite
     assert figure.panels[0].curves[0].x == (10.0, 20.0)
 
 
+def test_examples_of_a_run_that_lacks_an_answer_have_no_rank_distance(samples, edited):
+    result = read_result(samples[0])
+    example = max(result.examples, key=lambda one: len(one.relevant_ranks))
+    _, *others = example.relevant_ranks
+    lacking = example.model_copy(
+        update={"relevant_ranks": {other: example.relevant_ranks[other] for other in others}}
+    )
+    for config, ranks, known in (
+        ({}, lacking, True),
+        ({"run": {}}, lacking, False),
+        ({"run": {}}, example, True),
+    ):
+        name = f"{known}-{len(ranks.relevant_ranks)}-{len(config)}"
+        folder = edited(samples[0], name, config=result.config | config, examples=[ranks])
+        (found,) = (block for block in blocks("examples", [folder]) if isinstance(block, Rankings))
+        assert (found.ranks.rows[0].cells[-1] is not None) is known
+
+
 def test_examples_put_the_answers_of_each_model_side_by_side(samples):
     found = [block for block in blocks("examples", samples[:3]) if isinstance(block, Rankings)]
     examples = read_result(samples[2]).examples

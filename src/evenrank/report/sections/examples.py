@@ -83,7 +83,7 @@ def _ranks(answered: list[tuple[Entry, Example]], langs: tuple[str, ...]) -> Tab
                 title=entry.label,
                 cells=(
                     *(example.relevant_ranks.get(lang) for lang in present),
-                    _spread(example.relevant_ranks),
+                    _spread(entry, example.relevant_ranks, langs),
                 ),
             )
             for entry, example in answered
@@ -92,7 +92,9 @@ def _ranks(answered: list[tuple[Entry, Example]], langs: tuple[str, ...]) -> Tab
     )
 
 
-def _spread(ranks: dict[str, int]) -> int | None:
+def _spread(entry: Entry, ranks: dict[str, int], langs: tuple[str, ...]) -> int | None:
+    if "run" in entry.result.config and not ranks.keys() >= set(langs):
+        return None  # a run may have ended before the farthest one
     return max(ranks.values()) - min(ranks.values()) if len(ranks) > 1 else None
 
 
