@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking import device, threads
+from evenrank.ranking import blocks, device, threads
 from evenrank.ranking.kernel import rank
 
 
@@ -122,6 +122,20 @@ def test_a_prediction_that_rounds_otherwise_is_mended(monkeypatch):
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=10)
     np.testing.assert_array_equal(ranking.above, above)
     np.testing.assert_array_equal(ranking.top_passages, orders[:, :10])
+
+
+def test_products_that_cannot_be_repeated_end_in_an_error(monkeypatch):
+    """A prediction that stays wrong looks like a device whose scores change from pass to pass."""
+    query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
+    true_restart = blocks.Block.restart
+
+    def restart_with_others(block, own):
+        true_restart(block, np.nextafter(own, np.float32(np.inf)))
+
+    monkeypatch.setattr(threads.ThreadWorkers, "_predict", lambda workers, block: None)
+    monkeypatch.setattr(blocks.Block, "restart", restart_with_others)
+    with pytest.raises(DataError, match="other scores in each pass"):
+        rank(query_emb, passage_emb, relevance, offsets)
 
 
 @pytest.mark.parametrize("side", ["query", "passage"])

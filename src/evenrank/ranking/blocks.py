@@ -86,6 +86,10 @@ class Block:
             if self.kept:
                 keep_top(scores_NBT, start, columns, self.kept, self.keys, self.fills, self.floors)
 
+    def counted(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return ``above`` and ``met``."""
+        return self.above, self.met
+
     def top(self) -> NDArray[np.int64]:
         """Return the ``(B, K)`` keys of the kept passages, best first."""
         close_top(self.kept, self.keys, self.fills)

@@ -75,6 +75,10 @@ class DeviceBlock:
         self.met.zero_(), self.above.zero_()
         self.keys.fill_(NO_KEY), self.floors.fill_(-torch.inf)
 
+    def counted(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return ``above`` and ``met``."""
+        return self.above.cpu().numpy(), self.met.cpu().numpy()
+
     def top(self) -> NDArray[np.int64]:
         """Return the ``(B, K)`` keys of the kept passages, best first."""
         return self.keys.cpu().numpy()
@@ -122,7 +126,7 @@ class DeviceWorkers:
     ) -> None:
         require_device(device)
         self._device, self._dtype = torch.device(device), getattr(torch, precision)
-        self._passages_DH, self._team = passages_DH, team
+        self._passages_DH = passages_DH
         self._offsets = np.asarray(offsets, dtype=np.int64)
         self._slabs = team.stretch(range(0, len(passages_DH), SLAB))
 
@@ -138,14 +142,8 @@ class DeviceWorkers:
         with _exact_products():
             return [self._start(queries_QH, queries, relevance, kept) for queries in groups]
 
-    def count(
-        self,
-        blocks: Sequence[DeviceBlock],
-        above_PL: NDArray[np.int32],
-        own_P: NDArray[np.float32],
-        description: str,
-    ) -> None:
-        """Rank some blocks; set the counts and the own scores that are met, of all processes."""
+    def count(self, blocks: Sequence[DeviceBlock], description: str) -> None:
+        """Count and keep for some blocks over this process's share of the passages."""
         showing = bar(description, len(self._slabs)) if description else nullcontext()
         with showing as progress, _exact_products():
             for start in self._slabs:
@@ -157,11 +155,6 @@ class DeviceWorkers:
                     self._scan(block, scores_BT[: len(block.queries), : len(rows)], start)
                 if progress:
                     progress.advance()
-        for block in blocks:
-            above, met = block.above.cpu().numpy(), block.met.cpu().numpy()
-            above = self._team.add_up(above)
-            met = self._team.add_up(met)
-            above_PL[block.pairs], own_P[block.pairs] = above, met
 
     def _start(
         self, queries_QH: Embeddings, queries: NDArray[np.int64], relevance: Relevance, kept: int

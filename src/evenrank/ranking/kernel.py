@@ -38,6 +38,9 @@ from evenrank.ranking.ranks import Ranking
 from evenrank.ranking.threads import ThreadWorkers
 from evenrank.ranking.vectors import Embeddings
 
+_PASSES = 3
+"""The second one is exact where products can be repeated, and the third is never needed."""
+
 
 class _State(Protocol):
     """Some queries, and what is counted and kept for them."""
@@ -47,6 +50,8 @@ class _State(Protocol):
     own: NDArray[np.float32]
 
     def restart(self, own: NDArray[np.float32]) -> None: ...
+
+    def counted(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]: ...
 
     def top(self) -> NDArray[np.int64]: ...
 
@@ -59,13 +64,7 @@ class _Workers(Protocol[S]):
 
     def start(self, queries_QH: Embeddings, relevance: Relevance, kept: int) -> list[S]: ...
 
-    def count(
-        self,
-        blocks: Sequence[S],
-        above_PL: NDArray[np.int32],
-        own_P: NDArray[np.float32],
-        description: str,
-    ) -> None: ...
+    def count(self, blocks: Sequence[S], description: str) -> None: ...
 
 
 def rank(
@@ -99,7 +98,8 @@ def rank(
 
     Raises:
         ConfigError: A precision is given without a device.
-        DataError: Shapes disagree, or an embedding holds NaN or infinity.
+        DataError: Shapes disagree, an embedding holds NaN or infinity, or a device does not give
+            the same scores twice.
 
     >>> import numpy as np
     >>> passages = np.array([[1, 0], [0.6, 0.8], [0, 1]], dtype=np.float32)
@@ -134,17 +134,32 @@ def _run(
     team: Team,
     description: str,
 ) -> Ranking:
-    """Rank with predicted own scores, and once more where the pass has met other ones."""
+    """Rank with predicted own scores, and again with the true ones where the pass has met others.
+
+    The second pass takes the same products, so that it meets what the first one has met.
+    """
     above_PL = np.zeros((len(relevance.passages), languages), dtype=np.int32)
     own_P = np.zeros(len(relevance.passages), dtype=np.float32)
     blocks = workers.start(queries_QH, relevance, kept)
-    if blocks:
-        workers.count(blocks, above_PL, own_P, description)
-    wrong = [block for block in blocks if (own_P[block.pairs] != block.own).any()]
-    for block in wrong:
-        block.restart(own_P[block.pairs])
-    if wrong:  # in every process, as all have the sums of all
-        workers.count(wrong, above_PL, own_P, description)
+    wrong: Sequence[S] = blocks
+    for _ in range(_PASSES):
+        if not wrong:  # in every process alike, as all have the sums of all
+            break
+        workers.count(wrong, description)
+        pairs = np.concatenate([block.pairs for block in wrong])
+        above, met = zip(*(block.counted() for block in wrong), strict=True)
+        above_PL[pairs] = team.add_up(np.concatenate(above))
+        own_P[pairs] = team.add_up(np.concatenate(met))  # one process has met each pair
+        wrong = [block for block in wrong if (own_P[block.pairs] != block.own).any()]
+        for block in wrong:
+            block.restart(own_P[block.pairs])
+    if wrong:
+        raise DataError(
+            "ranking",
+            "other scores in each pass over the same embeddings",
+            "products that give the same numbers whenever they are taken",
+            "Rank with threads, or have the device work deterministically",
+        )
     keys_QK = np.empty((len(queries_QH), kept), dtype=np.int64)
     for block in blocks:
         keys_QK[block.queries] = block.top()

@@ -67,7 +67,7 @@ class ThreadWorkers:
         offsets: NDArray[np.int64],
         team: Team,
     ) -> None:
-        self._threads, self._passages_DH, self._team = threads, passages_DH, team
+        self._threads, self._passages_DH = threads, passages_DH
         self._offsets = np.asarray(offsets, dtype=np.int64)
         panels = team.stretch(range(0, len(passages_DH), PANEL))
         self._slabs = [
@@ -99,14 +99,8 @@ class ThreadWorkers:
 
         return list(self._pool.map(work, group_queries(relevance, QUERY_BLOCK)))
 
-    def count(
-        self,
-        blocks: Sequence[Block],
-        above_PL: NDArray[np.int32],
-        own_P: NDArray[np.float32],
-        description: str,
-    ) -> None:
-        """Rank some blocks; set the counts and the own scores that are met, of all processes."""
+    def count(self, blocks: Sequence[Block], description: str) -> None:
+        """Count and keep for some blocks over this process's share of the passages."""
         wanted = _UNITS_PER_THREAD * self._threads
         groups = min(len(blocks), -(-wanted // max(1, len(self._slabs))))
         bounds = [len(blocks) * number // groups for number in range(groups + 1)]
@@ -118,12 +112,6 @@ class ThreadWorkers:
                 done.result()
                 if progress:
                     progress.advance()
-        pairs = np.concatenate([block.pairs for block in blocks])
-        above = np.concatenate([block.above for block in blocks])
-        met = np.concatenate([block.met for block in blocks])
-        above = self._team.add_up(above)
-        met = self._team.add_up(met)  # every pair's passage is in one panel, of one process
-        above_PL[pairs], own_P[pairs] = above, met
 
     def _predict(self, block: Block) -> None:
         """Set the own scores of a block, from products with relevant passages only."""
