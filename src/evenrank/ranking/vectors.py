@@ -26,10 +26,11 @@ def gathered(rows_NH: Embeddings, positions: NDArray[np.int64], count: int) -> t
     return whole
 
 
-def panels_of(rows_NH: Embeddings, start: int, buffer_NTH: torch.Tensor) -> list[torch.Tensor]:
-    """Return some passages as panels ``(T, H)`` in float32, the last one padded with zeros.
+def panels_of(rows_NH: Embeddings, start: int, buffer_NTH: torch.Tensor) -> torch.Tensor:
+    """Return a slab of passages as panels ``(N, T, H)`` in float32, the last one padded with zeros.
 
-    Whole panels that are float32 in memory are views; others are converted into the buffer.
+    Whole panels that are float32 in memory are views; others are converted into the buffer, all at
+    once: each call of PyTorch is a moment in which threads may wait for the interpreter's lock.
 
     Args:
         rows_NH: Embeddings of passages that follow one another, at most as many as the buffer has.
@@ -39,22 +40,16 @@ def panels_of(rows_NH: Embeddings, start: int, buffer_NTH: torch.Tensor) -> list
     Raises:
         DataError: An embedding holds NaN or infinity.
     """
-    panels = []
-    for number, buffer in enumerate(buffer_NTH):
-        first = number * len(buffer)
-        rows = rows_NH[first : first + len(buffer)]
-        if len(rows) == 0:
-            break
-        plain = rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.writeable
-        if plain and len(rows) == len(buffer):
-            panel = torch.from_numpy(rows)
-        else:
-            panel = buffer
-            panel[: len(rows)] = torch.from_numpy(_may_be_written(rows))
-            panel[len(rows) :] = 0
-        require_finite("passage", panel, range(start + first, start + first + len(buffer)))
-        panels.append(panel)
-    return panels
+    width, count = buffer_NTH.shape[1], len(rows_NH)
+    plain = rows_NH.dtype == np.float32 and rows_NH.flags.c_contiguous and rows_NH.flags.writeable
+    if plain and count % width == 0:
+        slab = torch.from_numpy(rows_NH)
+    else:
+        slab = buffer_NTH.flatten(0, 1)[: -(-count // width) * width]
+        slab[:count] = torch.from_numpy(_may_be_written(rows_NH))
+        slab[count:] = 0
+    require_finite("passage", slab, range(start, start + len(slab)))
+    return slab.view(-1, width, slab.shape[1])
 
 
 def require_finite(kind: str, rows: torch.Tensor, positions: Positions) -> None:
