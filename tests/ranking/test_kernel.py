@@ -154,6 +154,13 @@ def test_embeddings_of_another_benchmark_are_refused():
         rank(query_emb, passage_emb[:-1], relevance, offsets)
 
 
+def test_progress_counts_the_passages(options, capsys, monkeypatch):
+    monkeypatch.delenv("EVENRANK_QUIET", raising=False)
+    query_emb, passage_emb, relevance, offsets = problem(6, sizes=(90, 3, 41, 60))
+    rank(query_emb, passage_emb, relevance, offsets, description="Ranking numbers", **options)
+    assert "Ranking numbers: 194 passages in" in capsys.readouterr().err
+
+
 def test_no_query_is_no_error(options):
     query_emb, passage_emb, relevance, offsets = problem(5, queries=0, sizes=(90, 3, 41, 60))
     ranking = rank(query_emb, passage_emb, relevance, offsets, **options)

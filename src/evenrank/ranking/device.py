@@ -144,7 +144,8 @@ class DeviceWorkers:
 
     def count(self, blocks: Sequence[DeviceBlock], description: str) -> None:
         """Count and keep for some blocks over this process's share of the passages."""
-        showing = bar(description, len(self._slabs)) if description else nullcontext()
+        share = sum(min(SLAB, len(self._passages_DH) - start) for start in self._slabs)
+        showing = bar(description, share, "passages") if description else nullcontext()
         with showing as progress, _exact_products():
             for start in self._slabs:
                 rows = self._passages_DH[start : start + SLAB]
@@ -154,7 +155,7 @@ class DeviceWorkers:
                     scores_BT = self._scores(block.embeddings, passages_TH)
                     self._scan(block, scores_BT[: len(block.queries), : len(rows)], start)
                 if progress:
-                    progress.advance()
+                    progress.advance(len(rows))
 
     def _start(
         self, queries_QH: Embeddings, queries: NDArray[np.int64], relevance: Relevance, kept: int

@@ -107,11 +107,13 @@ class ThreadWorkers:
         units = [
             (slab, blocks[first:last]) for slab in self._slabs for first, last in pairwise(bounds)
         ]
-        with bar(description, len(units)) if description else nullcontext() as progress:
-            for done in [self._pool.submit(self._scan, *unit) for unit in units]:
+        share = sum(map(len, self._slabs))
+        with bar(description, share, "passages") if description else nullcontext() as progress:
+            futures = [self._pool.submit(self._scan, *unit) for unit in units]
+            for (slab, some), done in zip(units, futures, strict=True):
                 done.result()
                 if progress:
-                    progress.advance()
+                    progress.advance(len(slab) * len(some) / len(blocks))
 
     def _predict(self, block: Block) -> None:
         """Set the own scores of a block, from products with relevant passages only."""
