@@ -41,8 +41,8 @@ $(VENV)/bench.done: requirements/bench.txt $(VENV)/dev.done
 	touch $@
 
 # precision.py takes a model of yours; these two take a corpus, and the rest need nothing
-ON_CORPUS := benchmarks/encoding_store.py benchmarks/static_encoder.py
-BENCHMARKS := $(filter-out benchmarks/made.py benchmarks/precision.py $(ON_CORPUS),$(wildcard benchmarks/*.py))
+ON_CORPUS := perf/encoding_store.py perf/static_encoder.py
+BENCHMARKS := $(filter-out perf/made.py perf/precision.py $(ON_CORPUS),$(wildcard perf/*.py))
 bench: $(VENV)/bench.done  ## run every benchmark; with EVENRANK_DATA also those on real text
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 	@set -e; if [ -d "$$EVENRANK_DATA/squad-dev-parallel" ]; then for script in $(ON_CORPUS); do \

@@ -17,6 +17,7 @@ LAYERS = [
     {"encoding"},
     {"ranking"},
     {"measures"},
+    {"results"},
     {"evaluation"},
     {"comparison"},
     {"training"},

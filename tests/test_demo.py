@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
+from evenrank.benchmarks.world_facts import world_facts
 from evenrank.cli.demo import show_demo
-from evenrank.data.worldfacts import world_facts
 from evenrank.demo import run_demo
 from evenrank.errors import ConfigError
 

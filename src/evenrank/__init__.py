@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from evenrank.encoding.loading import load_encoder
     from evenrank.errors import EvenrankError
     from evenrank.evaluation.evaluate import evaluate
-    from evenrank.evaluation.evaluation import Evaluation, read_evaluation
+    from evenrank.evaluation.evaluate_run import evaluate_run
     from evenrank.evaluation.evaluator import BenchmarkEvaluator
-    from evenrank.evaluation.run_scoring import evaluate_run
-    from evenrank.ranking.kernel import rank
+    from evenrank.ranking.rank import rank
     from evenrank.report.build import write_report
+    from evenrank.results.evaluation import Evaluation, read_evaluation
     from evenrank.training.config import TrainConfig
     from evenrank.training.run import train
 
@@ -41,19 +41,19 @@ _HOME = {
     "BenchmarkEvaluator": "evaluation.evaluator",
     "Comparison": "comparison.comparison",
     "EvenrankError": "errors",
-    "Evaluation": "evaluation.evaluation",
+    "Evaluation": "results.evaluation",
     "ParallelCorpus": "data.corpus",
     "TrainConfig": "training.config",
     "build_encoder": "encoding.base",
     "compare": "comparison.compare",
     "evaluate": "evaluation.evaluate",
-    "evaluate_run": "evaluation.run_scoring",
+    "evaluate_run": "evaluation.evaluate_run",
     "load_benchmark": "benchmarks.benchmark",
     "load_encoder": "encoding.loading",
     "make_strategy": "batching.base",
     "open_corpus": "data.opening",
-    "rank": "ranking.kernel",
-    "read_evaluation": "evaluation.evaluation",
+    "rank": "ranking.rank",
+    "read_evaluation": "results.evaluation",
     "split_corpus": "data.splits",
     "train": "training.run",
     "write_report": "report.build",

@@ -16,9 +16,9 @@ from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.evaluation.result import Result
 from evenrank.files import refuse_existing
 from evenrank.report.build import write_report
+from evenrank.results.schema import Result
 from evenrank.training.config import TrainConfig
 from evenrank.training.model import texts_of
 from evenrank.training.run import train

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evenrank.evaluation.result import BenchmarkFacts, ModelFacts, Result, Share, write_result
 from evenrank.files import whole_folder
+from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result, Share, write_result
 
 LANGUAGES = ("de", "en", "tr")
 

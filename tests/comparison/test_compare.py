@@ -10,7 +10,7 @@ from evenrank.comparison.blocks import Grid, block_sums
 from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.compare import compare
 from evenrank.errors import ConfigError, DataError
-from evenrank.evaluation.result import read_result
+from evenrank.results.schema import read_result
 
 SAMPLES = runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"))
 LANGUAGES = ("de", "en", "tr")

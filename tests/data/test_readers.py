@@ -189,7 +189,7 @@ def test_a_changed_data_set_is_read_again(tmp_path, hub_cache):
 
 
 def test_world_facts_are_a_source():
-    from evenrank.data.worldfacts import world_facts
+    from evenrank.benchmarks.world_facts import world_facts
 
     made, opened = world_facts("dev"), open_corpus("world-facts:dev", languages=["de", "en"])
     assert opened.languages == ("de", "en")

@@ -22,7 +22,7 @@ from evenrank.encoding.prompts import set_prompts
 from evenrank.encoding.store import EmbeddingStore, open_store
 from evenrank.errors import ConfigError, DataError
 from evenrank.processes import Team
-from evenrank.ranking.kernel import rank
+from evenrank.ranking.rank import rank
 
 WIDTH = 8
 FACTS = {"encoder": "random", "kind": "passage", "prompt": ""}

@@ -8,10 +8,10 @@ import pytest
 import pytrec_eval
 
 from evenrank.benchmarks.benchmark import load_benchmark
-from evenrank.evaluation.run_scoring import evaluate_run
+from evenrank.evaluation.evaluate_run import evaluate_run
 from evenrank.evaluation.score import score
-from evenrank.evaluation.trec import write_trec
-from evenrank.ranking.kernel import rank
+from evenrank.ranking.rank import rank
+from evenrank.results.trec import write_trec
 
 TREC_EVAL = {
     "AP": ("map", "map"),

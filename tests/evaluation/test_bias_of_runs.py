@@ -10,7 +10,7 @@ from scipy.stats import friedmanchisquare, kruskal, spearmanr
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
 from evenrank.errors import ConfigError
-from evenrank.evaluation.run_scoring import evaluate_run
+from evenrank.evaluation.evaluate_run import evaluate_run
 
 LANGS = ("de", "en", "th", "vi")
 

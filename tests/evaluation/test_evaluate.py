@@ -10,8 +10,8 @@ from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.evaluation.evaluate import embed, evaluate, rank_embeddings
-from evenrank.evaluation.evaluation import read_evaluation
 from evenrank.evaluation.score import score
+from evenrank.results.evaluation import read_evaluation
 
 MEASURES = ["AP", "R@1", "LPR", "W"]
 

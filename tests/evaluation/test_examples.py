@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
 from evenrank.evaluation.examples import build_examples, choose_examples
-from evenrank.ranking.kernel import rank
+from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import pool_ranks
 
 

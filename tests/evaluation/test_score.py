@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark, load_benchmark
 from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.evaluation.score import score
-from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
-from evenrank.ranking.kernel import rank
+from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
+from evenrank.ranking.rank import rank
 
 PEERS = {
     "AP": ("map", "map"),

@@ -5,13 +5,13 @@ import numpy as np
 
 from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.evaluation.result import read_result
-from evenrank.evaluation.run_scoring import evaluate_run
-from evenrank.evaluation.trec import write_run
+from evenrank.evaluation.evaluate_run import evaluate_run
 from evenrank.evaluation.worst import QUERIES, build_worst, choose_worst
 from evenrank.measures.base import example_pool
 from evenrank.measures.rank_distance import rank_distance
-from evenrank.ranking.kernel import rank
+from evenrank.ranking.rank import rank
+from evenrank.results.schema import read_result
+from evenrank.results.trec import write_run
 
 SIZES = {"de": 50, "en": 50}
 

@@ -10,7 +10,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from evenrank.benchmarks.benchmark import Relevance
-from evenrank.ranking import device, kernel, threads
+from evenrank.ranking import cpu, gpu, rank
 from evenrank.processes import joined
 
 generator = np.random.default_rng(0)
@@ -22,13 +22,13 @@ relevance = Relevance(np.arange(0, 271, 3), relevant.ravel().astype(np.int64))
 offsets = np.array([0, 250, 260, 700])
 with joined() as team:
     assert team.count == 3
-    usual = threads.PANEL
+    usual = cpu.PANEL
     for panel, slab in ((64, 64), (usual, 4096)):  # with the usual sizes only one process has work
-        threads.PANEL, device.SLAB = panel, slab
-        threads.PANELS = 2
+        cpu.PANEL, gpu.SLAB = panel, slab
+        cpu.PANELS = 2
         for options in ({}, {"device": "cpu"}):
-            alone = kernel.rank(queries, passages, relevance, offsets, top_k=20, **options)
-            together = kernel.rank(
+            alone = rank.rank(queries, passages, relevance, offsets, top_k=20, **options)
+            together = rank.rank(
                 queries, passages, relevance, offsets, top_k=20, team=team, **options
             )
             for name in ("above", "scores", "top_passages", "top_scores"):

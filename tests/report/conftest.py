@@ -12,18 +12,18 @@ from babel import Locale
 
 from evenrank.benchmarks.benchmark import Benchmark, Card, Passage, Query, build_benchmark
 from evenrank.evaluation.examples import build_examples
-from evenrank.evaluation.frames import ranks_table, top_table
-from evenrank.evaluation.result import (
+from evenrank.evaluation.score import score
+from evenrank.evaluation.worst import build_worst
+from evenrank.files import fingerprint_of, whole_folder
+from evenrank.ranking.ranks import Ranking
+from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.schema import (
     BenchmarkFacts,
     ModelFacts,
     Result,
     read_result,
     write_result,
 )
-from evenrank.evaluation.score import score
-from evenrank.evaluation.worst import build_worst
-from evenrank.files import fingerprint_of, whole_folder
-from evenrank.ranking.ranks import Ranking
 
 LANGUAGES = ("ar", "de", "en", "tr")
 TERRITORIES = (

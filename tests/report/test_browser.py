@@ -9,9 +9,9 @@ import tempfile
 
 import pytest
 
-from evenrank.evaluation.result import read_result
 from evenrank.report.build import build_report
 from evenrank.report.rendering.html import render_html
+from evenrank.results.schema import read_result
 
 PHONE, DESKTOP = 390, 1280
 

@@ -3,8 +3,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenrank.errors import ConfigError, DataError
-from evenrank.evaluation.result import read_result
 from evenrank.report.entry import one_per_label, read_entries
+from evenrank.results.schema import read_result
 
 
 def labels(folders):

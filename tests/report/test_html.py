@@ -4,10 +4,10 @@ from importlib.resources import files
 
 import pytest
 
-from evenrank.evaluation.result import read_result
 from evenrank.report.build import build_report
 from evenrank.report.drawing.heatmap import DARK, FAINTEST
 from evenrank.report.rendering.html import render_html
+from evenrank.results.schema import read_result
 
 HOSTILE = """</title></svg><script>alert('1')</script><img src="http://evil.example/x" onerror=a>"""
 VOID = {"meta", "link", "img", "br"}

@@ -5,7 +5,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from evenrank.evaluation.result import read_result
 from evenrank.report.build import build_report
 from evenrank.report.content import (
     Answer,
@@ -26,6 +25,7 @@ from evenrank.report.content import (
     Text,
 )
 from evenrank.report.rendering.markdown import render_markdown
+from evenrank.results.schema import read_result
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

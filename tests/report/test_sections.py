@@ -5,11 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenrank.comparison.compare import compare
-from evenrank.evaluation.result import read_result
 from evenrank.report.content import Figure, Rankings, Row, Table
 from evenrank.report.entry import read_entries
 from evenrank.report.section import SECTIONS
 from evenrank.report.sections.examples import LONGEST, cut
+from evenrank.results.schema import read_result
 
 
 def blocks(name, folders):

@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
-from evenrank.evaluation.result import read_result
-from evenrank.evaluation.run_scoring import evaluate_run
+from evenrank.evaluation.evaluate_run import evaluate_run
 from evenrank.report.content import Failures, Text
 from evenrank.report.entry import read_entries
 from evenrank.report.section import SECTIONS
+from evenrank.results.schema import read_result
 
 CARD = Card(title="Colours", source="tests", licence="CC0", citation="none")
 WORDS = {"de": ["rot", "grün", "blau"], "en": ["red", "green", "blue"], "es": ["rojo", "verde", ""]}

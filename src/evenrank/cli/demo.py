@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from evenrank.demo import Demo
-    from evenrank.evaluation.result import Example, Result
+    from evenrank.results.schema import Example, Result
 
 
 def demo_command(
@@ -50,7 +50,7 @@ def demo_command(
 
 def show_demo(demo: Demo, console: Console) -> None:
     """Print the tables, one question before and after training, and where things are."""
-    from evenrank.evaluation.tables import headline_table, language_table
+    from evenrank.results.tables import headline_table, language_table
 
     console.print(headline_table(demo.results))
     console.print(language_table(demo.results))

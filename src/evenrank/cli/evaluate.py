@@ -23,7 +23,7 @@ from evenrank.processes import Team, joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
-    from evenrank.evaluation.result import Result
+    from evenrank.results.schema import Result
 
 
 Model = Annotated[
@@ -135,7 +135,7 @@ def _evaluate_model(
 ) -> dict[Path, Result]:
     """Evaluate a model on each benchmark and return the results by their folders."""
     from evenrank.evaluation.assemble import default_label
-    from evenrank.evaluation.selection import DEFAULT_MEASURES
+    from evenrank.measures.selection import DEFAULT_MEASURES
 
     settings["measures"] = settings["measures"] or list(DEFAULT_MEASURES)
     settings["label"] = settings["label"] or default_label(model)
@@ -160,7 +160,7 @@ def _evaluate_run(
     overwrite: bool,
 ) -> dict[Path, Result]:
     """Score a run on the benchmark that is named, or made of qrels and languages."""
-    from evenrank.evaluation.selection import DEFAULT_MEASURES
+    from evenrank.measures.selection import DEFAULT_MEASURES
 
     measures = measures or list(DEFAULT_MEASURES)
     _check(measures, {name: output for name in names if output}, overwrite=overwrite)
@@ -179,8 +179,8 @@ def _evaluate_run(
 def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:
     """Refuse what is wrong with any benchmark before the first one takes its time."""
     from evenrank.benchmarks.benchmark import BENCHMARKS
-    from evenrank.evaluation.selection import select_measures
     from evenrank.files import refuse_existing
+    from evenrank.measures.selection import select_measures
 
     select_measures(measures)
     for name, folder in folders.items():
@@ -216,8 +216,8 @@ def _print(results: dict[Path, Result], *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from evenrank.evaluation.selection import DEFAULT_MEASURES
-    from evenrank.evaluation.tables import headline_table, language_table, measures_table
+    from evenrank.measures.selection import DEFAULT_MEASURES
+    from evenrank.results.tables import headline_table, language_table, measures_table
 
     console = Console()
     shown = list(results.values())

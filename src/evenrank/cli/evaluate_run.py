@@ -12,7 +12,7 @@ import typer
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
-    from evenrank.evaluation.result import Result
+    from evenrank.results.schema import Result
 
 Run = Annotated[
     Path | None,
@@ -116,8 +116,8 @@ def score_run(
         overwrite: Replace a result that is there.
     """
     from evenrank.benchmarks.benchmark import load_benchmark
-    from evenrank.evaluation.run_files import read_benchmark, read_tag
-    from evenrank.evaluation.run_scoring import evaluate_run
+    from evenrank.evaluation.evaluate_run import evaluate_run
+    from evenrank.results.run_files import read_benchmark, read_tag
 
     label = label or read_tag(run)
     if judged.qrels is not None and judged.languages is not None:

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.evaluation.result import SETTINGS, Setting
+from evenrank.results.schema import SETTINGS, Setting
 
 Values = NDArray[np.float64]
 Kind = Literal["setting", "query_lang", "pair"]

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from evenrank.comparison.blocks import Kind
 from evenrank.errors import UnknownNameError
-from evenrank.evaluation.result import Setting
 from evenrank.measures.base import parse_measure
+from evenrank.results.schema import Setting
 
 ALPHA = 0.05
 """Level of significance; intervals hold the rest."""

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from evenrank.comparison.difference import Difference, direction
 from evenrank.errors import ConfigError
-from evenrank.evaluation.result import SETTINGS, Setting
 from evenrank.measures.base import parse_measure
+from evenrank.results.schema import SETTINGS, Setting
 
 EXAMPLE = "'AP mono -0.01': measure, setting, largest loss allowed"
 

@@ -9,7 +9,7 @@ from evenrank.comparison.blocks import block_sums
 from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.difference import ALPHA
 from evenrank.comparison.reading import read_systems
-from evenrank.evaluation.result import Setting
+from evenrank.results.schema import Setting
 
 
 def setting_intervals(

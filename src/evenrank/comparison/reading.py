@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from evenrank.comparison.blocks import Grid
 from evenrank.errors import ConfigError, DataError, UnknownNameError
-from evenrank.evaluation.result import Result, read_result
 from evenrank.measures.base import parse_measure
+from evenrank.results.schema import Result, read_result
 
 Values = NDArray[np.float64]
 

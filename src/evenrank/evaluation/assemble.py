@@ -17,10 +17,10 @@ from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.prompts import prompts_of
 from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
-from evenrank.evaluation.result import BenchmarkFacts, ModelFacts, Result
 from evenrank.evaluation.score import Scores
 from evenrank.evaluation.worst import build_worst
 from evenrank.ranking.ranks import Ranking
+from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

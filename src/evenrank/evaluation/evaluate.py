@@ -27,18 +27,18 @@ from evenrank.encoding.encode import Kind, encode_texts
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.store import Precision
 from evenrank.evaluation.assemble import assemble, model_facts
-from evenrank.evaluation.evaluation import Evaluation
-from evenrank.evaluation.frames import ranks_table, top_table
-from evenrank.evaluation.result import ModelFacts, write_result
 from evenrank.evaluation.score import score
-from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
-from evenrank.evaluation.trec import write_trec
 from evenrank.files import refuse_existing, whole_folder
+from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
-from evenrank.ranking.device import require_device
-from evenrank.ranking.kernel import rank
+from evenrank.ranking.gpu import require_device
+from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
+from evenrank.results.evaluation import Evaluation
+from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.schema import ModelFacts, write_result
+from evenrank.results.trec import write_trec
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

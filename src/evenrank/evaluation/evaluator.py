@@ -12,9 +12,9 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluate import BATCH_SIZE, evaluate
-from evenrank.evaluation.result import SETTINGS, Figures, Result
-from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
 from evenrank.measures.base import parse_measure
+from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
+from evenrank.results.schema import SETTINGS, Figures, Result
 
 
 @dataclass(frozen=True)

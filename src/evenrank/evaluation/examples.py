@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
-from evenrank.evaluation.result import Example, ExampleAnswer
 from evenrank.ranking.ranks import Ranking, pool_ranks
+from evenrank.results.schema import Example, ExampleAnswer
 
 QUESTIONS = 2
 LANGUAGES = 3

@@ -14,11 +14,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
-from evenrank.evaluation.frames import PoolValues, per_query_table
-from evenrank.evaluation.result import Figures, Setting, Share
-from evenrank.evaluation.selection import DEFAULT_MEASURES, select_measures
 from evenrank.measures.base import BoundMeasure, Values
+from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+from evenrank.results.frames import PoolValues, per_query_table
+from evenrank.results.schema import Figures, Setting, Share
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.evaluation.examples import shorten
-from evenrank.evaluation.result import FirstPassage, RankedAnswer, WorstQuery
 from evenrank.measures.rank_distance import rank_distance
 from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+from evenrank.results.schema import FirstPassage, RankedAnswer, WorstQuery
 
 QUERIES = 20
 

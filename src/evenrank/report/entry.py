@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evenrank.errors import ConfigError, DataError
-from evenrank.evaluation.result import Result, read_result
 from evenrank.report.content import Series
+from evenrank.results.schema import Result, read_result
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 PER_QUERY_COLUMNS = {"query_id", "query_lang", "setting", "collection_lang", "relevant"}

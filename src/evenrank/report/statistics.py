@@ -10,10 +10,10 @@ from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import Difference
 from evenrank.comparison.intervals import setting_intervals
 from evenrank.comparison.reading import comparable, has_blocks
-from evenrank.evaluation.result import Setting
 from evenrank.report.content import MARK, show
 from evenrank.report.entry import Entry
 from evenrank.report.terms import RANK_DISTANCE, RANK_DISTANCE_NORM, main_measure
+from evenrank.results.schema import Setting
 
 RESAMPLES = 1_000
 """Enough for ends with the digits shown; ``evenrank compare`` takes more."""

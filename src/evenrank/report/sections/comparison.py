@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import Difference
-from evenrank.evaluation.result import Setting
 from evenrank.report.content import MARK, Block, Column, Row, Table, Text
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.headline import SETTING_TITLES
 from evenrank.report.statistics import change_text, comparison_of
 from evenrank.report.terms import RANK_DISTANCE, language_title, mean_title
+from evenrank.results.schema import Setting
 
 GUIDE = (
     "Paired permutation test ({permutations:,} permutations) and percentile bootstrap "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenrank.evaluation.result import Example
 from evenrank.report.content import (
     Answer,
     Answers,
@@ -19,6 +18,7 @@ from evenrank.report.content import (
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import languages_found
+from evenrank.results.schema import Example
 
 ANSWERS = 5
 LONGEST = 280

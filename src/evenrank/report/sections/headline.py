@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evenrank.evaluation.result import Setting
 from evenrank.report.content import MARK, Block, Column, Row, Table, Text, Value
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
@@ -16,6 +15,7 @@ from evenrank.report.terms import (
     mean_title,
     measure_column,
 )
+from evenrank.results.schema import Setting
 
 SETTING_TITLES: dict[Setting, str] = {
     "mono": "monolingual",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from evenrank.evaluation.result import Figures, Setting
 from evenrank.report.content import Block, Column, Row, Table
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.headline import BOLD, SETTING_TITLES
 from evenrank.report.terms import TITLES, better, measure_column, summary
+from evenrank.results.schema import Figures, Setting
 
 DIRECTIONS = {"higher": "higher is better", "lower": "lower is better", "none": "neither"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from evenrank.evaluation.result import Result
 from evenrank.report.content import Block, Column, Listing, Row, Table, Value
 from evenrank.report.entry import one_per_label
 from evenrank.report.section import Entries, section
+from evenrank.results.schema import Result
 
 MODEL_FACTS: dict[str, Callable[[Result], Value]] = {
     "path": lambda result: result.model.path,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evenrank.evaluation.result import WorstQuery
 from evenrank.report.content import (
     Block,
     Column,
@@ -24,6 +23,7 @@ from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.examples import LONGEST, cut
 from evenrank.report.terms import languages_found
+from evenrank.results.schema import WorstQuery
 
 BY_DISTANCE = (
     "For each model, the questions whose answers in different languages rank farthest apart in the "

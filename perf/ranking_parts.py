@@ -1,0 +1,141 @@
+"""Where the time of exact ranking goes, how near the processor's limits that is, and how it grows.
+
+    python perf/ranking_parts.py [--width 256] [--top-k 10]
+
+With ready random embeddings in the sizes of XQuAD-R (``made.py``). Parts: on one thread, as one
+block of queries goes through the collection, times the number of blocks. ``limit`` is the fastest
+product of any shape tried. Growth: the whole of ``rank``, all threads, with half the queries,
+passages, width.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenrank.benchmarks.benchmark import Benchmark, Relevance
+from evenrank.processes import ALONE
+from evenrank.ranking.blocks import Block
+from evenrank.ranking.counting import count_above, keep_top
+from evenrank.ranking.cpu import PANEL, PANELS, QUERY_BLOCK, ThreadWorkers, segments_of
+from evenrank.ranking.rank import rank
+from made import made_benchmark, seconds, unit_vectors, vectors_of
+
+SHAPES = ((128, 512), (128, 1024), (256, 512), (256, 1024), (512, 512), (512, 1024))
+
+
+def best(work: Callable[[], object], repeats: int = 9) -> float:
+    """Return the least seconds of some repeats: each part is short, and others use the machine."""
+    work()
+    return min(seconds(work) for _ in range(repeats))
+
+
+def fastest_product(width: int) -> float:
+    """Return FLOP/s of the fastest shape."""
+    generator, rates = np.random.default_rng(0), []
+    for queries, passages in SHAPES:
+        left = torch.from_numpy(unit_vectors(generator, queries, width))
+        right = torch.from_numpy(unit_vectors(generator, passages, width)).T
+        out = torch.empty((queries, passages))
+        spent = best(lambda: torch.mm(left, right, out=out), 50)  # noqa: B023 - called at once
+        rates.append(2 * queries * passages * width / spent)
+    return max(rates)
+
+
+def show_parts(data: Benchmark, width: int, top_k: int) -> None:
+    """Time the parts of a block's way through the collection, and multiply by all queries."""
+    queries, passages = vectors_of(data, width)
+    workers = ThreadWorkers(1, passages, data.offsets, ALONE)
+    blocks = workers.start(queries, data.relevance, top_k)
+    block = blocks[len(blocks) // 2]
+    scale = len(queries) / len(block.queries)
+    ways = [way_of(block, passages, data.offsets, top_k) for _ in range(15)]
+    parts = {name: scale * min(way[name] for way in ways) for name in ways[0]}
+    parts["blocks, own scores"] = best(lambda: workers.start(queries, data.relevance, top_k), 5)
+    for name, spent in parts.items():
+        print(f"  {name:20} {spent:7.3f} s  {spent / parts['product']:6.1%} of the product")
+    print(
+        f"  {'sum':20} {sum(parts.values()):7.3f} s  {sum(parts.values()) / parts['product']:6.2f}"
+    )
+    rate = 2 * len(queries) * len(passages) * width / parts["product"]
+    limit = fastest_product(width)
+    print(f"  product: {rate / 1e9:.0f} GFLOP/s, {rate / limit:.0%} of the limit {limit / 1e9:.0f}")
+    compared = len(data.relevance.passages) * len(passages) / parts["counts"] / 1e9
+    moved = 4 * len(queries) * len(passages) / 1e9
+    slab = np.zeros((PANELS, QUERY_BLOCK, PANEL), dtype=np.float32)
+    reading = slab.nbytes / best(lambda: slab.max()) / 1e9
+    print(
+        f"  counts: {compared:.1f} comparisons a nanosecond; {moved:.2f} GB of scores are read"
+        f" once, at {moved / parts['counts']:.1f} GB/s (reading alone: {reading:.1f} GB/s)"
+    )
+
+
+def way_of(
+    block: Block, passages: NDArray[np.float32], offsets: NDArray[np.int64], top_k: int
+) -> dict[str, float]:
+    """Return the seconds of each part, slab by slab as in a pass."""
+    block.restart(block.own)
+    over = np.nextafter(block.own, np.float32(np.inf))
+    known = (block.indptr, block.passages, block.own, over)
+    spent = {"product": 0.0, "counts": 0.0, "top": 0.0}
+    room = torch.empty((PANELS, QUERY_BLOCK, PANEL))
+    for start in range(0, len(passages), PANELS * PANEL):
+        slab = range(start, min(start + PANELS * PANEL, len(passages)))
+        panels = torch.zeros((-(-len(slab) // PANEL) * PANEL, passages.shape[1]))
+        panels[: len(slab)] = torch.from_numpy(passages[slab.start : slab.stop])
+        scores = room[: len(panels) // PANEL]
+        found, segments = scores.numpy(), segments_of(offsets, slab)
+        times = [time.perf_counter()]
+        for panel, out in zip(panels.split(PANEL), scores, strict=True):
+            torch.mm(block.embeddings, panel.T, out=out)
+        times.append(time.perf_counter())
+        count_above(found, start, segments, *known, block.met, block.above)
+        times.append(time.perf_counter())
+        keep_top(found, start, len(slab), top_k, block.keys, block.fills, block.floors)
+        times.append(time.perf_counter())
+        for name, before, after in zip(spent, times, times[1:], strict=False):
+            spent[name] += after - before
+    return spent
+
+
+def show_growth(data: Benchmark, width: int, top_k: int) -> None:
+    queries, passages = vectors_of(data, width)
+    relevant = data.relevance.passages.reshape(len(queries), -1)
+    half_q, half_d = len(queries) // 2, len(passages) // 2
+    fewer = Relevance(data.relevance.indptr[: half_q + 1], relevant[:half_q].ravel())
+    folded = replace(data.relevance, passages=np.sort(relevant // 2, axis=1).ravel())
+    half_width = [np.ascontiguousarray(rows[:, : width // 2]) for rows in (queries, passages)]
+    cases = {
+        "all": (queries, passages, data.relevance, data.offsets),
+        "half the queries": (queries[:half_q], passages, fewer, data.offsets),
+        "half the passages": (queries, passages[:half_d], folded, data.offsets // 2),
+        "half the width": (*half_width, data.relevance, data.offsets),
+    }
+    whole = 0.0
+    for name, case in cases.items():
+        spent = best(lambda: rank(*case, top_k=top_k), 5)  # noqa: B023 - called at once
+        whole = whole or spent
+        print(f"  {name:20} {spent:7.3f} s  {spent / whole:5.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--top-k", type=int, default=10)
+    options = parser.parse_args()
+    data = made_benchmark(np.random.default_rng(0))
+    print(f"width {options.width}, top {options.top_k}; growth, all threads:")
+    show_growth(data, options.width, options.top_k)
+    torch.set_num_threads(1)
+    print("parts, one thread:")
+    show_parts(data, options.width, options.top_k)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""``world-facts``: unseen questions about the world, answered from all facts in all languages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evenrank.benchmarks.benchmark import (
+    BENCHMARKS,
+    Benchmark,
+    Card,
+    Passage,
+    Query,
+    build_benchmark,
+)
+from evenrank.benchmarks.world_facts.build import cldr_version, world_facts
+from evenrank.errors import UnknownNameError
+
+
+def world_facts_card() -> Card:
+    """Return the benchmark's card, which names the CLDR and Babel that are installed."""
+    return Card(
+        title="World Facts: the sentence that states the fact asked for, in 11 languages",
+        source=f"Unicode {cldr_version()}, https://cldr.unicode.org; sentences by evenrank",
+        licence="Unicode License v3 (CLDR); Babel, through which it is read, is BSD-3-Clause",
+        citation="Unicode Consortium. Unicode Common Locale Data Repository (CLDR). "
+        "https://cldr.unicode.org",
+        note="Made on the spot, no download. Facts are as CLDR states them.",
+    )
+
+
+def load_world_facts(questions: Literal["dev", "test"] = "test") -> Benchmark:
+    """Make the benchmark: one question per held-out fact and language, every fact as a passage.
+
+    The passages of a fact are relevant in every language that has the fact.
+
+    Args:
+        questions: Which held-out facts are asked for.
+    """
+    passages = [
+        Passage(f"{lang}/{id_}", lang, passage)
+        for id_, passage_id, lang, _, passage in _rows("all")
+        if id_ == passage_id  # the first phrasing
+    ]
+    translations = defaultdict(list)
+    for passage in passages:
+        translations[passage.id.removeprefix(f"{passage.lang}/")].append(passage.id)
+    queries = [
+        Query(f"{lang}/{id_}", id_, lang, query)
+        for id_, passage_id, lang, query, _ in _rows(questions)
+        if id_ == passage_id
+    ]
+    qrels = [(query.id, id_) for query in queries for id_ in translations[query.parallel_id]]
+    name = "world-facts" if questions == "test" else f"world-facts:{questions}"
+    return build_benchmark(name, world_facts_card(), queries, passages, qrels)
+
+
+def _rows(split: Literal["all", "dev", "test"]) -> list[tuple[str, str, str, str, str]]:
+    """Return id, passage id, language, query and passage of each row of a split, by language."""
+    corpus = world_facts(split)
+    by_language = corpus.rows.T
+    rows = by_language[by_language >= 0]
+    names = ("id", "passage_id", "lang", "query", "passage")
+    return list(zip(*(corpus.column(name, rows) for name in names), strict=True))
+
+
+@dataclass(frozen=True)
+class WorldFactsBenchmark:
+    """The loader of ``world-facts`` and ``world-facts:dev``."""
+
+    card: Card = field(default_factory=world_facts_card)
+
+    def __call__(self, argument: str | None) -> Benchmark:
+        """Make the benchmark of the test questions, or of the dev questions.
+
+        Raises:
+            UnknownNameError: ``argument`` is something else than ``dev``.
+        """
+        if argument not in (None, "dev"):
+            raise UnknownNameError("World Facts questions", str(argument), ["dev"], "world-facts")
+        return load_world_facts("test" if argument is None else "dev")
+
+
+BENCHMARKS.register("world-facts", WorldFactsBenchmark())

@@ -1,0 +1,187 @@
+"""Scoring a run: every measure of a model's evaluation, for any system, cut off where it ends.
+
+The run takes the place of the pass over all scores. The pool of one language is the run without
+the other languages' passages, so that it too ends early. A relevant passage that the run does not
+hold adds nothing to ranking measures, as in trec_eval; for language bias it has the rank behind
+the run's longest ranking (``docs/measures.md``).
+
+Shapes: ``N`` lines of the run, ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of
+its relevant passages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+from evenrank.errors import ConfigError
+from evenrank.evaluation.assemble import assemble
+from evenrank.evaluation.score import score
+from evenrank.files import refuse_existing, whole_folder
+from evenrank.measures.selection import DEFAULT_MEASURES, Selection, select_measures
+from evenrank.ranking.ranks import Ranking
+from evenrank.results.evaluation import Evaluation
+from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.run_files import Run, read_run
+from evenrank.results.schema import ModelFacts, write_result
+
+MARKER = "result.json"
+
+
+def evaluate_run(
+    run: Path,
+    benchmark: str | Benchmark,
+    *,
+    output: Path | None = None,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    label: str | None = None,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Evaluate a system's run on a benchmark: every language pair, every pool, every measure.
+
+    ``result.config["run"]`` says where the run ends and what it does not hold. ``ranks.parquet``
+    has nulls for relevant passages that are not in the run.
+
+    Args:
+        run: A TREC run file with the benchmark's ids.
+        benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself (see
+            ``run_files.read_benchmark`` for one made of qrels and languages).
+        output: Result folder to write; nothing is written if ``None``.
+        measures: Names of measures.
+        label: What tables call the system; by default the run's tag.
+        overwrite: Replace a result folder that exists; nothing else is ever replaced.
+
+    Raises:
+        ConfigError: A measure or benchmark is unknown or looks below the run's end, or ``output``
+            exists.
+        DataError: The run or the benchmark cannot be read.
+    """
+    selection = select_measures(measures)
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite, marker=MARKER)
+    data = load_benchmark(benchmark)
+    start = time.perf_counter()
+    found = read_run(run, data)
+    ranking = ranking_of(found, data)
+    read = time.perf_counter()
+    _refuse_deeper(selection, ranking)
+    scores = score(data, ranking, selection.names)
+    result = assemble(
+        data,
+        _facts(found, label),
+        ranking,
+        scores,
+        timings={"read": round(read - start, 4), "score": round(time.perf_counter() - read, 4)},
+        config={"measures": selection.names, "run": coverage(found, data, ranking)},
+    )
+    if not pc.any(pc.not_equal(data.collection.texts, "")).as_py():
+        result = result.model_copy(update={"examples": []})  # there are no texts to show
+    tables = {
+        "per_query": scores.per_query,
+        "top": top_table(data, ranking),
+        "ranks": _without_missing(ranks_table(data, ranking), ranking),
+    }
+    if output is not None:
+        with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
+            write_result(folder, result, **tables)
+    return Evaluation(result, tables, output)
+
+
+def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
+    """Return what a pass over all scores would, as far as the run goes.
+
+    Args:
+        run: The run.
+        benchmark: The benchmark that it was read with.
+    """
+    relevance, collection = benchmark.relevance, benchmark.collection
+    bounds = np.searchsorted(run.queries, np.arange(len(benchmark.queries) + 1))
+    places = np.arange(len(run.queries)) - bounds[run.queries]
+    shape = (len(benchmark.queries), int(places.max()) + 1)
+    top_passages = np.full(shape, -1, dtype=np.int64)
+    top_scores = np.full(shape, -np.inf, dtype=np.float32)
+    top_passages[run.queries, places] = run.passages
+    top_scores[run.queries, places] = run.scores
+
+    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    keys = run.queries * len(collection) + run.passages
+    order = np.argsort(keys)
+    wanted = owners * len(collection) + relevance.passages
+    at = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    retrieved = keys[at] == wanted
+    line = np.where(retrieved, at, bounds[owners + 1])
+
+    above = np.empty((len(owners), len(benchmark.languages)), dtype=np.int32)
+    langs = collection.langs[run.passages]
+    for lang in range(len(benchmark.languages)):
+        before = np.concatenate([[0], np.cumsum(langs == lang)])
+        above[:, lang] = before[line] - before[bounds[owners]]
+    scores = np.where(retrieved, run.scores[at], np.float32(np.nan))
+    return Ranking(above, scores, top_passages, top_scores, retrieved)
+
+
+def coverage(run: Run, benchmark: Benchmark, ranking: Ranking) -> dict[str, Any]:
+    """Return where the run ends: its depth, and what it lacks of what is scored, and its grades."""
+    judged = np.diff(benchmark.relevance.indptr) > 0
+    held = np.zeros(len(benchmark.queries), dtype=bool)
+    held[run.queries] = True
+    retrieved = np.ones(0) if ranking.retrieved is None else ranking.retrieved
+    return {
+        "file": run.path.name,
+        "tag": run.tag,
+        "depth": ranking.depth,
+        "judged_queries": int(judged.sum()),
+        "queries_not_in_run": int((judged & ~held).sum()),
+        "relevant": len(retrieved),
+        "relevant_not_in_run": int(len(retrieved) - retrieved.sum()),
+        "grades": _counts_by_grade(benchmark),
+    }
+
+
+def _counts_by_grade(benchmark: Benchmark) -> dict[str, int]:
+    """Return how many relevant passages have each grade."""
+    grades = benchmark.relevance.grades
+    if grades is None:
+        return {"1": len(benchmark.relevance.passages)}
+    found, counts = np.unique(grades, return_counts=True)
+    return {str(grade): int(count) for grade, count in zip(found, counts, strict=True)}
+
+
+def _facts(run: Run, label: str | None) -> ModelFacts:
+    return ModelFacts(
+        label=label or run.tag,
+        path=str(run.path),
+        fingerprint=run.fingerprint,
+        dimension=0,  # a run has no embeddings
+        query_prompt="",
+        passage_prompt="",
+    )
+
+
+def _refuse_deeper(selection: Selection, ranking: Ranking) -> None:
+    """Refuse bias measures that look at ranks which the run does not have."""
+    for bound in selection.bias:
+        if (bound.cutoff or 0) > ranking.depth:
+            raise ConfigError(
+                f"measure {str(bound)!r}",
+                f"a run that ends after {ranking.depth} passages",
+                f"at least {bound.cutoff}",
+                "Take a smaller cutoff or a deeper run",
+            )
+
+
+def _without_missing(ranks: pa.Table, ranking: Ranking) -> pa.Table:
+    """Put nulls for what is not known of passages that are not in the run."""
+    retrieved = pa.array(ranking.retrieved)
+    for number, name in enumerate(ranks.column_names):
+        if name in ("score", "rank") or name.startswith("above_"):
+            column = pc.if_else(retrieved, ranks[name], pa.scalar(None, ranks[name].type))
+            ranks = ranks.set_column(number, name, column)
+    return ranks

@@ -1,0 +1,1 @@
+"""Results: what an evaluation leaves behind, how it is read again, and its tables."""

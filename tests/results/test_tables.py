@@ -1,0 +1,137 @@
+import re
+
+import pytest
+from rich.console import Console
+
+from evenrank.errors import ConfigError
+from evenrank.evaluation.evaluate import evaluate
+from evenrank.results.tables import headline_table, language_table, measures_table
+
+
+@pytest.fixture(scope="module")
+def result(benchmark, model_folder):
+    return evaluate(model_folder, benchmark, label="first").result
+
+
+def changed(result, label, **figures):
+    """The same result under another label with other figures."""
+    model = result.model.model_copy(update={"label": label})
+    return result.model_copy(update={"model": model, **figures})
+
+
+def printed(table, width=200, style=False):
+    console = Console(width=width, force_terminal=style, no_color=True, record=True, file=None)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def bold(text):
+    return [cell.strip() for cell in re.findall(r"\x1b\[1m([^\x1b]*)\x1b\[0m", text)]
+
+
+def test_the_papers_figures_stand_in_one_row(result):
+    text = printed(headline_table([result]))
+    row = next(line for line in text.splitlines() if "first" in line)
+    settings, bias = result.settings, result.bias
+    figures = [
+        settings["mono"]["AP"],
+        settings["cross"]["AP"],
+        settings["multi"]["AP"],
+        settings["mono"]["R@1"],
+        settings["cross"]["R@1"],
+        settings["multi"]["R@10"],
+    ]
+    expected = [f"{value:.4f}".removeprefix("0") for value in figures]
+    expected += [f"{bias['rank_distance']:.1f}", f"{bias['rank_distance_norm']:.4f}"]
+    assert row.split() == ["first", *(cell.removeprefix("0") for cell in expected)]
+    assert text.split("\n")[1].strip() == "numbers"
+    least, random = result.references["rank_distance"].values()
+    assert f"numbers: rank distance is at least {least:.1f}, at random {random:.1f}" in text
+    assert "4 of 40 queries have no answer" in text
+
+
+def test_the_best_of_each_column_is_bold(result):
+    settings = {setting: dict(figures) for setting, figures in result.settings.items()}
+    settings["mono"]["AP"] = 0.9999
+    settings["cross"]["AP"] = 0.0001
+    settings["multi"]["AP"] = None
+    bias = result.bias | {"rank_distance": 1.5}
+    table = headline_table([result, changed(result, "second", settings=settings, bias=bias)])
+    rows = {
+        name: line
+        for line in printed(table, style=True).splitlines()
+        for name in ("first", "second")
+        if name in line
+    }
+    assert {".9999", "1.5"} <= set(bold(rows["second"]))
+    assert f"{result.settings['cross']['AP']:.4f}"[1:] in bold(rows["first"])
+    assert "–" in rows["second"]
+    assert "–" not in bold(rows["second"])
+    assert not bold(printed(headline_table([result]), style=True).split("first")[1])
+
+
+def test_results_on_other_benchmarks_do_not_compete(result):
+    other = result.benchmark.model_copy(update={"name": "letters", "fingerprint": "x"})
+    text = printed(
+        headline_table([result, changed(result, "second", benchmark=other), result]), style=True
+    )
+    order = [name for line in text.splitlines() for name in ("numbers", "letters") if name in line]
+    assert order[:2] == ["numbers", "letters"]
+    assert text.count("first") == 2
+
+
+def test_other_measures_are_shown_in_every_setting(benchmark, model_folder):
+    chosen = evaluate(model_folder, benchmark, measures=["nDCG@10", "P@5"]).result
+    header = printed(headline_table([chosen])).split("first")[0]
+    assert header.count("nDCG@10") == header.count("P@5") == 3
+    assert "rank" not in header
+    assert "AP" not in header
+
+
+def test_many_measures_stand_below_one_another(benchmark, model_folder):
+    names = ["nDCG@10", "P@5", "Complete@4", "MaxR_norm", "AP_spread", "rank_distance"]
+    chosen = evaluate(model_folder, benchmark, measures=names).result
+    text = printed(measures_table(chosen), width=80)
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.split()}
+    expected = [chosen.settings[name]["P@5"] for name in ("mono", "cross", "multi")]
+    assert [float(cell) for cell in rows["P@5"]] == pytest.approx(expected, abs=5e-5)
+    for name in names[2:5]:
+        assert [float(cell) for cell in rows[name]] == pytest.approx([chosen.bias[name]], abs=5e-5)
+    assert rows["rank_distance"] == [f"{chosen.bias['rank_distance']:.1f}"]
+    assert "4 of 40 queries have no answer" in " ".join(text.split())
+
+
+def test_query_languages_stand_one_by_one(result):
+    lines = printed(language_table([result])).splitlines()
+    thai = next(line for line in lines if "th  Thai" in line)
+    assert f"{result.pool['AP']['th']:.4f}"[1:] in thai
+    assert f"{result.pool['W']['th']:.4f}"[1:] in thai
+    assert "–" in thai  # nothing is written in Thai, so it cannot be preferred
+    assert not any("Vietnamese" in line for line in lines)  # nobody asks in it
+    mean = next(line for line in lines if "mean" in line)
+    assert f"{result.bias['rank_distance']:.1f}" in mean
+
+
+def test_several_results_share_a_cell(result):
+    pool = result.pool | {"AP": dict.fromkeys(result.pool["AP"], 0.5)}
+    pool["AP"]["de"] = 0.9
+    text = printed(language_table([result, changed(result, "second", pool=pool)]), style=True)
+    assert "first / second" in text
+    german = next(line for line in text.splitlines() if "German" in line)
+    assert ".900" in bold(german)
+    assert f"{result.pool['AP']['de']:.3f}"[1:] in german
+
+
+def test_labels_are_no_markup(result):
+    odd = changed(result, "[red]a[/red]")
+    assert "[red]a[/red]" in printed(headline_table([odd]))
+    assert "[red]a[/red]" in printed(language_table([odd]))
+
+
+def test_what_cannot_be_put_into_a_table_is_refused(result):
+    other = result.benchmark.model_copy(update={"name": "letters"})
+    with pytest.raises(ConfigError, match="numbers and letters"):
+        language_table([result, changed(result, "second", benchmark=other)])
+    with pytest.raises(ConfigError, match="no result"):
+        headline_table([])
