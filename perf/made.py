@@ -60,7 +60,7 @@ def vectors_of(data: Benchmark, width: int) -> tuple[NDArray[np.float32], NDArra
     generator = np.random.default_rng(width)
     return (
         unit_vectors(generator, len(data.queries), width),
-        unit_vectors(generator, len(data.collection), width),
+        unit_vectors(generator, len(data.passages), width),
     )
 
 

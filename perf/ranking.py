@@ -51,7 +51,7 @@ def peer(data: Benchmark, queries: NDArray[np.float32], passages: NDArray[np.flo
     One pool and one pair are timed, both for the queries in one language, and scaled up.
     """
     asked = np.flatnonzero(data.queries.langs == 0)
-    one_language = np.flatnonzero(data.collection.langs == 0)
+    one_language = np.flatnonzero(data.passages.langs == 0)
     pool = peer_once(data, queries, passages, asked, np.arange(len(passages)))
     pair = peer_once(data, queries, passages, asked, one_language)
     return 11 * pool + 121 * pair

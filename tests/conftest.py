@@ -93,7 +93,7 @@ def ranking(benchmark) -> Ranking:
 
 def embeddings(benchmark):
     generator = np.random.default_rng(5)
-    sizes = (len(benchmark.queries), len(benchmark.collection))
+    sizes = (len(benchmark.queries), len(benchmark.passages))
     return [generator.integers(-2, 3, size=(size, 4)).astype(np.float32) for size in sizes]
 
 
@@ -109,7 +109,7 @@ TRAINING = {
 @pytest.fixture(scope="session")
 def model_folder(benchmark, tmp_path_factory):
     """Write a small untrained encoder, with training facts beside it, as a run folder has it."""
-    texts = benchmark.queries.texts.to_pylist() + benchmark.collection.texts.to_pylist()
+    texts = benchmark.queries.texts.to_pylist() + benchmark.passages.texts.to_pylist()
     settings = {"width": 16, "query_prompt": "Query: ", "passage_prompt": "Passage: "}
     folder = tmp_path_factory.mktemp("runs") / "hybrid" / "model"
     build_encoder("static", texts, settings).save_pretrained(str(folder))

@@ -31,7 +31,7 @@ def build(queries=QUERIES, passages=PASSAGES, qrels=(("fi/1", "sv/a"), ("fi/1", 
 def test_the_collection_is_ordered_by_language_and_then_as_given():
     benchmark = build()
     assert benchmark.languages == ("en", "fi", "sv")
-    assert benchmark.collection.ids.to_pylist() == ["en/b", "en/a", "sv/a"]
+    assert benchmark.passages.ids.to_pylist() == ["en/b", "en/a", "sv/a"]
     assert benchmark.offsets.tolist() == [0, 2, 2, 3]
     assert benchmark.queries.ids.to_pylist() == ["fi/1", "en/1", "en/2"]
     assert benchmark.parallel.tolist() == [0, 0, 1]

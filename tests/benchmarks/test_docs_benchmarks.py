@@ -43,9 +43,9 @@ def test_counts(name, real_data):
     benchmark = load_benchmark(name)
     for label, langs in (
         ("queries", benchmark.queries.langs),
-        ("passages, ours", benchmark.collection.langs),
+        ("passages, ours", benchmark.passages.langs),
     ):
         counts = [*np.bincount(langs).tolist(), len(langs)]
         assert f"| {label} | " + " | ".join(f"{count:,}" for count in counts) in section(name)
-    overview = f"| {len(benchmark.queries):,} | {len(benchmark.collection):,} |"
+    overview = f"| {len(benchmark.queries):,} | {len(benchmark.passages):,} |"
     assert overview in PAGE.partition("## Where")[0]

@@ -108,7 +108,7 @@ def test_grades_are_kept_in_every_file_and_pool(baths, tmp_path):
 
 def test_everything_restricted_to_everything_is_the_same(baths):
     whole = restrict(baths)
-    assert pc.all(pc.equal(whole.collection.ids, baths.collection.ids)).as_py()
+    assert pc.all(pc.equal(whole.passages.ids, baths.passages.ids)).as_py()
     assert np.array_equal(whole.relevance.indptr, baths.relevance.indptr)
     assert np.array_equal(whole.relevance.passages, baths.relevance.passages)
 
@@ -151,4 +151,4 @@ def build_broken(benchmark, ids):
 
     import pyarrow as pa
 
-    return replace(benchmark, collection=replace(benchmark.collection, ids=pa.chunked_array([ids])))
+    return replace(benchmark, passages=replace(benchmark.passages, ids=pa.chunked_array([ids])))

@@ -114,7 +114,7 @@ def test_relevant_passages_are_found_in_their_language(published):
     ):
         passages = benchmark.relevance.passages[start:end]
         assert (np.diff(passages) > 0).all()
-        for id_ in benchmark.collection.ids.take(passages).to_pylist():
+        for id_ in benchmark.passages.ids.take(passages).to_pylist():
             found.add((benchmark.queries.ids[query].as_py(), id_))
     assert found == {
         (f"{lang}/{query}", f"{lang}/{docid}")
@@ -130,8 +130,8 @@ def test_passages_keep_the_order_of_the_files_and_their_titles(published):
         [passage("1#0", "Ìlú", " Èkó. "), passage("2#0", "", "Àkúrẹ́."), *judged("yo")[:5]],
     )
     benchmark = load_miracl(["yo"], partial=True)
-    assert benchmark.collection.texts[:2].to_pylist() == ["Ìlú\n\nÈkó.", "Àkúrẹ́."]
-    ids = benchmark.collection.ids.to_pylist()
+    assert benchmark.passages.texts[:2].to_pylist() == ["Ìlú\n\nÈkó.", "Àkúrẹ́."]
+    ids = benchmark.passages.ids.to_pylist()
     assert ids == ["yo/1#0", "yo/2#0", *(f"yo/{row['docid']}" for row in judged("yo"))]
     assert benchmark.offsets.tolist() == [0, len(ids)]
 
@@ -143,7 +143,7 @@ def test_passages_are_converted_once_and_again_when_a_file_changes(published, ca
     assert "Converting" not in capsys.readouterr().err
     publish(published, "yo", [*judged("yo")[:5], passage("new#0")])
     again = load_miracl(["yo"], partial=True)
-    assert len(again.collection) == len(first.collection) + 1
+    assert len(again.passages) == len(first.passages) + 1
     assert again.fingerprint != first.fingerprint
 
 

@@ -30,14 +30,14 @@ def file_name(lang):
 def relevant(benchmark, query):
     indptr = benchmark.relevance.indptr
     passages = benchmark.relevance.passages[indptr[query] : indptr[query + 1]]
-    return benchmark.collection.ids.take(passages).to_pylist()
+    return benchmark.passages.ids.take(passages).to_pylist()
 
 
 def test_counts(benchmark):
     assert benchmark.languages == tuple(QUERIES)
     assert np.bincount(benchmark.queries.langs).tolist() == list(QUERIES.values())
-    assert np.bincount(benchmark.collection.langs).tolist() == list(CANDIDATES.values())
-    assert len(benchmark.collection) == 21_078
+    assert np.bincount(benchmark.passages.langs).tolist() == list(CANDIDATES.values())
+    assert len(benchmark.passages) == 21_078
 
 
 def test_every_question_is_answered_once_in_each_of_its_two_to_four_languages(benchmark):
@@ -48,7 +48,7 @@ def test_every_question_is_answered_once_in_each_of_its_two_to_four_languages(be
         languages_of[number].add(lang)
     for query, number in enumerate(benchmark.parallel):
         start, end = benchmark.relevance.indptr[query : query + 2]
-        langs = benchmark.collection.langs[benchmark.relevance.passages[start:end]].tolist()
+        langs = benchmark.passages.langs[benchmark.relevance.passages[start:end]].tolist()
         assert langs == sorted(languages_of[number])
 
 
@@ -90,12 +90,12 @@ def test_first_tenth_and_last_query(benchmark, row, query, text, sentences):
     ],
 )
 def test_first_tenth_and_last_passage(benchmark, row, passage, start):
-    assert benchmark.collection.ids[row].as_py() == passage
-    assert benchmark.collection.texts[row].as_py().startswith(start)
+    assert benchmark.passages.ids[row].as_py() == passage
+    assert benchmark.passages.texts[row].as_py().startswith(start)
 
 
 def test_passages_begin_and_end_with_something_to_see(benchmark):
-    texts = benchmark.collection.texts.to_pylist()
+    texts = benchmark.passages.texts.to_pylist()
     assert all(text and text == text.strip().strip("\u200b\ufeff") for text in texts)
 
 
@@ -155,7 +155,7 @@ def small(paragraph, squad):
 def test_a_context_that_comes_twice_is_searched_once(small, own_data, monkeypatch):
     pack(monkeypatch, own_data, small)
     benchmark = load_benchmark("mlqa-r")
-    assert benchmark.collection.ids.to_pylist()[:3] == ["ar/0/0", "ar/0/1", "de/0/0"]
+    assert benchmark.passages.ids.to_pylist()[:3] == ["ar/0/0", "ar/0/1", "de/0/0"]
     assert benchmark.queries.texts.to_pylist()[:2] == ["Rain?", "Snow?"]
     assert relevant(benchmark, 1) == [f"{lang}/0/1" for lang in QUERIES]
 

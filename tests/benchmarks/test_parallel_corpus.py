@@ -32,7 +32,7 @@ ROWS = [
 
 def relevant(benchmark):
     """Ids of the relevant passages of each query."""
-    ids = benchmark.collection.ids.to_pylist()
+    ids = benchmark.passages.ids.to_pylist()
     indptr, passages = benchmark.relevance.indptr, benchmark.relevance.passages
     return {
         query: [ids[at] for at in passages[indptr[place] : indptr[place + 1]]]
@@ -43,8 +43,8 @@ def relevant(benchmark):
 def test_passages_are_shared_by_items_and_relevant_in_every_language():
     benchmark = benchmark_from_corpus(corpus_from_rows(ROWS, "letters"))
     assert benchmark.name == "letters"
-    assert benchmark.collection.ids.to_pylist() == ["de/a", "de/b", "en/a", "en/b"]
-    assert benchmark.collection.texts.to_pylist() == [
+    assert benchmark.passages.ids.to_pylist() == ["de/a", "de/b", "en/a", "en/b"]
+    assert benchmark.passages.texts.to_pylist() == [
         "a in de.",
         "b in de.",
         "a in en.",
@@ -74,7 +74,7 @@ def test_two_texts_of_one_passage_id_are_both_relevant():
         row("q3", "a", "en", "One."),
     ]
     benchmark = benchmark_from_corpus(corpus_from_rows(rows, "both"))
-    assert benchmark.collection.ids.to_pylist() == ["en/a", "en/a#2"]
+    assert benchmark.passages.ids.to_pylist() == ["en/a", "en/a#2"]
     assert relevant(benchmark) == {f"en/q{number}": ["en/a", "en/a#2"] for number in (1, 2, 3)}
 
 
@@ -83,7 +83,7 @@ def test_ids_are_made_fit_for_trec_files_and_stay_different():
     rows += [row("q4", "a", "en", "One."), row("q5", "a", "en", "Two.")]
     benchmark = benchmark_from_corpus(corpus_from_rows(rows, "odd"))
     assert benchmark.queries.ids.to_pylist()[:2] == ["en/q%201", "en/q%25201"]
-    assert benchmark.collection.ids.to_pylist() == [
+    assert benchmark.passages.ids.to_pylist() == [
         "en/a%232",
         "en/a%202",
         "en/a%25202",
@@ -139,8 +139,8 @@ def test_a_real_corpus(real_data):
     own = corpus.column("passage", corpus.rows[items, columns])
     texts = dict(
         zip(
-            benchmark.collection.ids.to_pylist(),
-            benchmark.collection.texts.to_pylist(),
+            benchmark.passages.ids.to_pylist(),
+            benchmark.passages.texts.to_pylist(),
             strict=True,
         )
     )

@@ -38,7 +38,7 @@ def test_a_file_is_read_in_its_order(english):
 
 def test_the_sentence_with_the_answer_is_relevant_in_every_language(english, german):
     benchmark = answer_benchmark("rain", CARD, {"en": english, "de": german})
-    ids = benchmark.collection.ids.to_pylist()
+    ids = benchmark.passages.ids.to_pylist()
     assert ids == ["de/0/0", "en/0/0", "en/0/1", "en/1/0", "en/1/1"]
     indptr, passages = benchmark.relevance.indptr, benchmark.relevance.passages
     relevant = {

@@ -31,20 +31,20 @@ def benchmark(real_data):
 def relevant(benchmark, query):
     indptr = benchmark.relevance.indptr
     passages = benchmark.relevance.passages[indptr[query] : indptr[query + 1]]
-    return benchmark.collection.ids.take(passages).to_pylist()
+    return benchmark.passages.ids.take(passages).to_pylist()
 
 
 def test_counts_are_the_published_ones(benchmark):
     assert benchmark.languages == tuple(CANDIDATES)
-    assert np.bincount(benchmark.collection.langs).tolist() == list(CANDIDATES.values())
-    assert len(benchmark.collection) == 13_014
+    assert np.bincount(benchmark.passages.langs).tolist() == list(CANDIDATES.values())
+    assert len(benchmark.passages) == 13_014
     assert np.bincount(benchmark.queries.langs).tolist() == [1190] * 11
     assert np.bincount(benchmark.parallel).tolist() == [11] * 1190
 
 
 def test_every_query_has_one_answer_in_every_language(benchmark):
     assert set(np.diff(benchmark.relevance.indptr)) == {11}
-    langs = benchmark.collection.langs[benchmark.relevance.passages]
+    langs = benchmark.passages.langs[benchmark.relevance.passages]
     assert (langs.reshape(-1, 11) == np.arange(11)).all()
 
 
@@ -86,8 +86,8 @@ def test_first_tenth_and_last_query(benchmark, row, query, text, sentences):
     ],
 )
 def test_first_tenth_and_last_passage(benchmark, row, passage, start):
-    assert benchmark.collection.ids[row].as_py() == passage
-    assert benchmark.collection.texts[row].as_py().startswith(start)
+    assert benchmark.passages.ids[row].as_py() == passage
+    assert benchmark.passages.texts[row].as_py().startswith(start)
 
 
 def test_the_content_is_the_one_that_results_are_compared_on(benchmark):

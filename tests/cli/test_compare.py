@@ -45,7 +45,7 @@ def test_tables_for_settings_languages_and_pairs(results, monkeypatch):
         "multi rank distance",
         "AP, pool of all languages: difference",
         "tr  Turkish",
-        "pairs of query and collection language",
+        "pairs of query and passage language",
     ):
         assert text in outcome.stdout
     assert "gates" not in outcome.stdout

@@ -89,7 +89,7 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
     benchmark = load_benchmark("corpus:corpus")
     (query, _), (passage, _) = (
         benchmark.queries.ids.to_pylist(),
-        benchmark.collection.ids.to_pylist(),
+        benchmark.passages.ids.to_pylist(),
     )
     (place / "mine.run").write_text(f"{query} Q0 {passage} 1 1 mine\n")
     done = run("--run", "mine.run", "-b", "corpus:corpus")

@@ -41,7 +41,7 @@ def make_result(label, fingerprint="f00d", config=None):
         pairs={},
         pool={},
         scored={},
-        share=Share(cutoff=10, by_query_lang={}, collection={}),
+        share=Share(cutoff=10, by_query_lang={}, passages={}),
         examples=[],
         versions={},
         timings={},
@@ -55,15 +55,15 @@ def make_table(asked, values):
     ``asked`` has (question, language) of each query; ``values`` its AP in each pool, the pool of
     all languages last.
     """
-    rows = {name: [] for name in ("query_id", "query_lang", "parallel", "collection_lang", "AP")}
+    rows = {name: [] for name in ("query_id", "query_lang", "parallel", "passage_lang", "AP")}
     for pool, collection in enumerate([*LANGUAGES, None]):
         for at, (question, lang) in enumerate(asked):
             rows["query_id"].append(f"{lang}/{question}")
             rows["query_lang"].append(lang)
             rows["parallel"].append(question)
-            rows["collection_lang"].append(collection)
+            rows["passage_lang"].append(collection)
             rows["AP"].append(values[at][pool])
-    types = {"query_id": pa.string(), "query_lang": pa.string(), "collection_lang": pa.string()}
+    types = {"query_id": pa.string(), "query_lang": pa.string(), "passage_lang": pa.string()}
     types |= {"parallel": pa.int32()}
     columns = {
         name: pa.array(column, types.get(name, pa.float64()), from_pandas=True)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenrank.comparison.compare import compare
-from evenrank.comparison.gates import Gate, Judgement, parse_gate
+from evenrank.comparison.gates import Gate, GateResult, parse_gate
 from evenrank.errors import ConfigError, UnknownNameError
 
 RUNS = {"permutations": 9, "resamples": 200}
@@ -63,7 +63,7 @@ def test_unknown_measures_are_refused_with_the_nearest():
 )
 def test_verdicts_follow_from_the_bounds(least, most, verdict):
     gate = parse_gate("AP mono -0.01")
-    assert Judgement(gate, "x", (least + most) / 2, least, most).verdict == verdict
+    assert GateResult(gate, "x", (least + most) / 2, least, most).verdict == verdict
 
 
 @pytest.mark.parametrize(("loss", "verdict"), [(0.2, "failed"), (0.0, "passed")])
@@ -73,8 +73,8 @@ def test_a_loss_fails_where_it_exceeds_what_is_allowed(
     noise = np.random.default_rng(1).normal(0, 0.01, size=values[0].shape)
     lower = write("lower", asked, values[0] - loss + noise)
     found = compare([folders[0], lower], gates=["AP mono -0.1", "AP multi -0.1"], **RUNS)
-    assert [one.verdict for one in found.judgements] == [verdict] * 2
-    assert found.judgements[0].gain == pytest.approx(-loss, abs=0.02)
+    assert [one.verdict for one in found.gate_results] == [verdict] * 2
+    assert found.gate_results[0].gain == pytest.approx(-loss, abs=0.02)
     assert found.to_dict()["gates"][0]["verdict"] == verdict
 
 
@@ -87,8 +87,8 @@ def test_where_lower_is_better_a_rise_is_the_loss(folders, write, asked, values)
     noise = np.random.default_rng(1).normal(0, 0.5, size=values[0].shape)
     near = write("near", asked, values[0], distance)
     far = write("far", asked, values[0] + 5 + noise, distance)
-    (loss,) = compare([near, far], gates=["rank_distance multi -3"], **RUNS).judgements
-    (gain,) = compare([far, near], gates=["rank_distance multi -3"], **RUNS).judgements
+    (loss,) = compare([near, far], gates=["rank_distance multi -3"], **RUNS).gate_results
+    (gain,) = compare([far, near], gates=["rank_distance multi -3"], **RUNS).gate_results
     assert (loss.verdict, gain.verdict) == ("failed", "passed")
     assert -6 < loss.least < loss.gain < loss.most < -4
     assert 4 < gain.least < gain.gain < gain.most < 6

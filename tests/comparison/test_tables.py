@@ -100,7 +100,7 @@ def test_pairs_are_counted_and_the_largest_changes_named(better):
 
 def test_gates_say_what_became_of_them(better):
     line = next(
-        line for line in printed(gates_table(better.judgements)).splitlines() if "AP" in line
+        line for line in printed(gates_table(better.gate_results)).splitlines() if "AP" in line
     )
     assert line.split() == [
         "AP",

@@ -67,7 +67,7 @@ def ranked(request, tmp_path_factory):
     generator = np.random.default_rng(1)
     queries, passages = (
         generator.integers(-2, 3, size=(len(texts), 6)).astype(np.float32)
-        for texts in (benchmark.queries, benchmark.collection)
+        for texts in (benchmark.queries, benchmark.passages)
     )
     copies = generator.integers(len(passages), size=(2, len(passages) // 10))
     passages[copies[0]] = passages[copies[1]]  # duplicates, also across languages
@@ -94,11 +94,9 @@ def test_full_rankings_agree_with_pytrec_eval_and_ir_measures_in_every_pool(rank
     ids = benchmark.queries.ids.to_pylist()
     compared = 0
     for lang, code in [(None, None), *enumerate(benchmark.languages)]:
-        langs = benchmark.collection.langs
+        langs = benchmark.passages.langs
         pool = np.ones(len(langs), bool) if lang is None else langs == lang
-        of_pool = (
-            frame["collection_lang"].isna() if lang is None else frame["collection_lang"] == code
-        )
+        of_pool = frame["passage_lang"].isna() if lang is None else frame["passage_lang"] == code
         ours = frame[of_pool].set_index("query_id")
         run = {}
         for query, row in zip(sampled, scores, strict=True):

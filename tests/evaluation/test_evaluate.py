@@ -35,7 +35,7 @@ def test_queries_and_passages_have_their_own_prompts(benchmark, model_folder):
     model = load_encoder(str(model_folder))
     embeddings = embed(model, benchmark, batch_size=7)
     queries = model.encode_query(benchmark.queries.texts.to_pylist(), normalize_embeddings=True)
-    texts = benchmark.collection.texts.to_pylist()
+    texts = benchmark.passages.texts.to_pylist()
     passages = model.encode_document(texts, normalize_embeddings=True)
     assert embeddings.queries == pytest.approx(queries, abs=1e-6)
     assert embeddings.passages == pytest.approx(passages, abs=1e-6)
@@ -84,7 +84,7 @@ def test_every_rank_can_be_had_from_the_ranks_table(written, benchmark):
     assert (ranks["rank"] == 1 + ranks[above].sum(axis=1)).all()
     best = ranks[ranks["lang"] == "en"].groupby("query_id")["above_en"].min() + 1
     frame = written.per_query
-    single = frame[(frame["collection_lang"] == "en") & (frame["relevant"] > 0)]
+    single = frame[(frame["passage_lang"] == "en") & (frame["relevant"] > 0)]
     single = single.set_index("query_id")
     assert (best == 1 / single["AP"]).all()  # one answer in English each
 
@@ -94,7 +94,7 @@ def test_the_top_table_holds_the_best_passages_of_all_languages(written, benchma
     first = top[top["query_id"] == "de-q1"]
     assert first["rank"].tolist() == list(range(1, 41))
     assert (first["score"].diff().dropna() <= 0).all()
-    assert set(first["passage_id"]) == set(benchmark.collection.ids.to_pylist())
+    assert set(first["passage_id"]) == set(benchmark.passages.ids.to_pylist())
     assert (first["passage_id"].str[:2] == first["lang"]).all()
 
 

@@ -52,7 +52,7 @@ def run_of(seed, benchmark, depth=40):
     generator = np.random.default_rng(seed)
     run = {}
     for query in benchmark.queries.ids.to_pylist():
-        found = generator.permutation(benchmark.collection.ids.to_pylist())
+        found = generator.permutation(benchmark.passages.ids.to_pylist())
         found = found[: generator.integers(0, depth + 1)].tolist()
         scores = generator.integers(-3, 4, size=len(found)) / 3 + generator.integers(2) * 1e-12
         if found:
@@ -71,9 +71,9 @@ def write(path, run):
 
 
 def qrels_of(benchmark, lang=None):
-    passages = benchmark.collection.ids.to_pylist()
+    passages = benchmark.passages.ids.to_pylist()
     indptr, pairs = benchmark.relevance.indptr, benchmark.relevance.passages
-    kept = benchmark.collection.langs == lang if lang is not None else np.full(len(passages), True)
+    kept = benchmark.passages.langs == lang if lang is not None else np.full(len(passages), True)
     found = {
         query: {passages[p]: 1 for p in pairs[indptr[at] : indptr[at + 1]] if kept[p]}
         for at, query in enumerate(benchmark.queries.ids.to_pylist())
@@ -82,8 +82,8 @@ def qrels_of(benchmark, lang=None):
 
 
 def only(run, benchmark, lang):
-    ids = benchmark.collection.ids.to_pylist()
-    langs = dict(zip(ids, benchmark.collection.langs.tolist(), strict=True))
+    ids = benchmark.passages.ids.to_pylist()
+    langs = dict(zip(ids, benchmark.passages.langs.tolist(), strict=True))
     return {
         query: {passage: score for passage, score in found.items() if langs[passage] == lang}
         for query, found in run.items()
@@ -104,7 +104,7 @@ def test_agrees_with_trec_eval_in_every_pool(folder, seed):
     frame = evaluation.per_query
     for lang, code in [(None, None), *enumerate(benchmark.languages)]:
         rows = frame[
-            frame["collection_lang"].isna() if lang is None else frame["collection_lang"] == code
+            frame["passage_lang"].isna() if lang is None else frame["passage_lang"] == code
         ]
         ours = rows[rows["relevant"] > 0].set_index("query_id")
         qrels = qrels_of(benchmark, lang)
@@ -156,9 +156,7 @@ def test_graded_judgments_agree_with_trec_eval_in_every_pool(folder, seed, level
     evaluation = evaluate_run(write(folder / "run", run), data, measures=NAMES)
     for lang in (None, *data.languages):
         rows = evaluation.per_query
-        rows = rows[
-            rows["collection_lang"].isna() if lang is None else rows["collection_lang"] == lang
-        ]
+        rows = rows[rows["passage_lang"].isna() if lang is None else rows["passage_lang"] == lang]
         ours = rows[rows["relevant"] > 0].set_index("query_id")
         here = {p for p in passages if lang in (None, lang_of[p])}
         # trec_eval's level leaves nDCG alone, so what is below is judged 0 here
@@ -275,7 +273,7 @@ def test_the_result_is_one_that_reports_read(tmp_path):
     qrels.write_text(
         "".join(f"{q} 0 {p} 1\n" for q, found in qrels_of(benchmark).items() for p in found)
     )
-    ids, langs = benchmark.collection.ids.to_pylist(), benchmark.collection.langs
+    ids, langs = benchmark.passages.ids.to_pylist(), benchmark.passages.langs
     asked = zip(benchmark.queries.ids.to_pylist(), benchmark.queries.langs, strict=True)
     (tmp_path / "languages.tsv").write_text(
         "".join(f"passage\t{i}\t{LANGS[n]}\n" for i, n in zip(ids, langs, strict=True))

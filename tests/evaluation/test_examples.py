@@ -40,9 +40,9 @@ def test_what_they_show_is_what_was_ranked(benchmark, ranking, scores_QD):
         order = np.argsort(-scores_QD[query], kind="stable")[:5]
         assert [answer.rank for answer in example.answers] == [1, 2, 3, 4, 5]
         for answer, passage in zip(example.answers, order.tolist(), strict=True):
-            assert answer.text == benchmark.collection.texts[passage].as_py()
+            assert answer.text == benchmark.passages.texts[passage].as_py()
             assert answer.score == scores_QD[query, passage]
-            number = benchmark.collection.ids[passage].as_py().split("-p")[1].rstrip("b")
+            number = benchmark.passages.ids[passage].as_py().split("-p")[1].rstrip("b")
             assert answer.relevant == (number == example.query_id.split("-q")[1])
         for lang, place in example.relevant_ranks.items():
             assert place == best_QL[query, benchmark.languages.index(lang)]

@@ -29,14 +29,14 @@ def scores(benchmark, ranking):
 @pytest.fixture(scope="module")
 def per_query(scores):
     frame = scores.per_query.to_pandas()
-    return frame.assign(pool=frame["collection_lang"].fillna("all"))
+    return frame.assign(pool=frame["passage_lang"].fillna("all"))
 
 
 def trec_values(benchmark, scores_QD, lang):
     """What trec_eval says of each query in one pool, which is sorted here by score and position."""
-    langs = np.array(benchmark.languages)[benchmark.collection.langs]
+    langs = np.array(benchmark.languages)[benchmark.passages.langs]
     pool = np.flatnonzero(np.isin(langs, [lang] if lang != "all" else benchmark.languages))
-    query_ids, ids = benchmark.queries.ids.to_pylist(), benchmark.collection.ids.to_pylist()
+    query_ids, ids = benchmark.queries.ids.to_pylist(), benchmark.passages.ids.to_pylist()
     indptr, relevant = benchmark.relevance.indptr, benchmark.relevance.passages
     qrels, run = {}, {}
     for query, query_id in enumerate(query_ids):
@@ -80,7 +80,7 @@ def test_pairs_and_pool_are_means_over_the_scored_queries(scores, per_query):
 
 def test_setting_says_whether_query_and_collection_share_a_language(per_query, benchmark):
     single = per_query[per_query["pool"] != "all"]
-    same = single["query_lang"] == single["collection_lang"]
+    same = single["query_lang"] == single["passage_lang"]
     assert (single["setting"] == np.where(same, "mono", "cross")).all()
     assert (per_query.loc[per_query["pool"] == "all", "setting"] == "multi").all()
     assert len(per_query) == len(benchmark.queries) * 5  # th has no passages, so no pool
@@ -121,14 +121,14 @@ def test_scored_queries_are_counted(scores):
 
 def test_share_is_beside_the_share_of_the_collection(scores, benchmark, scores_QD):
     assert scores.share.cutoff == 10
-    assert scores.share.collection == pytest.approx(
+    assert scores.share.passages == pytest.approx(
         {"de": 10 / 40, "en": 10 / 40, "es": 10 / 40, "vi": 10 / 40}
     )
     best = np.argsort(-scores_QD, axis=1, kind="stable")[:, :10]
     for lang in ("de", "en", "es", "th"):
         asked = benchmark.queries.langs == benchmark.languages.index(lang)
         for code, share in scores.share.by_query_lang[lang].items():
-            there = benchmark.collection.langs[best[asked]] == benchmark.languages.index(code)
+            there = benchmark.passages.langs[best[asked]] == benchmark.languages.index(code)
             assert share == pytest.approx(there.mean())
 
 
@@ -158,10 +158,10 @@ def test_names_of_ids_and_the_order_of_queries_change_nothing(benchmark, seed):
     rng = np.random.default_rng(seed)
     vectors = [
         rng.integers(-1, 2, size=(len(texts), 4)).astype(np.float32)
-        for texts in (benchmark.queries, benchmark.collection)
+        for texts in (benchmark.queries, benchmark.passages)
     ]
     order = rng.permutation(len(benchmark.queries))
-    texts = benchmark.collection  # its order is that of ties, and stays
+    texts = benchmark.passages  # its order is that of ties, and stays
     names = {"query": rng.permutation(len(order)), "passage": rng.permutation(len(texts))}
     numbers = rng.permutation(int(benchmark.parallel.max()) + 1)
     languages, indptr = benchmark.languages, benchmark.relevance.indptr
@@ -199,9 +199,9 @@ def test_names_of_ids_and_the_order_of_queries_change_nothing(benchmark, seed):
     assert theirs.scored == ours.scored
     for lang, shares in ours.share.by_query_lang.items():
         assert theirs.share.by_query_lang[lang] == pytest.approx(shares)
-    keys = ["setting", "collection_lang"]
+    keys = ["setting", "passage_lang"]
     frame, again = (
-        one.per_query.to_pandas().fillna({"collection_lang": ""}) for one in (ours, theirs)
+        one.per_query.to_pandas().fillna({"passage_lang": ""}) for one in (ours, theirs)
     )
     ids = dict(zip(benchmark.queries.ids.to_pylist(), map(str, names["query"]), strict=True))
     frame["query_id"] = frame["query_id"].map(ids)
@@ -224,7 +224,7 @@ def test_random_embeddings_on_xquad_r_have_the_bias_of_a_random_order(real_data)
     generator = np.random.default_rng(0)
     queries, passages = (
         generator.standard_normal((size, 8)).astype(np.float32)
-        for size in (len(xquad.queries), len(xquad.collection))
+        for size in (len(xquad.queries), len(xquad.passages))
     )
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)

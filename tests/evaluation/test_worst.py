@@ -57,8 +57,8 @@ def test_the_worst_rank_decides_where_no_query_has_a_distance():
 
 def test_what_they_show_is_what_was_ranked(benchmark, ranking, scores_QD):
     ids = benchmark.queries.ids.to_pylist()
-    passages = benchmark.collection.ids.to_pylist()
-    texts = dict(zip(passages, benchmark.collection.texts.to_pylist(), strict=True))
+    passages = benchmark.passages.ids.to_pylist()
+    texts = dict(zip(passages, benchmark.passages.texts.to_pylist(), strict=True))
     worst = build_worst(benchmark, ranking)
     assert len(worst) == 9  # ten questions, of which one has no answer
     distances = [one.rank_distance for one in worst]

@@ -35,7 +35,7 @@ def pass_over(benchmark, scores, top_k=5):
     order = np.argsort(-scores, axis=1, kind="stable")
     place = order.argsort(axis=1)
     query_of = np.repeat(np.arange(len(scores)), np.diff(benchmark.relevance.indptr))
-    passages, langs = benchmark.relevance.passages, benchmark.collection.langs
+    passages, langs = benchmark.relevance.passages, benchmark.passages.langs
     higher = place[query_of] < place[query_of, passages][:, None]
     return Ranking(
         above=np.stack(
@@ -50,7 +50,7 @@ def pass_over(benchmark, scores, top_k=5):
 
 def ranks_by_sorting(benchmark, scores, query, pool):
     """Sort the passages of a pool, and return the rank and language of the relevant ones."""
-    relevance, langs = benchmark.relevance, benchmark.collection.langs
+    relevance, langs = benchmark.relevance, benchmark.passages.langs
     relevant = relevance.passages[relevance.indptr[query] : relevance.indptr[query + 1]]
     inside = [at for at in range(len(langs)) if langs[at] in pool]
     inside.sort(key=lambda at: (-scores[query, at], at))
@@ -69,7 +69,7 @@ def test_ranks_in_any_pool_are_those_of_sorting_it(drawn, data):
         expected = ranks_by_sorting(benchmark, scores, query, members)
         ranks, langs = found.ranks[span].tolist(), found.passage_langs[span].tolist()
         assert list(zip(ranks, langs, strict=True)) == expected
-    assert found.size == np.isin(benchmark.collection.langs, list(members)).sum()
+    assert found.size == np.isin(benchmark.passages.langs, list(members)).sum()
 
 
 @given(drawn=scored_benchmarks(), data=st.data())

@@ -80,15 +80,15 @@ def make_benchmark(name: str, languages=LANGUAGES, territories=TERRITORIES) -> B
 def simulate(benchmark: Benchmark, retriever: Retriever, top: int = 10) -> Ranking:
     """Rank by random scores to which relevance and the query's own language add."""
     rng = np.random.Generator(np.random.PCG64(retriever.seed))
-    queries, collection = benchmark.queries, benchmark.collection
-    same_QD = queries.langs[:, None] == collection.langs[None, :]
+    queries, passages = benchmark.queries, benchmark.passages
+    same_QD = queries.langs[:, None] == passages.langs[None, :]
     ease_L = np.linspace(0.5, -0.5, len(benchmark.languages))
     scores_QD = rng.normal(size=same_QD.shape) + retriever.own_language * same_QD
     owner = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
     answer = benchmark.relevance.passages
     own = same_QD[owner, answer]
     scores_QD[owner, answer] += np.where(own, retriever.own_answer, retriever.foreign_answer)
-    scores_QD[owner, answer] += ease_L[collection.langs[answer]] + ease_L[queries.langs[owner]]
+    scores_QD[owner, answer] += ease_L[passages.langs[answer]] + ease_L[queries.langs[owner]]
     above = [
         [
             int((scores_QD[q, start:end] > scores_QD[q, d]).sum())

@@ -118,7 +118,7 @@ def test_share_compares_with_the_collection(samples):
     assert times == pytest.approx(found / expected)
     panel = figure.panels[0]
     assert panel.rows[-1] == "all"
-    assert panel.values[-1] == tuple(100 * share.collection[lang] for lang in panel.columns)
+    assert panel.values[-1] == tuple(100 * share.passages[lang] for lang in panel.columns)
     assert set(panel.shades[-1]) == {0.0}
     assert all(panel.shades[i][i] > 0.5 for i in range(4))  # the query's own language
 
@@ -132,7 +132,7 @@ def test_pairs_are_marked_where_their_change_exceeds_chance(samples):
             for row, column in np.argwhere(panel.marked).tolist()
         }
         found = comparison.select("pair", system=system)
-        assert marked == {(one.query_lang, one.collection_lang) for one in found if one.significant}
+        assert marked == {(one.query_lang, one.passage_lang) for one in found if one.significant}
     assert any(np.any(panel.marked) for panel in changes.panels)
     assert not all(np.all(panel.marked) for panel in changes.panels)
 

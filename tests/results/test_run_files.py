@@ -43,7 +43,7 @@ def test_qrels_and_languages_make_a_benchmark(files):
     assert benchmark.queries.ids.to_pylist() == ["q1", "p1", "q3"]
     assert benchmark.queries.langs.tolist() == [0, 1, 1]
     assert benchmark.parallel.tolist() == [0, 0, 1]
-    assert benchmark.collection.ids.to_pylist() == ["p1", "p2", "ü3"]
+    assert benchmark.passages.ids.to_pylist() == ["p1", "p2", "ü3"]
     assert benchmark.relevance.indptr.tolist() == [0, 2, 3, 3]
     assert benchmark.relevance.passages.tolist() == [0, 1, 2]
 

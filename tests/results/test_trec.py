@@ -88,11 +88,9 @@ def test_a_short_ranking_has_a_short_run(benchmark, ranking, tmp_path):
 
 @pytest.mark.parametrize("id_", ["a b", "a\tb", "a\u00a0b", "", 'a"b'])
 def test_ids_that_a_trec_file_cannot_hold_are_refused(benchmark, tmp_path, id_):
-    ids = benchmark.collection.ids.to_pylist()
+    ids = benchmark.passages.ids.to_pylist()
     ids[7] = id_
-    broken = replace(
-        benchmark, collection=replace(benchmark.collection, ids=pa.chunked_array([ids]))
-    )
+    broken = replace(benchmark, passages=replace(benchmark.passages, ids=pa.chunked_array([ids])))
     with pytest.raises(DataError, match=r"numbers.*passage id.*without white space"):
         write_qrels(tmp_path / "qrels.trec", broken)
     assert not list(tmp_path.iterdir())

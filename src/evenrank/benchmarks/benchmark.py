@@ -95,7 +95,7 @@ class Benchmark:
         languages: All languages, sorted.
         queries: The ``Q`` queries.
         parallel: ``(Q,)`` int32, a number shared by the translations of one question.
-        collection: The ``D`` passages.
+        passages: The ``D`` passages.
         relevance: Which passages answer which query.
     """
 
@@ -104,14 +104,14 @@ class Benchmark:
     languages: tuple[str, ...]
     queries: TextSet
     parallel: NDArray[np.int32]
-    collection: TextSet
+    passages: TextSet
     relevance: Relevance
     fingerprint: str = field(default="")
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``."""
-        return np.searchsorted(self.collection.langs, np.arange(len(self.languages) + 1)).astype(
+        return np.searchsorted(self.passages.langs, np.arange(len(self.languages) + 1)).astype(
             np.int64
         )
 
@@ -196,7 +196,7 @@ def build_benchmark(
     ...     [Passage("en/a", "en", "Snow is white."), Passage("de/a", "de", "Schnee ist weiß.")],
     ...     [("en/1", "en/a"), ("en/1", "de/a")],
     ... )
-    >>> benchmark.languages, benchmark.collection.ids.to_pylist(), benchmark.relevance.passages
+    >>> benchmark.languages, benchmark.passages.ids.to_pylist(), benchmark.relevance.passages
     (('de', 'en'), ['de/a', 'en/a'], array([0, 1]))
     """
     languages = sorted({query.lang for query in queries} | {text.lang for text in passages})
@@ -216,7 +216,7 @@ def build_benchmark(
             [parallel.setdefault(query.parallel_id, len(parallel)) for query in queries],
             dtype=np.int32,
         ),
-        collection=_text_set(ordered, number),
+        passages=_text_set(ordered, number),
         relevance=Relevance(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             np.array([passage for _, passage in pairs], dtype=np.int64),
@@ -240,7 +240,7 @@ def with_grades(benchmark: Benchmark, grades: Mapping[tuple[str, str], int]) -> 
     relevance = benchmark.relevance
     owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
     queries = benchmark.queries.ids.take(pa.array(owners)).to_pylist()
-    passages = benchmark.collection.ids.take(pa.array(relevance.passages)).to_pylist()
+    passages = benchmark.passages.ids.take(pa.array(relevance.passages)).to_pylist()
     grade_P = np.array([grades.get(pair, 1) for pair in zip(queries, passages, strict=True)])
     if (grade_P < 1).any():
         at = int(grade_P.argmin())

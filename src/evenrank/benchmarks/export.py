@@ -73,8 +73,8 @@ def restrict(
         ConfigError: No query, or no passage, is in these languages.
     """
     asked = _rows_in(benchmark, "query", benchmark.queries, query_langs)
-    kept = _rows_in(benchmark, "passage", benchmark.collection, pool)
-    position = np.full(len(benchmark.collection), -1, dtype=np.int64)
+    kept = _rows_in(benchmark, "passage", benchmark.passages, pool)
+    position = np.full(len(benchmark.passages), -1, dtype=np.int64)
     position[kept] = np.arange(len(kept))
     relevance = benchmark.relevance
     owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
@@ -87,7 +87,7 @@ def restrict(
         benchmark,
         queries=_take(benchmark.queries, asked),
         parallel=benchmark.parallel[asked],
-        collection=_take(benchmark.collection, kept),
+        passages=_take(benchmark.passages, kept),
         relevance=Relevance(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             position[relevance.passages[pairs]],
@@ -103,7 +103,7 @@ def check_trec_ids(benchmark: Benchmark) -> None:
     Raises:
         DataError: An id is empty or holds white space or a quotation mark.
     """
-    sets: dict[str, TextSet] = {"query": benchmark.queries, "passage": benchmark.collection}
+    sets: dict[str, TextSet] = {"query": benchmark.queries, "passage": benchmark.passages}
     for kind, texts in sets.items():
         bad = pc.match_substring_regex(texts.ids, r'[\s\p{Z}"]|^$')
         if pc.any(bad).as_py():
@@ -149,7 +149,7 @@ def constant(value: str, length: int) -> pa.Array:
 
 def _write_beir(benchmark: Benchmark, folder: Path) -> None:
     with (folder / "corpus.jsonl").open("wb") as file:
-        for id_, text, lang in _texts(benchmark, benchmark.collection):
+        for id_, text, lang in _texts(benchmark, benchmark.passages):
             row = {"_id": id_, "title": "", "text": text, "metadata": {"language": lang}}
             file.write(orjson.dumps(row) + b"\n")
     with (folder / "queries.jsonl").open("wb") as file:
@@ -164,14 +164,14 @@ def _write_beir(benchmark: Benchmark, folder: Path) -> None:
 
 
 def _write_trec(benchmark: Benchmark, folder: Path) -> None:
-    for name, texts in (("collection", benchmark.collection), ("queries", benchmark.queries)):
+    for name, texts in (("collection", benchmark.passages), ("queries", benchmark.queries)):
         with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="\n") as file:
             for id_, text, _ in _texts(benchmark, texts):
                 file.write(f"{id_}\t{_one_line(text)}\n")
     write_qrels(folder / "qrels.trec", benchmark)
     questions = benchmark.parallel.tolist()
     with (folder / "languages.tsv").open("w", encoding="utf-8", newline="\n") as file:
-        for id_, _, lang in _texts(benchmark, benchmark.collection):
+        for id_, _, lang in _texts(benchmark, benchmark.passages):
             file.write(f"passage\t{id_}\t{lang}\n")
         queries = _texts(benchmark, benchmark.queries)
         for question, (id_, _, lang) in zip(questions, queries, strict=True):
@@ -198,7 +198,7 @@ def _pairs(benchmark: Benchmark) -> tuple[pa.ChunkedArray, pa.ChunkedArray, pa.A
     queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
     return (
         benchmark.queries.ids.take(pa.array(queries)),
-        benchmark.collection.ids.take(pa.array(relevance.passages)),
+        benchmark.passages.ids.take(pa.array(relevance.passages)),
         constant("1", len(queries)) if relevance.grades is None else pa.array(relevance.grades),
     )
 

@@ -124,7 +124,7 @@ def _benchmark(name: str, parts: list[_Part]) -> Benchmark:
             langs=_numbers(len(part.queries) for part in parts),
         ),
         parallel=np.arange(len(queries), dtype=np.int32),
-        collection=TextSet(
+        passages=TextSet(
             ids=_chained(part.passages.ids for part in parts),
             texts=_chained(part.passages.texts for part in parts),
             langs=_numbers(sizes),

@@ -49,7 +49,7 @@ def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmar
     >>> row = {"id": "1", "passage_id": "a", "lang": "de", "query": "Wer?", "passage": "Ada war's."}
     >>> rows = [row, row | {"lang": "en", "query": "Who?", "passage": "It was Ada."}]
     >>> benchmark = benchmark_from_corpus(corpus_from_rows(rows, "ada"))
-    >>> benchmark.queries.ids.to_pylist(), benchmark.collection.ids.to_pylist()
+    >>> benchmark.queries.ids.to_pylist(), benchmark.passages.ids.to_pylist()
     (['de/1', 'en/1'], ['de/a', 'en/a'])
     >>> benchmark.relevance.passages.tolist()
     [0, 1, 0, 1]

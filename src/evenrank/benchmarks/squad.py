@@ -145,7 +145,7 @@ def answer_benchmark(
     ... )
     >>> card = Card("Snow", "this page", "CC0-1.0", "none")
     >>> benchmark = answer_benchmark("snow", card, {"en": [snow]})
-    >>> benchmark.collection.ids.take(benchmark.relevance.passages).to_pylist()
+    >>> benchmark.passages.ids.take(benchmark.relevance.passages).to_pylist()
     ['en/0/1']
     """
     queries: list[Query] = []

@@ -74,7 +74,7 @@ def compare_command(
         typer.echo(orjson.dumps(comparison.to_dict()).decode())
     else:
         _print(comparison)
-    if any(judgement.verdict == "failed" for judgement in comparison.judgements):
+    if any(judgement.verdict == "failed" for judgement in comparison.gate_results):
         raise typer.Exit(1)
 
 
@@ -95,5 +95,5 @@ def _print(comparison: Comparison) -> None:
         console.print(languages_table(comparison, measure))
     if any(True for _ in comparison.select("pair")):
         console.print(pairs_table(comparison))
-    if comparison.judgements:
-        console.print(gates_table(comparison.judgements))
+    if comparison.gate_results:
+        console.print(gates_table(comparison.gate_results))

@@ -311,7 +311,7 @@ def export(
     part = restrict(whole, query_langs=_codes(queries), pool=_codes(pool))
     export_benchmark(part, out, form, overwrite=overwrite)
     typer.echo(
-        f"{out}: {len(part.queries):,} queries, {len(part.collection):,} passages, "
+        f"{out}: {len(part.queries):,} queries, {len(part.passages):,} passages, "
         f"{len(part.relevance.passages):,} relevant pairs"
     )
 

@@ -4,7 +4,7 @@ A *block* is a question with all its translations. Their values are not independ
 resampled, and changes its sign, as a whole. A *cell* is a figure: one language pair, one query
 language in the pool of all languages, or the macro mean of a setting.
 
-Shapes: ``Q`` queries, ``P`` pools (each collection language, then all), ``N`` blocks, ``L``
+Shapes: ``Q`` queries, ``P`` pools (each passage language, then all), ``N`` blocks, ``L``
 languages, ``C`` cells that are means over queries, ``M`` macro means over such cells.
 """
 
@@ -28,22 +28,22 @@ class Cell:
     """A figure.
 
     Attributes:
-        kind: ``pair``: one query and one collection language; ``query_lang``: one query language in
+        kind: ``pair``: one query and one passage language; ``query_lang``: one query language in
             the pool of all languages; ``setting``: the macro mean over such cells.
         setting: Where it belongs, or what it is.
         query_lang: ``None`` for a setting.
-        collection_lang: ``None`` for a setting, and for the pool of all languages.
+        passage_lang: ``None`` for a setting, and for the pool of all languages.
     """
 
     kind: Kind
     setting: Setting
     query_lang: str | None = None
-    collection_lang: str | None = None
+    passage_lang: str | None = None
 
     def __str__(self) -> str:
         if self.kind == "setting":
             return self.setting
-        return f"{self.query_lang} to {self.collection_lang or 'all'}"
+        return f"{self.query_lang} to {self.passage_lang or 'all'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Grid:
 
     @property
     def pools(self) -> int:
-        """Number of pools: each collection language, then all together."""
+        """Number of pools: each passage language, then all together."""
         return len(self.languages) + 1
 
 

@@ -89,7 +89,7 @@ def compare(
         resamples=resamples,
         seed=seed,
         rows=rows,
-        judgements=tuple(judge(limits, rows)),
+        gate_results=tuple(judge(limits, rows)),
     )
 
 

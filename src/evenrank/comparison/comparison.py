@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenrank.comparison.blocks import Kind
 from evenrank.comparison.difference import Difference
-from evenrank.comparison.gates import Judgement
+from evenrank.comparison.gates import GateResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Comparison:
         resamples: Resamples of the bootstrap.
         seed: Seed of both.
         rows: By system, then measure: the settings, then the query languages, then the pairs.
-        judgements: What each gate says of each system.
+        gate_results: What each gate says of each system.
     """
 
     benchmark: str
@@ -43,7 +43,7 @@ class Comparison:
     resamples: int
     seed: int
     rows: tuple[Difference, ...]
-    judgements: tuple[Judgement, ...] = ()
+    gate_results: tuple[GateResult, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -64,9 +64,11 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""
         facts = {
-            name: value for name, value in vars(self).items() if name not in ("rows", "judgements")
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("rows", "gate_results")
         }
         return facts | {
             "rows": [row.to_dict() for row in self.rows],
-            "gates": [judgement.to_dict() for judgement in self.judgements],
+            "gates": [judgement.to_dict() for judgement in self.gate_results],
         }

@@ -39,7 +39,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GateResult:
     """What a gate says of a system.
 
     Attributes:
@@ -112,7 +112,7 @@ def parse_gate(text: str) -> Gate:
     return Gate(str(bound), setting, margin)
 
 
-def judge(gates: Iterable[Gate], rows: Sequence[Difference]) -> list[Judgement]:
+def judge(gates: Iterable[Gate], rows: Sequence[Difference]) -> list[GateResult]:
     """Hold every system against every gate.
 
     Args:
@@ -122,7 +122,7 @@ def judge(gates: Iterable[Gate], rows: Sequence[Difference]) -> list[Judgement]:
     Raises:
         ConfigError: A gate's figure is not among them.
     """
-    judgements = []
+    gate_results = []
     for gate in gates:
         found = [
             row
@@ -136,8 +136,8 @@ def judge(gates: Iterable[Gate], rows: Sequence[Difference]) -> list[Judgement]:
                 "a measure and a setting that they have",
                 "Choose another gate",
             )
-        judgements += [Judgement(gate, row.system, *_gains(row)) for row in found]
-    return judgements
+        gate_results += [GateResult(gate, row.system, *_gains(row)) for row in found]
+    return gate_results
 
 
 def _gains(row: Difference) -> tuple[float, float, float]:

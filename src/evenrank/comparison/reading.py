@@ -1,6 +1,6 @@
 """Result folders side by side: the same queries in the same places, whatever order files have.
 
-Shapes: ``Q`` queries, ``P`` pools (each collection language, then all).
+Shapes: ``Q`` queries, ``P`` pools (each passage language, then all).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KEYS = {
     "query_id": pa.string(),
     "query_lang": pa.string(),
     "parallel": pa.int32(),
-    "collection_lang": pa.string(),
+    "passage_lang": pa.string(),
 }
 
 
@@ -80,7 +80,7 @@ def read_systems(
         query = pc.index_in(table["query_id"], value_set=ids).to_numpy()
         _agree(path, asked, query, _numbers(path, table, "query_lang", languages))
         _agree(path, parallel, query, table["parallel"].to_numpy())
-        pool = _numbers(path, table, "collection_lang", languages)
+        pool = _numbers(path, table, "passage_lang", languages)
         at = query * (len(languages) + 1) + pool
         size = len(ids) * (len(languages) + 1)
         if len(at) and np.bincount(at).max() > 1:

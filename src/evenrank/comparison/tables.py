@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import ALPHA, Difference, Outcome
-from evenrank.comparison.gates import Judgement
+from evenrank.comparison.gates import GateResult
 from evenrank.languages import language_name
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def languages_table(comparison: Comparison, measure: str) -> Table:
 def pairs_table(comparison: Comparison) -> Table:
     """Return one row for each system and measure taken by pairs: how many changed, and the most."""
     table = _table(
-        "pairs of query and collection language",
+        "pairs of query and passage language",
         ["system", "measure"],
         ["pairs", "▲ better", "▼ worse", "even", "largest gain", "largest loss"],
     )
@@ -82,12 +82,12 @@ def pairs_table(comparison: Comparison) -> Table:
     return table
 
 
-def gates_table(judgements: Sequence[Judgement]) -> Table:
+def gates_table(gate_results: Sequence[GateResult]) -> Table:
     """Return one row for each gate and system."""
     from rich.text import Text
 
     table = _table("gates", ["gate", "system"], ["gain", "95 % sure: at least", "at most", ""])
-    for one in judgements:
+    for one in gate_results:
         gains = (one.gain, one.least, one.most)
         table.add_row(
             str(one.gate),
@@ -113,7 +113,7 @@ def _pair_cells(rows: Sequence[Difference]) -> list[str]:
 
 def _pair(row: Difference) -> str:
     change = _number(row.measure, row.difference, sign=True)
-    return f"{row.query_lang}→{row.collection_lang} {change}{MARKS[row.outcome]}"
+    return f"{row.query_lang}→{row.passage_lang} {change}{MARKS[row.outcome]}"
 
 
 def _two_cells(row: Difference | None) -> tuple[Text, str]:

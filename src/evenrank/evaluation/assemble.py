@@ -77,7 +77,7 @@ def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
         fingerprint=benchmark.fingerprint,
         languages=list(benchmark.languages),
         queries=_sizes(benchmark, benchmark.queries),
-        passages=_sizes(benchmark, benchmark.collection),
+        passages=_sizes(benchmark, benchmark.passages),
     )
 
 

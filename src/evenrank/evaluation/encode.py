@@ -48,7 +48,7 @@ def encode_benchmark(
     with joined() as team, quiet(not team.first):
         data = team.first_then_others(partial(load_benchmark, benchmark))
         encoder = load_encoder(str(model), device=own_device())
-        sets: dict[Kind, TextSet] = {"query": data.queries, "passage": data.collection}
+        sets: dict[Kind, TextSet] = {"query": data.queries, "passage": data.passages}
         counts = [
             fill_store(
                 open_store(store, encoder, kind, dtype=dtype),

@@ -211,7 +211,7 @@ def embed(
 
     return Embeddings(
         queries=encode(benchmark.queries.texts, "query", "queries"),
-        passages=encode(benchmark.collection.texts, "passage", "passages"),
+        passages=encode(benchmark.passages.texts, "passage", "passages"),
     )
 
 

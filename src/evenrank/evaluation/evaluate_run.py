@@ -81,7 +81,7 @@ def evaluate_run(
         timings={"read": round(read - start, 4), "score": round(time.perf_counter() - read, 4)},
         config={"measures": selection.names, "run": coverage(found, data, ranking)},
     )
-    if not pc.any(pc.not_equal(data.collection.texts, "")).as_py():
+    if not pc.any(pc.not_equal(data.passages.texts, "")).as_py():
         result = result.model_copy(update={"examples": []})  # there are no texts to show
     tables = {
         "per_query": scores.per_query,
@@ -101,7 +101,7 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
         run: The run.
         benchmark: The benchmark that it was read with.
     """
-    relevance, collection = benchmark.relevance, benchmark.collection
+    relevance, passages = benchmark.relevance, benchmark.passages
     bounds = np.searchsorted(run.queries, np.arange(len(benchmark.queries) + 1))
     places = np.arange(len(run.queries)) - bounds[run.queries]
     shape = (len(benchmark.queries), int(places.max()) + 1)
@@ -111,15 +111,15 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
     top_scores[run.queries, places] = run.scores
 
     owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
-    keys = run.queries * len(collection) + run.passages
+    keys = run.queries * len(passages) + run.passages
     order = np.argsort(keys)
-    wanted = owners * len(collection) + relevance.passages
+    wanted = owners * len(passages) + relevance.passages
     at = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
     retrieved = keys[at] == wanted
     line = np.where(retrieved, at, bounds[owners + 1])
 
     above = np.empty((len(owners), len(benchmark.languages)), dtype=np.int32)
-    langs = collection.langs[run.passages]
+    langs = passages.langs[run.passages]
     for lang in range(len(benchmark.languages)):
         before = np.concatenate([[0], np.cumsum(langs == lang)])
         above[:, lang] = before[line] - before[bounds[owners]]

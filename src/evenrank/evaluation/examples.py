@@ -56,15 +56,15 @@ def build_examples(benchmark: Benchmark, ranking: Ranking) -> list[Example]:
 def _example(
     benchmark: Benchmark, ranking: Ranking, query: int, ranks_L: NDArray[np.float64]
 ) -> Example:
-    queries, collection = benchmark.queries, benchmark.collection
+    queries, passages = benchmark.queries, benchmark.passages
     start, end = benchmark.relevance.indptr[query : query + 2]
     relevant = set(benchmark.relevance.passages[start:end].tolist())
     best = ranking.top_passages[query, :ANSWERS].tolist()
     answers = [
         ExampleAnswer(
             rank=place + 1,
-            lang=benchmark.languages[collection.langs[passage]],
-            text=shorten(collection.texts[passage].as_py()),
+            lang=benchmark.languages[passages.langs[passage]],
+            text=shorten(passages.texts[passage].as_py()),
             score=float(ranking.top_scores[query, place]),
             relevant=passage in relevant,
         )

@@ -1,7 +1,7 @@
 """From a ranking to figures: every measure in every pool, then macro means.
 
 Shapes: ``Q`` queries, ``L`` languages; in ``_LL`` the query language comes first, then the
-collection language. A mean over nothing is NaN inside this file, and ``None`` in what it returns.
+passage language. A mean over nothing is NaN inside this file, and ``None`` in what it returns.
 """
 
 from __future__ import annotations
@@ -148,15 +148,15 @@ class _Names:
         return {self.benchmark.languages[lang]: lang for lang in present}
 
     @property
-    def collection_langs(self) -> dict[str, int]:
-        present = np.unique(self.benchmark.collection.langs).tolist()
+    def passage_langs(self) -> dict[str, int]:
+        present = np.unique(self.benchmark.passages.langs).tolist()
         return {self.benchmark.languages[lang]: lang for lang in present}
 
     def by_query_lang(self, values_L: Values) -> Figures:
         return {code: _value(values_L[lang]) for code, lang in self.query_langs.items()}
 
     def pairs(self, values_LL: Values) -> dict[str, Figures]:
-        columns = self.collection_langs.items()
+        columns = self.passage_langs.items()
         return {
             asked: {code: _value(values_LL[row, lang]) for code, lang in columns}
             for asked, row in self.query_langs.items()
@@ -168,7 +168,7 @@ class _Names:
 
     def share(self, pool: PoolRanks, bound: BoundMeasure) -> Share:
         shares_QL = bound(pool)
-        columns = self.collection_langs.items()
+        columns = self.passage_langs.items()
         answered_Q = ~np.isnan(shares_QL).any(axis=1)  # a run may lack all queries of a language
         rows = {
             asked: (pool.query_langs == row) & answered_Q for asked, row in self.query_langs.items()
@@ -180,5 +180,5 @@ class _Names:
                 asked: {code: float(share_L[lang]) for code, lang in columns}
                 for asked, share_L in means.items()
             },
-            collection={code: pool.pool_sizes[lang] / pool.size for code, lang in columns},
+            passages={code: pool.pool_sizes[lang] / pool.size for code, lang in columns},
         )

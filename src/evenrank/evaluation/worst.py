@@ -64,7 +64,7 @@ def choose_worst(pool: PoolRanks, distances_Q: NDArray[np.float64]) -> list[int]
 
 
 def _worst_query(benchmark: Benchmark, ranking: Ranking, query: int, distance: float) -> WorstQuery:
-    queries, collection = benchmark.queries, benchmark.collection
+    queries, passages = benchmark.queries, benchmark.passages
     start, end = benchmark.relevance.indptr[query : query + 2]
     relevant = benchmark.relevance.passages[start:end]
     first = int(ranking.top_passages[query, 0])
@@ -75,8 +75,8 @@ def _worst_query(benchmark: Benchmark, ranking: Ranking, query: int, distance: f
         rank_distance=None if np.isnan(distance) else int(distance),
         answers=_best_answers(benchmark, ranking, start, relevant),
         first=FirstPassage(
-            lang=benchmark.languages[collection.langs[first]],
-            text=shorten(collection.texts[first].as_py()),
+            lang=benchmark.languages[passages.langs[first]],
+            text=shorten(passages.texts[first].as_py()),
             relevant=first in relevant,
         )
         if first >= 0
@@ -98,14 +98,14 @@ def _best_answers(
     pairs = slice(start, start + len(relevant))
     ranks = 1 + ranking.above[pairs].sum(axis=1, dtype=np.int64)
     held = np.full(len(relevant), True) if ranking.retrieved is None else ranking.retrieved[pairs]
-    langs = benchmark.collection.langs[relevant]
+    langs = benchmark.passages.langs[relevant]
     best_first = np.lexsort((ranks, langs))  # what a run lacks ranks behind all that it holds
     _, places = np.unique(langs[best_first], return_index=True)
     return [
         RankedAnswer(
             lang=benchmark.languages[langs[pair]],
             rank=int(ranks[pair]) if held[pair] else None,
-            text=shorten(benchmark.collection.texts[relevant[pair]].as_py()),
+            text=shorten(benchmark.passages.texts[relevant[pair]].as_py()),
         )
         for pair in best_first[places].tolist()
     ]

@@ -10,9 +10,9 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("AP_spread", family="bias", level="group", better="lower")
 def ap_spread(pool: PoolRanks) -> float:
-    """Spread of AP: how much better the best-served collection language is than the worst.
+    """Spread of AP: how much better the best-served passage language is than the worst.
 
-    Formula: for each collection language ``l``, the mean over queries of the average precision in
+    Formula: for each passage language ``l``, the mean over queries of the average precision in
     the pool of all languages with only the passages in ``l`` as relevant; the largest of these
     means minus the smallest.
     Ties: ranks are distinct; of two equal scores the passage first in the collection is above,

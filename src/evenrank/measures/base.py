@@ -30,7 +30,7 @@ Level = Literal["query", "group", "share"]
 ``group``
     one float for a group of queries (all queries of one language), NaN where undefined.
 ``share``
-    ``(Q, L)`` float64, one value per query and collection language.
+    ``(Q, L)`` float64, one value per query and passage language.
 """
 
 

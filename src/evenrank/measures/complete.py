@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evenrank.measures.base import Values, measure
-from evenrank.measures.rank_distance import languages_found
+from evenrank.measures.rank_distance import passage_languages
 from evenrank.ranking.ranks import PoolRanks
 
 
@@ -28,4 +28,4 @@ def complete(pool: PoolRanks, cutoff: int) -> Values:
     """
     best_QL = pool.best_by_lang
     all_found_Q = ((best_QL <= cutoff) | np.isinf(best_QL)).all(axis=1)
-    return np.where(languages_found(pool) >= 2, all_found_Q, np.nan)
+    return np.where(passage_languages(pool) >= 2, all_found_Q, np.nan)

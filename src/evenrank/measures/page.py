@@ -43,7 +43,7 @@ stands against, and the normalised distance, are those of rankings that end at t
 query of which the run holds no relevant passage has no rank distance and no preferred language.
 
 **Means.** Every figure is a macro mean: over the scored queries of each pair of query language and
-collection language first, then over pairs. `mono` takes the pairs of a language with itself,
+passage language first, then over pairs. `mono` takes the pairs of a language with itself,
 `cross` all ordered pairs of two languages, `multi` the pool of all languages for each query
 language. Bias measures are taken in the pool of all languages, where languages compete.
 """
@@ -52,7 +52,7 @@ CUTOFFS = {"none": "`{0}`", "optional": "`{0}`, `{0}@k`", "required": "`{0}@k`"}
 LEVELS = {
     "query": "one value per query",
     "group": "one value per query language",
-    "share": "one value per query and collection language",
+    "share": "one value per query and passage language",
 }
 BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither is better"}
 LABELS = ("Formula", "Ties", "Empty", "Range", "Source")

@@ -6,7 +6,7 @@ import numpy as np
 
 from evenrank.errors import ConfigError
 from evenrank.measures.base import Values, measure
-from evenrank.measures.rank_distance import languages_found
+from evenrank.measures.rank_distance import passage_languages
 from evenrank.ranking.ranks import PoolRanks
 
 
@@ -37,7 +37,7 @@ def peer(pool: PoolRanks, cutoff: int) -> Values:
     """
     from scipy.special import chdtrc
 
-    several = (pool.relevant > languages_found(pool)) & (languages_found(pool) >= 2)
+    several = (pool.relevant > passage_languages(pool)) & (passage_languages(pool) >= 2)
     if not several.any():
         raise ConfigError(
             f"measure 'PEER@{cutoff}'",

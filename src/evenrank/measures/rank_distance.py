@@ -9,7 +9,7 @@ from evenrank.measures.base import Values, measure
 from evenrank.ranking.ranks import PoolRanks
 
 
-def languages_found(pool: PoolRanks) -> Values:
+def passage_languages(pool: PoolRanks) -> Values:
     """Return ``(Q,)`` in how many languages each query has a relevant passage.
 
     NaN where it is fewer than two: then no languages compete.
@@ -24,7 +24,7 @@ def least_rank_distance(pool: PoolRanks) -> Values:
     The relevant passages of ``n`` languages then have the first ``n`` ranks. A run that ends before
     has the distance to the rank behind it.
     """
-    least_Q = languages_found(pool) - 1
+    least_Q = passage_languages(pool) - 1
     return least_Q if pool.depth is None else np.minimum(least_Q, pool.depth)
 
 
@@ -35,7 +35,7 @@ def random_rank_distance(pool: PoolRanks) -> Values:
     ``(N + 1)(n - 1) / (n + 1)``. For a run, it is the mean of a random order that ends where the
     run does, over those orders that have a relevant passage before it.
     """
-    n_Q = languages_found(pool)
+    n_Q = passage_languages(pool)
     if pool.depth is not None:
         spread_Q = _random_spread_before(pool.depth, pool.size, pool.relevant_by_lang)
         return np.where(np.isnan(n_Q), np.nan, spread_Q)
@@ -118,5 +118,5 @@ def rank_distance(pool: PoolRanks) -> Values:
     best_QL = pool.best_by_lang
     farthest_Q = np.where(np.isfinite(best_QL), best_QL, 0).max(axis=1)
     farthest_Q = np.minimum(farthest_Q, pool.size)  # what a run lacks is behind it, not the pool
-    scored_Q = (languages_found(pool) >= 2) & np.isfinite(pool.best)
+    scored_Q = (passage_languages(pool) >= 2) & np.isfinite(pool.best)
     return np.where(scored_Q, farthest_Q - pool.best, np.nan)

@@ -163,7 +163,7 @@ def pool_ranks(
     queries = benchmark.queries
     inside = np.zeros(len(benchmark.languages), dtype=bool)
     inside[slice(None) if pool is None else list(pool)] = True
-    langs = benchmark.collection.langs[benchmark.relevance.passages]
+    langs = benchmark.passages.langs[benchmark.relevance.passages]
     owners = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
     pairs = np.flatnonzero(inside[langs])
     langs, owners = langs[pairs], owners[pairs]
@@ -174,7 +174,7 @@ def pool_ranks(
     grades = None if benchmark.relevance.grades is None else benchmark.relevance.grades[pairs]
     if retrieved is not None:
         ranks[~retrieved] = ranking.depth + 1
-    order = np.argsort(owners * (len(benchmark.collection) + 1) + ranks, kind="stable")
+    order = np.argsort(owners * (len(benchmark.passages) + 1) + ranks, kind="stable")
     return PoolRanks(
         ranks=ranks[order],
         indptr=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(queries)))]),
@@ -190,4 +190,4 @@ def pool_ranks(
 
 
 def _top_langs(benchmark: Benchmark, top: NDArray[np.int64]) -> NDArray[np.int16]:
-    return np.where(top >= 0, benchmark.collection.langs[top], -1).astype(np.int16)
+    return np.where(top >= 0, benchmark.passages.langs[top], -1).astype(np.int16)

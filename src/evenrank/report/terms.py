@@ -78,12 +78,12 @@ def language_title(code: str) -> str:
     return code if name == code else f"{name} ({code})"
 
 
-def languages_asked(entries: Sequence[Entry]) -> tuple[str, ...]:
+def query_languages(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Return the languages that have queries, sorted."""
     return tuple(sorted({lang for entry in entries for lang in entry.result.scored}))
 
 
-def languages_found(entries: Sequence[Entry]) -> tuple[str, ...]:
+def passage_languages(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Return the languages that have passages, sorted."""
     sizes = [entry.result.benchmark.passages for entry in entries]
     return tuple(sorted({lang for size in sizes for lang, count in size.items() if count}))

@@ -52,7 +52,7 @@ class Evaluation:
         return pd.DataFrame(self.result.pool, dtype=float).rename_axis(index="query_lang")
 
     def pairs(self, measure: str) -> pd.DataFrame:
-        """Return one measure by query language (rows) and collection language (columns).
+        """Return one measure by query language (rows) and passage language (columns).
 
         Raises:
             ConfigError: The measure was not taken.
@@ -67,7 +67,7 @@ class Evaluation:
                 "Evaluate with this measure",
             )
         frame = pd.DataFrame.from_dict(self.result.pairs[measure], orient="index", dtype=float)
-        return frame.rename_axis(index="query_lang", columns="collection_lang")
+        return frame.rename_axis(index="query_lang", columns="passage_lang")
 
     @property
     def per_query(self) -> pd.DataFrame:

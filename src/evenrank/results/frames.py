@@ -57,7 +57,7 @@ def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Ta
             "query_lang": query_langs,
             "parallel": benchmark.parallel.astype(np.int32),
             "setting": setting,
-            "collection_lang": collection,
+            "passage_lang": collection,
             "relevant": one.pool.relevant.astype(np.int32),
         }
         for name in dict.fromkeys(name for pool in scored for name in pool.values):
@@ -74,8 +74,8 @@ def top_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
         {
             "query_id": _take(benchmark.queries.ids, queries),
             "rank": (ranks + 1).astype(np.int32),
-            "passage_id": _take(benchmark.collection.ids, passages),
-            "lang": _langs(benchmark, benchmark.collection.langs[passages]),
+            "passage_id": _take(benchmark.passages.ids, passages),
+            "lang": _langs(benchmark, benchmark.passages.langs[passages]),
             "score": ranking.top_scores[queries, ranks],
         }
     )
@@ -92,8 +92,8 @@ def ranks_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
     columns = {
         "query_id": _take(benchmark.queries.ids, queries),
         "query_lang": _langs(benchmark, benchmark.queries.langs[queries]),
-        "passage_id": _take(benchmark.collection.ids, relevance.passages),
-        "lang": _langs(benchmark, benchmark.collection.langs[relevance.passages]),
+        "passage_id": _take(benchmark.passages.ids, relevance.passages),
+        "lang": _langs(benchmark, benchmark.passages.langs[relevance.passages]),
         "score": ranking.scores,
         "rank": 1 + ranking.above.sum(axis=1, dtype=np.int64),
     }

@@ -87,7 +87,7 @@ def read_run(path: Path, benchmark: Benchmark) -> Run:
         DataError: A line is not a run's, a query or passage is unknown, a passage comes twice for
             a query, or the file is empty or missing.
     """
-    query_at, passage_at = _positions(benchmark.queries), _positions(benchmark.collection)
+    query_at, passage_at = _positions(benchmark.queries), _positions(benchmark.passages)
     tag = read_tag(path)
     numbers, queries, passages, scores = [], [], [], []
     for number, fields in _lines(path):
@@ -101,7 +101,7 @@ def read_run(path: Path, benchmark: Benchmark) -> Run:
     query_N, passage_N = np.array(queries, dtype=np.int64), np.array(passages, dtype=np.int64)
     _refuse_twice(path, benchmark, numbers, query_N, passage_N)
     score_N = np.array(scores, dtype=np.float32)
-    ids = pc.sort_indices(benchmark.collection.ids)  # by bytes, as trec_eval compares them
+    ids = pc.sort_indices(benchmark.passages.ids)  # by bytes, as trec_eval compares them
     place_D = np.empty(len(ids), dtype=np.int64)
     place_D[ids.to_numpy()] = np.arange(len(ids))
     order = np.lexsort((-place_D[passage_N], -score_N, query_N))
@@ -288,13 +288,13 @@ def _refuse_twice(
     passage_N: NDArray[np.int64],
 ) -> None:
     """Refuse a passage that comes a second time for one query."""
-    keys = query_N * len(benchmark.collection) + passage_N
+    keys = query_N * len(benchmark.passages) + passage_N
     _, first = np.unique(keys, return_index=True)
     if len(first) == len(keys):
         return
     again = int(np.setdiff1d(np.arange(len(keys)), first)[0])
     before = int(np.flatnonzero(keys == keys[again])[0])
-    passage = benchmark.collection.ids[passage_N[again]].as_py()
+    passage = benchmark.passages.ids[passage_N[again]].as_py()
     query = benchmark.queries.ids[query_N[again]].as_py()
     _refuse(
         path,

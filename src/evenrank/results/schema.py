@@ -5,7 +5,7 @@
 ``per_query.parquet``
     One row per query and pool: ``query_id``, ``query_lang``, ``parallel`` (int32, a number that the
     translations of one question share), ``setting`` (``mono``, ``cross``, ``multi``),
-    ``collection_lang`` (null for ``multi``), ``relevant`` (relevant passages in the pool), then one
+    ``passage_lang`` (null for ``multi``), ``relevant`` (relevant passages in the pool), then one
     float64 column per measure, null where a measure does not apply.
 ``top.parquet``
     The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
@@ -21,7 +21,7 @@
 
 Settings are the paper's (arXiv 2408.10536, section 3): ``mono`` is query and collection in one
 language, ``cross`` every ordered pair of different languages, ``multi`` one pool of all languages.
-Every figure is a macro mean: per query, then per (query language, collection language), then over
+Every figure is a macro mean: per query, then per (query language, passage language), then over
 languages or pairs.
 """
 
@@ -135,15 +135,15 @@ class WorstQuery(_Model):
 
 
 class Share(_Model):
-    """Share of each collection language among the best ``cutoff`` passages.
+    """Share of each passage language among the best ``cutoff`` passages.
 
-    ``by_query_lang`` maps query language, then collection language, to a share in 0..1;
+    ``by_query_lang`` maps query language, then passage language, to a share in 0..1;
     ``collection`` is each language's share of the whole collection.
     """
 
     cutoff: int
     by_query_lang: dict[str, dict[str, float]]
-    collection: dict[str, float]
+    passages: dict[str, float]
 
 
 class Result(_Model):
@@ -157,7 +157,7 @@ class Result(_Model):
         references: Bias measure to what it is compared with, by name, as macro means: ``least``,
             the best value there can be, and ``random``, its mean under a language-blind random
             order.
-        pairs: Ranking measure, query language, collection language, to the mean over queries;
+        pairs: Ranking measure, query language, passage language, to the mean over queries;
             the diagonal is ``mono``.
         pool: Measure (ranking and bias), then query language, to the mean in the pool of all.
         scored: Query language to the number of queries that have a relevant passage in the pool.

@@ -52,7 +52,7 @@ def write_run(path: Path, benchmark: Benchmark, ranking: Ranking, tag: str) -> N
         {
             "query": benchmark.queries.ids.take(pa.array(queries)),
             "q0": constant("Q0", len(queries)),
-            "passage": benchmark.collection.ids.take(pa.array(passages)),
+            "passage": benchmark.passages.ids.take(pa.array(passages)),
             "rank": pa.array(places + 1),
             "score": pa.array(scores),
             "tag": constant(name, len(queries)),

@@ -31,17 +31,15 @@ def test_queries_are_the_test_questions_one_per_fact_and_language(benchmark):
 
 
 def test_the_collection_is_every_fact_in_every_language(benchmark):
-    ids = benchmark.collection.ids.to_pylist()
+    ids = benchmark.passages.ids.to_pylist()
     assert {id_.partition("/")[2] for id_ in ids} == facts_of("all")
     assert np.diff(benchmark.offsets).min() > 3_000
-    langs, texts = benchmark.collection.langs.tolist(), benchmark.collection.texts.to_pylist()
+    langs, texts = benchmark.passages.langs.tolist(), benchmark.passages.texts.to_pylist()
     assert len(set(zip(langs, texts, strict=True))) == len(texts)
 
 
 def test_relevant_are_the_translations_of_the_facts_passage(benchmark):
-    queries, passages = (
-        texts.ids.to_pylist() for texts in (benchmark.queries, benchmark.collection)
-    )
+    queries, passages = (texts.ids.to_pylist() for texts in (benchmark.queries, benchmark.passages))
     for query in range(0, len(queries), 97):
         fact = queries[query].partition("/")[2]
         first, last = benchmark.relevance.indptr[query : query + 2]
@@ -62,7 +60,7 @@ def test_dev_asks_other_facts_of_the_same_collection(benchmark):
     dev = load_benchmark("world-facts:dev")
     assert dev.name == "world-facts:dev"
     assert {id_.partition("/")[2] for id_ in dev.queries.ids.to_pylist()} == facts_of("dev")
-    assert dev.collection.ids == benchmark.collection.ids
+    assert dev.passages.ids == benchmark.passages.ids
     assert dev.fingerprint != benchmark.fingerprint
 
 

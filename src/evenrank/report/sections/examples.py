@@ -17,7 +17,7 @@ from evenrank.report.content import (
 )
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
-from evenrank.report.terms import languages_found
+from evenrank.report.terms import passage_languages
 from evenrank.results.schema import Example
 
 ANSWERS = 5
@@ -42,7 +42,7 @@ def examples(entries: Entries) -> Iterator[Block]:
         f"cut after {LONGEST} characters."
     )
     for answered in questions.values():
-        yield _rankings(answered, languages_found(entries))
+        yield _rankings(answered, passage_languages(entries))
 
 
 def _rankings(answered: list[tuple[Entry, Example]], langs: tuple[str, ...]) -> Rankings:

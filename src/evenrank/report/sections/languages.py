@@ -9,10 +9,10 @@ from evenrank.report.section import Entries, section
 from evenrank.report.terms import (
     RANK_DISTANCE,
     language_title,
-    languages_asked,
     main_measure,
     mean_title,
     measure_column,
+    query_languages,
 )
 
 
@@ -39,7 +39,7 @@ def languages(entries: Entries) -> Iterator[Block]:
                 entry.result.pool.get(name, {}).get(lang) for name in measures for entry in entries
             ),
         )
-        for lang in languages_asked(entries)
+        for lang in query_languages(entries)
     ]
     means = [
         (entry.result.settings.get("multi", {}) | entry.result.bias).get(name)

@@ -1,4 +1,4 @@
-"""Every pair of a query language and a collection language, as heat maps."""
+"""Every pair of a query language and a passage language, as heat maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evenrank.report.content import Block, Figure, HeatMap, Scale, show
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.statistics import comparison_of
-from evenrank.report.terms import languages_asked, languages_found, main_measure, mean_title
+from evenrank.report.terms import main_measure, mean_title, passage_languages, query_languages
 
 Matrix = tuple[tuple[float | None, ...], ...]
 Marks = tuple[tuple[bool, ...], ...]
@@ -46,7 +46,7 @@ def _values(entries: Entries, matrices: list[Matrix], title: str) -> Figure:
         for entry, matrix in zip(entries, matrices, strict=True)
     )
     return Figure(
-        caption=f"{title} of each pair of query language and collection language; the diagonal is "
+        caption=f"{title} of each pair of query language and passage language; the diagonal is "
         "monolingual. One scale of colour for all panels; higher is better.",
         panels=panels,
         scale=Scale(low=show(low, ".2f"), high=show(high, ".2f")),
@@ -88,14 +88,14 @@ def _significant(entries: Entries) -> list[Marks]:
     if comparison is None:
         return []
     found = {
-        (row.system, row.query_lang, row.collection_lang)
+        (row.system, row.query_lang, row.passage_lang)
         for row in comparison.select("pair", measure=main_measure(entries))
         if row.significant
     }
     return [
         tuple(
-            tuple((system, asked, lang) in found for lang in languages_found(entries))
-            for asked in languages_asked(entries)
+            tuple((system, asked, lang) in found for lang in passage_languages(entries))
+            for asked in query_languages(entries)
         )
         for system in comparison.systems
     ]
@@ -107,9 +107,9 @@ def _panel(
     return HeatMap(
         title=title,
         row_axis="query",
-        column_axis="collection",
-        rows=languages_asked(entries),
-        columns=languages_found(entries),
+        column_axis="passages in",
+        rows=query_languages(entries),
+        columns=passage_languages(entries),
         values=values,
         shades=shades,
         spec=spec,
@@ -120,8 +120,8 @@ def _panel(
 def _matrix(entry: Entry, measure: str, entries: Entries) -> Matrix:
     figures = entry.result.pairs[measure]
     return tuple(
-        tuple(figures.get(asked, {}).get(lang) for lang in languages_found(entries))
-        for asked in languages_asked(entries)
+        tuple(figures.get(asked, {}).get(lang) for lang in passage_languages(entries))
+        for asked in query_languages(entries)
     )
 
 

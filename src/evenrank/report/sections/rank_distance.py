@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evenrank.report.content import Bars, Block, Boxes, Figure, Spread
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
-from evenrank.report.terms import RANK_DISTANCE, languages_asked
+from evenrank.report.terms import RANK_DISTANCE, query_languages
 
 
 def _applies(entries: Entries) -> bool:
@@ -23,7 +23,7 @@ def _applies(entries: Entries) -> bool:
 def rank_distance(entries: Entries) -> Iterator[Block]:
     """Bars of the means beside boxes of the distribution."""
     shown = [entry for entry in entries if RANK_DISTANCE in entry.result.pool]
-    langs = languages_asked(shown)
+    langs = query_languages(shown)
     series = tuple(entry.series for entry in shown)
     means = tuple(
         tuple(entry.result.pool[RANK_DISTANCE].get(lang) for lang in langs) for entry in shown

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from evenrank.report.content import Block, Column, Figure, HeatMap, Row, Scale, Table
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
-from evenrank.report.terms import languages_asked, languages_found
+from evenrank.report.terms import passage_languages, query_languages
 
 DOUBLINGS = 3
 """Colours are full at 2**3 = 8 times the share in the collection, or an eighth of it."""
@@ -29,7 +29,7 @@ def share(entries: Entries) -> Iterator[Block]:
     shown = [entry for entry in entries if _has_share(entry)]
     yield _own_table(shown)
     yield Figure(
-        caption="Share (in percent) of each collection language among the best passages, by query "
+        caption="Share (in percent) of each passage language among the best passages, by query "
         "language. Colour compares it with the language’s share of the collection, in the last "
         "row: more than its share, or less.",
         panels=tuple(_panel(entry, shown) for entry in shown),
@@ -75,7 +75,7 @@ def _own(entry: Entry) -> float | None:
 def _expected(entry: Entry) -> float | None:
     shares = entry.result.share
     return _mean(
-        [shares.collection[asked] for asked in shares.by_query_lang if asked in shares.collection]
+        [shares.passages[asked] for asked in shares.by_query_lang if asked in shares.passages]
     )
 
 
@@ -85,8 +85,8 @@ def _mean(values: list[float]) -> float | None:
 
 def _panel(entry: Entry, entries: list[Entry]) -> HeatMap:
     shares = entry.result.share
-    asked, found = languages_asked(entries), languages_found(entries)
-    rows = [shares.by_query_lang.get(lang, {}) for lang in asked] + [shares.collection]
+    asked, found = query_languages(entries), passage_languages(entries)
+    rows = [shares.by_query_lang.get(lang, {}) for lang in asked] + [shares.passages]
     return HeatMap(
         title=f"{entry.label}, best {shares.cutoff}",
         row_axis="query",
@@ -95,7 +95,7 @@ def _panel(entry: Entry, entries: list[Entry]) -> HeatMap:
         columns=found,
         values=tuple(tuple(_percent(row.get(lang)) for lang in found) for row in rows),
         shades=tuple(
-            tuple(_shade(row.get(lang), shares.collection.get(lang)) for lang in found)
+            tuple(_shade(row.get(lang), shares.passages.get(lang)) for lang in found)
             for row in rows
         ),
         spec=".0f",

@@ -22,7 +22,7 @@ from evenrank.report.content import (
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.examples import LONGEST, cut
-from evenrank.report.terms import languages_found
+from evenrank.report.terms import passage_languages
 from evenrank.results.schema import WorstQuery
 
 BY_DISTANCE = (
@@ -148,7 +148,7 @@ def _overview(entries: Entries, place: int, standings: Standings) -> Table:
     by_distance = _has_distance(entry)
     langs = [
         lang
-        for lang in languages_found(entries)
+        for lang in passage_languages(entries)
         if by_distance and any(lang in standing.ranks for standing in own)
     ]
     title = "Rank distance" if by_distance else "Rank of the best answer"
