@@ -9,8 +9,9 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "evenrank"
 LAYERS = [
+    {"text"},
     {"errors"},
-    {"files", "languages", "processes", "progress", "registry"},
+    {"files", "languages", "processes", "progress", "registry", "tables"},
     {"data"},
     {"benchmarks"},
     {"batching"},
