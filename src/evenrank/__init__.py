@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evenrank.batching.base import make_strategy
     from evenrank.batching.plan import BatchPlan
+    from evenrank.batching.strategies import make_strategy
     from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
     from evenrank.comparison.compare import compare
     from evenrank.comparison.comparison import Comparison
@@ -50,7 +50,7 @@ _HOME = {
     "evaluate_run": "evaluation.evaluate_run",
     "load_benchmark": "benchmarks.benchmark",
     "load_encoder": "encoding.loading",
-    "make_strategy": "batching.base",
+    "make_strategy": "batching.strategies",
     "open_corpus": "data.opening",
     "rank": "ranking.rank",
     "read_evaluation": "results.evaluation",

@@ -1,4 +1,4 @@
-"""Batch plans: what meets in a batch, how often each item comes, and random access."""
+"""Batch plans: what is paired in a batch, how often each item comes, and random access."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenrank.batching.base import STRATEGIES, make_strategy
 from evenrank.batching.plan import BatchPlan
+from evenrank.batching.strategies import STRATEGIES, Mode, Strategy, draw_languages, make_strategy
 from evenrank.data.corpus import corpus_from_rows
 from evenrank.errors import ConfigError, UnknownNameError
 
@@ -30,7 +30,7 @@ def corpus(items=60, languages=("de", "en", "fi", "th"), per_passage=3, holes=0.
         for index, lang in enumerate(languages)
         if index == 0 or generator.random() >= holes
     ]
-    return corpus_from_rows(rows, "made")
+    return corpus_from_rows(rows, "synthetic")
 
 
 def plan(strategy="hybrid", alpha=0.5, *, of=None, batch_size=12, seed=7, **options):
@@ -50,7 +50,9 @@ def languages_of(batch, of):
 
 @pytest.mark.parametrize("strategy", list(STRATEGIES))
 @pytest.mark.parametrize("holes", [0.0, 0.4])
-def test_query_meets_its_own_passage_and_no_other_version_of_it(strategy, holes):
+def test_a_query_is_paired_with_its_own_passage_and_batched_with_no_other_version_of_it(
+    strategy, holes
+):
     of = corpus(items=120, holes=holes)
     for batch in epoch_of(plan(strategy, of=[of])):
         ids = of.column("id", batch.query_rows)
@@ -178,7 +180,9 @@ def test_batches_are_full_and_free_of_false_negatives(items, per_passage, holes,
 
 
 def test_one_language_is_too_few_for_cross_lingual_batches():
-    with pytest.raises(ConfigError, match=r"'made': found 1 language \(de\), expected at least 2"):
+    with pytest.raises(
+        ConfigError, match=r"'synthetic': found 1 language \(de\), expected at least 2"
+    ):
         plan("x-y", of=[corpus(languages=("de",))])
     with pytest.raises(ConfigError, match="found 1 language"):
         plan("hybrid", of=[corpus(languages=("de",))])
@@ -195,6 +199,26 @@ def test_a_batch_larger_than_the_distinct_passages_is_refused():
 def test_alpha_outside_its_range_is_refused(alpha):
     with pytest.raises(ConfigError, match=r"expected a share of batches in 0\.\.1"):
         make_strategy("hybrid", alpha)
+
+
+def test_a_strategy_of_a_users_own_plans_batches():
+    """Query and passage languages drawn independently of each other, from a registered strategy."""
+
+    def independent(present, weights, generator):
+        draws = [draw_languages(present, weights, generator, 1)[:, 0] for _ in range(2)]
+        return draws[0], draws[1]
+
+    mode = Mode("independent", independent)
+    STRATEGIES.decorator("independent")(
+        lambda alpha: Strategy("independent", (mode,), lambda steps: np.ones((len(steps), 1)))
+    )
+    of = corpus(items=1200)
+    same = total = 0
+    for batch in epoch_of(plan("independent", of=[of])):
+        query, passage = languages_of(batch, of)
+        same += sum(one == other for one, other in zip(query, passage, strict=True))
+        total += len(query)
+    assert abs(same / total - 1 / 4) < 0.03  # four languages, 4,800 pairs
 
 
 def test_an_unknown_strategy_offers_the_nearest():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evenrank.batching.base import make_strategy
 from evenrank.batching.plan import BatchPlan
+from evenrank.batching.strategies import make_strategy
 from evenrank.data.corpus import corpus_from_rows
 from evenrank.errors import ConfigError
 from evenrank.training.pairs import PairDataset, PlanSampler, sampler_of

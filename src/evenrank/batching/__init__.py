@@ -1,1 +1,1 @@
-"""Batch strategies: which query meets which passage, step by step."""
+"""Batch strategies: which query is paired with which passage at each step."""

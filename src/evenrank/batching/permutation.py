@@ -1,9 +1,9 @@
-"""Permutations that are computed where they are looked at, and never stored.
+"""Permutations that are computed position by position and never stored.
 
-A Feistel network over the bits of an index is a bijection on a power of two; walking its cycles
-until the value is small enough makes it one on any size (Black and Rogaway 2002, "Ciphers with
-arbitrary finite domains"). So a plan visits the items of a corpus in random order, starts anywhere,
-and holds nothing that grows with the corpus.
+A Feistel network over the bits of an index is a bijection on a power of two. Applying it again
+until the value is small enough gives a bijection on any size (Black and Rogaway 2002, "Ciphers with
+arbitrary finite domains"). So a plan visits the items of a corpus in random order, can start at any
+position, and needs no memory that grows with the corpus.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _ROUNDS = 6
 
 
 def permuted(positions: NDArray[np.int64], size: int, key: int) -> NDArray[np.int64]:
-    """Return where a pseudorandom permutation of ``range(size)`` sends some positions.
+    """Return the values of a pseudorandom permutation of ``range(size)`` at some positions.
 
     Args:
         positions: Any shape, each in ``0..size - 1``.
         size: Length of the permutation, at most 2 ** 62.
-        key: Which permutation, 64 bits.
+        key: Selects the permutation, 64 bits.
 
     >>> sorted(permuted(np.arange(10), 10, key=1).tolist())
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]

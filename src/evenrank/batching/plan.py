@@ -1,11 +1,11 @@
 """The plan of all batches: any step of any epoch, without replaying the steps before it.
 
-Every process computes the same plan from the same few numbers, so that they agree on every batch
-and on the length, and a run that resumes at step ``k`` sees the very batches that an unbroken one
-would. Nothing that is kept grows with the corpus, but for the matrix itself and, where languages
-have holes, the list of items that have each language.
+Every process computes the same plan from the same few numbers, so all agree on every batch and on
+the length, and a run that resumes at step ``k`` gets the batches that an unbroken run gets. Memory
+does not grow with the corpus, except for the corpus's matrix and, where translations are missing,
+the list of items that have each language.
 
-Shapes: ``B`` rows of a batch, ``I`` items, ``L`` languages, ``S`` steps of an epoch.
+Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps of an epoch.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.batching.base import Strategy, require_languages
 from evenrank.batching.permutation import permuted
+from evenrank.batching.strategies import Mode, Strategy
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.errors import ConfigError
 from evenrank.files import fingerprint_of
 
 
 class Batch(NamedTuple):
-    """One batch: which query meets which passage.
+    """One batch: which query is paired with which passage.
 
     Attributes:
         corpus: Number of the corpus.
         mode: Name of its mode.
-        language: Its language where the whole batch is in one, else ``None``.
-        query_rows: ``(B,)`` rows of the corpus table.
-        passage_rows: ``(B,)`` rows of the corpus table.
+        language: The language of the whole batch; ``None`` if the batch mixes languages.
+        query_rows: ``(B,)`` row numbers in the corpus table.
+        passage_rows: ``(B,)`` row numbers in the corpus table.
     """
 
     corpus: int
@@ -53,13 +53,13 @@ class _Stream(NamedTuple):
 
 
 class _Items(NamedTuple):
-    """The items that may enter a stream's batches; ``chosen`` is ``None`` where all may."""
+    """The items that may enter a stream's batches; ``chosen`` is ``None`` if all may."""
 
     size: int
     chosen: NDArray[np.int64] | None
 
-    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        return places if self.chosen is None else self.chosen[places]
+    def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        return positions if self.chosen is None else self.chosen[positions]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +74,18 @@ class _Schedule:
 class BatchPlan:
     """All batches of a training run, as a pure function of (epoch, step).
 
-    A step draws a corpus, then a mode, then (for batches in one language) a language. Its stream
-    walks through a random permutation of its items, a new one each epoch and each time round, so
-    that items come evenly. Two items whose passages are the same passage or translations never
-    meet: an item that would meet its own passage gives its place to a random other one.
+    A step draws a corpus, then a mode, then (for batches in one language) a language. These three
+    name a stream. A stream walks through a random permutation of its items, a new one in each epoch
+    and after each full pass, so items come equally often. A batch never contains two items with the
+    same passage or translations of it: the second one is replaced by another random item.
 
     Args:
         corpora: Corpora to mix, at least one.
         strategy: See ``make_strategy``.
-        batch_size: Rows of a batch, over all processes.
+        batch_size: Pairs of a batch, over all processes.
         seed: Source of all randomness.
-        total_steps: Steps of the whole run; from ``epochs`` if ``None``.
-        epochs: Passes over the rows.
+        total_steps: Steps of the whole run; computed from ``epochs`` if ``None``.
+        epochs: Passes over the rows of the corpora.
         corpus_exponent: Corpora are drawn with probability proportional to rows to this power
             (1: by size, 0: uniform).
         language_exponent: The same for languages within a corpus, by items.
@@ -163,15 +163,15 @@ class BatchPlan:
         return _Schedule(streams, stream_of_step, _running_count(stream_of_step, len(streams)))
 
     def _distinct_items(self, stream: _Stream, epoch: int, turn: int) -> NDArray[np.int64]:
-        """Return the next ``B`` items of a stream, no two of them with one passage."""
+        """Return the next ``B`` items of a stream, each with a passage of its own."""
         eligible = self._items(stream)
         groups = self.corpora[stream.corpus].groups
         size, wanted = eligible.size, self.batch_size
-        places = turn * wanted + np.arange(wanted)
+        positions = turn * wanted + np.arange(wanted)
         walk = np.empty(wanted, dtype=np.int64)
-        for round_ in np.unique(places // size).tolist():
-            here = places // size == round_
-            walk[here] = permuted(places[here] % size, size, self._key(*stream, epoch, round_))
+        for pass_ in np.unique(positions // size).tolist():
+            here = positions // size == pass_
+            walk[here] = permuted(positions[here] % size, size, self._key(*stream, epoch, pass_))
         items = _first_of_group(eligible.at(walk), groups)
         key = self._key(*stream, epoch, "spare", turn)
         for begin in range(0, size, wanted):
@@ -187,15 +187,15 @@ class BatchPlan:
         if stream.language >= 0:
             mask = present[:, stream.language]
         else:
-            mask = present.sum(axis=1) >= self.strategy.modes[stream.mode].fewest
+            mask = present.sum(axis=1) >= self.strategy.modes[stream.mode].min_languages
         count = int(mask.sum())
         return _Items(count, None if count == len(mask) else np.flatnonzero(mask))
 
     def _check(self) -> None:
-        """Refuse what some step would stumble over, before the first one."""
+        """Refuse at once what a later step could not do."""
         for number, corpus in enumerate(self.corpora):
             for index, mode in enumerate(self.strategy.modes):
-                require_languages(corpus.name, corpus.languages, mode)
+                _require_languages(corpus, mode)
                 columns = range(len(corpus.languages)) if mode.one_language else (-1,)
                 for language in columns:
                     stream = _Stream(number, index, language)
@@ -209,12 +209,23 @@ class BatchPlan:
             raise ConfigError(
                 f"corpus {corpus.name!r}",
                 f"{passages} distinct passages{where} for {mode} batches of {self.batch_size}",
-                "at least as many distinct passages as a batch has rows",
+                "at least as many distinct passages as a batch has pairs",
                 f"Use a batch size of at most {passages}, or add data",
             )
 
     def _key(self, *parts: str | int) -> int:
         return int(fingerprint_of(str(self.seed), *(str(part) for part in parts)), 16)
+
+
+def _require_languages(corpus: ParallelCorpus, mode: Mode) -> None:
+    count = len(corpus.languages)
+    if count < mode.min_languages:
+        raise ConfigError(
+            f"corpus {corpus.name!r}",
+            f"{count} language ({', '.join(corpus.languages)})",
+            f"at least {mode.min_languages} for {mode.name} batches",
+            "Add a language, or use the strategy x-x-mono",
+        )
 
 
 def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
@@ -225,14 +236,19 @@ def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
 
 
 def _pick(weights: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for each number in 0..1 the choice whose share of its row of weights it falls in."""
+    """Return for each number in 0..1 the choice whose share of the weights contains it.
+
+    Args:
+        weights: ``(S, choices)`` or ``(1, choices)``, each row adds up to 1.
+        uniform: ``(S,)``.
+    """
     bounds = np.cumsum(weights, axis=1)[:, :-1]
     picked: NDArray[np.int64] = (uniform[:, None] >= bounds).sum(axis=1)
     return picked
 
 
 def _running_count(values: NDArray[np.int64], kinds: int) -> NDArray[np.int64]:
-    """Return for each value how many equal ones stand before it."""
+    """Return for each value how many equal values come before it."""
     order = np.argsort(values, kind="stable")
     counts = np.bincount(values, minlength=kinds)
     before = np.empty(len(values), dtype=np.int64)
@@ -241,6 +257,6 @@ def _running_count(values: NDArray[np.int64], kinds: int) -> NDArray[np.int64]:
 
 
 def _first_of_group(items: NDArray[np.int64], groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the items whose passage group no earlier one has, in their order."""
+    """Return the items in order, without those whose passage group an earlier item has."""
     first = np.unique(groups[items], return_index=True)[1]
     return items[np.sort(first)]

@@ -30,7 +30,7 @@ def list_command(
 
 def _catalogue() -> dict[str, list[tuple[str, str]]]:
     """Return names and one line each, by kind; imports what registers them."""
-    from evenrank.batching.base import STRATEGIES
+    from evenrank.batching.strategies import STRATEGIES
     from evenrank.benchmarks.benchmark import BENCHMARKS
     from evenrank.encoding.base import ENCODERS
     from evenrank.measures.base import MEASURES

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 
-from evenrank.batching.base import Strategy
 from evenrank.batching.plan import BatchPlan
+from evenrank.batching.strategies import Strategy
 from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus

@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from transformers import PrinterCallback, set_seed
 from transformers.utils import logging as transformers_logging
 
-from evenrank.batching.base import make_strategy
 from evenrank.batching.plan import BatchPlan
+from evenrank.batching.strategies import make_strategy
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.files import write_json
