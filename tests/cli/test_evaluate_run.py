@@ -53,7 +53,7 @@ def test_grades_are_told_and_a_level_leaves_the_lower_ones_out(place):
     done = run(*FILES, "-m", "AP", "-m", "nDCG", "--overwrite")
     assert "3 of grade 1, 1 of grade 3; nDCG takes them as gains" in done.output
     found = read_evaluation(place / "results" / "BM25" / "bath").per_query.set_index("query_id")
-    multi = found[found["setting"] == "multi"]
+    multi = found[found["pool"] == "multi"]
     assert multi["AP"].to_dict() == {"q1": 1 / 2, "q2": 1}
     assert multi.loc["q1", "nDCG"] == pytest.approx(1 / (3 + 1 / math.log2(3)))
     done = run(*FILES, "-m", "AP", "--overwrite", "--relevance-level", "2")

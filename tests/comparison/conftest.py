@@ -55,15 +55,15 @@ def make_table(asked, values):
     ``asked`` has (question, language) of each query; ``values`` its AP in each pool, the pool of
     all languages last.
     """
-    rows = {name: [] for name in ("query_id", "query_lang", "parallel", "passage_lang", "AP")}
-    for pool, collection in enumerate([*LANGUAGES, None]):
+    rows = {name: [] for name in ("query_id", "query_lang", "parallel", "pool", "AP")}
+    for pool, collection in enumerate([*LANGUAGES, "multi"]):
         for at, (question, lang) in enumerate(asked):
             rows["query_id"].append(f"{lang}/{question}")
             rows["query_lang"].append(lang)
             rows["parallel"].append(question)
-            rows["passage_lang"].append(collection)
+            rows["pool"].append(collection)
             rows["AP"].append(values[at][pool])
-    types = {"query_id": pa.string(), "query_lang": pa.string(), "passage_lang": pa.string()}
+    types = {"query_id": pa.string(), "query_lang": pa.string(), "pool": pa.string()}
     types |= {"parallel": pa.int32()}
     columns = {
         name: pa.array(column, types.get(name, pa.float64()), from_pandas=True)

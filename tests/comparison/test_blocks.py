@@ -29,7 +29,7 @@ def test_figures_are_macro_means_over_the_queries_with_a_value(made):
             found = values[grid.query_langs == lang, pool]
             if (~np.isnan(found)).any():
                 setting = "multi" if pool == 3 else "mono" if pool == lang else "cross"
-                other = None if pool == 3 else grid.languages[pool]
+                other = "multi" if pool == 3 else grid.languages[pool]
                 kind = "query_lang" if pool == 3 else "pair"
                 expected[Cell(kind, setting, code, other)] = np.nanmean(found)
     for setting in ("mono", "cross", "multi"):

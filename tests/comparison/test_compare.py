@@ -51,7 +51,7 @@ def test_differences_are_those_of_the_results(results, comparison):
         assert row.difference == pytest.approx(row.value - row.baseline_value)
         assert (row.excluded, row.blocks) == (0, 22)
         assert row.low <= row.least <= row.difference <= row.most <= row.high
-    pair = row_of(comparison, "pair", query_lang="ar", passage_lang="tr", **hybrid)
+    pair = row_of(comparison, "pair", query_lang="ar", pool="tr", **hybrid)
     assert pair.setting == "cross"
     assert pair.value == pytest.approx(third.pairs["AP"]["ar"]["tr"])
     assert pair.queries == 21  # one question lacks its Turkish answer
@@ -176,7 +176,7 @@ def test_queries_that_one_result_does_not_score_are_left_out_and_counted(folders
     found = compare(folders, permutations=9, resamples=9)
     # values[0][2, 1] is a Turkish query in English passages, values[1][4, 3] one in all languages
     assert asked[2][1] == "tr"
-    row = row_of(found, "pair", query_lang="tr", passage_lang="en")
+    row = row_of(found, "pair", query_lang="tr", pool="en")
     turkish = np.array([lang == "tr" for _, lang in asked])
     assert (row.queries, row.excluded) == (turkish.sum() - 1, 1)
     both = turkish & ~np.isnan(values[0][:, 1])
@@ -192,7 +192,7 @@ def test_queries_that_one_result_does_not_score_are_left_out_and_counted(folders
     assert row_of(found, "setting", setting="cross").excluded == 1
     assert row_of(found, "setting", setting="multi").excluded == 1
     # a query that neither scores is not one that was left out
-    nowhere = row_of(found, "pair", query_lang=asked[5][1], passage_lang="de")
+    nowhere = row_of(found, "pair", query_lang=asked[5][1], pool="de")
     assert nowhere.excluded == 0
 
 

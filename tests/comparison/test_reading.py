@@ -50,7 +50,7 @@ def test_another_benchmark_is_refused(folders, write, asked, values):
         (lambda table: table.drop_columns(["parallel"]), "no column 'parallel'"),
         (lambda table: pa.concat_tables([table, table.slice(3, 1)]), "a query twice in one pool"),
         (replaced("query_lang", lambda column: ["xx", *column[1:]]), "a query_lang that is not"),
-        (replaced("passage_lang", lambda column: ["xx", *column[1:]]), "a passage_lang"),
+        (replaced("pool", lambda column: ["xx", *column[1:]]), "a pool"),
         (replaced("query_lang", lambda column: ["tr", *column[1:]]), "two languages"),
         (replaced("parallel", lambda column: [77, *column[1:]]), "of two questions"),
         (replaced("parallel", lambda column: [None, *column[1:]]), "a row without parallel"),

@@ -93,11 +93,10 @@ def test_full_rankings_agree_with_pytrec_eval_and_ir_measures_in_every_pool(rank
     assert all(len(np.unique(row)) < len(row) / 2 for row in scores)  # else it shows nothing
     ids = benchmark.queries.ids.to_pylist()
     compared = 0
-    for lang, code in [(None, None), *enumerate(benchmark.languages)]:
+    for lang, code in [(None, "multi"), *enumerate(benchmark.languages)]:
         langs = benchmark.passages.langs
         pool = np.ones(len(langs), bool) if lang is None else langs == lang
-        of_pool = frame["passage_lang"].isna() if lang is None else frame["passage_lang"] == code
-        ours = frame[of_pool].set_index("query_id")
+        ours = frame[frame["pool"] == code].set_index("query_id")
         run = {}
         for query, row in zip(sampled, scores, strict=True):
             order = np.lexsort((np.arange(len(row)), -row))  # score, then position
@@ -142,7 +141,7 @@ def test_runs_of_ours_have_the_numbers_of_the_full_ranking_in_trec_eval(ranked, 
     requests = {request for request, _ in AT_TEN.values()}
     theirs = pytrec_eval.RelevanceEvaluator(judged, requests).evaluate(found)
     for one in (frame, read):
-        ours = one[(one["setting"] == "multi") & (one["relevant"] > 0)].set_index("query_id")
+        ours = one[(one["pool"] == "multi") & (one["relevant"] > 0)].set_index("query_id")
         assert set(theirs) == set(ours.index)
         for name, (_, key) in AT_TEN.items():
             expected = [theirs[query][key] for query in ours.index]

@@ -221,7 +221,7 @@ def test_every_bias_measure_is_its_definition(tmp_path_factory, seed, data):
             evaluate_run(path, benchmark, measures=[names.pop("PEER")])
     measures = [*names.values(), *BY_LANGUAGE, f"share@{cutoff}"]
     found = evaluate_run(path, benchmark, measures=measures)
-    multi = found.per_query[found.per_query["setting"] == "multi"].set_index("query_id")
+    multi = found.per_query[found.per_query["pool"] == "multi"].set_index("query_id")
     for name, column in names.items():
         values = multi[column].to_dict()
         assert values == pytest.approx(expected[name], abs=1e-9, nan_ok=True), column

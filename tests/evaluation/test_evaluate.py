@@ -84,7 +84,7 @@ def test_every_rank_can_be_had_from_the_ranks_table(written, benchmark):
     assert (ranks["rank"] == 1 + ranks[above].sum(axis=1)).all()
     best = ranks[ranks["lang"] == "en"].groupby("query_id")["above_en"].min() + 1
     frame = written.per_query
-    single = frame[(frame["passage_lang"] == "en") & (frame["relevant"] > 0)]
+    single = frame[(frame["pool"] == "en") & (frame["relevant"] > 0)]
     single = single.set_index("query_id")
     assert (best == 1 / single["AP"]).all()  # one answer in English each
 
@@ -105,7 +105,7 @@ def test_pandas_views(written):
     assert written.pairs("AP").loc["de", "en"] == result.pairs["AP"]["de"]["en"]
     assert written.pool.loc["es", "R@1"] == result.pool["R@1"]["es"]
     assert np.isnan(written.pool.loc["th", "LPR"])
-    assert set(written.per_query["setting"]) == {"mono", "cross", "multi"}
+    assert set(written.per_query["pool"]) == {"de", "en", "es", "vi", "multi"}
     with pytest.raises(ConfigError, match=r"nDCG@10.*one of AP, R@1"):
         written.pairs("nDCG@10")
 

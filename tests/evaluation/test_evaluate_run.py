@@ -102,10 +102,8 @@ def test_agrees_with_trec_eval_in_every_pool(folder, seed):
     run = run_of(seed + 1, benchmark)
     evaluation = evaluate_run(write(folder / "run", run), benchmark, measures=NAMES)
     frame = evaluation.per_query
-    for lang, code in [(None, None), *enumerate(benchmark.languages)]:
-        rows = frame[
-            frame["passage_lang"].isna() if lang is None else frame["passage_lang"] == code
-        ]
+    for lang, code in [(None, "multi"), *enumerate(benchmark.languages)]:
+        rows = frame[frame["pool"] == code]
         ours = rows[rows["relevant"] > 0].set_index("query_id")
         qrels = qrels_of(benchmark, lang)
         assert set(qrels) == set(ours.index)
@@ -156,7 +154,7 @@ def test_graded_judgments_agree_with_trec_eval_in_every_pool(folder, seed, level
     evaluation = evaluate_run(write(folder / "run", run), data, measures=NAMES)
     for lang in (None, *data.languages):
         rows = evaluation.per_query
-        rows = rows[rows["passage_lang"].isna() if lang is None else rows["passage_lang"] == lang]
+        rows = rows[rows["pool"] == (lang or "multi")]
         ours = rows[rows["relevant"] > 0].set_index("query_id")
         here = {p for p in passages if lang in (None, lang_of[p])}
         # trec_eval's level leaves nDCG alone, so what is below is judged 0 here
@@ -189,7 +187,7 @@ def test_agrees_with_ir_measures_where_nothing_ties(folder, seed):
         for query, found in run_of(seed + 1, benchmark).items()
     }
     frame = evaluate_run(write(folder / "run", run), benchmark, measures=NAMES).per_query
-    multi = frame[(frame["setting"] == "multi") & (frame["relevant"] > 0)].set_index("query_id")
+    multi = frame[(frame["pool"] == "multi") & (frame["relevant"] > 0)].set_index("query_id")
     measures = [ir_measures.parse_measure(name) for name in NAMES]
     found = {
         (one.query_id, str(one.measure)): one.value
@@ -247,7 +245,7 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
     read = ranking_of(read_run(tmp_path / "run.trec", benchmark), benchmark)
     lengths = (kept.top_passages >= 0).sum(axis=1)  # all that is there is above what is not
     assert read.above.sum(axis=1)[missing].tolist() == lengths[owners[missing]].tolist()
-    rows = evaluation.per_query.query("setting == 'multi'").reset_index()
+    rows = evaluation.per_query.query("pool == 'multi'").reset_index()
     for query in range(len(benchmark.queries)):
         own = np.where(missing, 7, full)[owners == query]
         found = rows.loc[query, "rank_distance"]

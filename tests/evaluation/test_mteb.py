@@ -42,6 +42,6 @@ def test_mteb_gives_our_numbers_for_our_model(
     export_benchmark(part, tmp_path / "numbers", "beir")
     theirs = example.evaluate_with_mteb(model, tmp_path / "numbers")
     frame = evaluate(model, part, measures=list(NAMES)).per_query
-    ours = frame[(frame["setting"] == "multi") & (frame["relevant"] > 0)]
+    ours = frame[(frame["pool"] == "multi") & (frame["relevant"] > 0)]
     for name, key in NAMES.items():
         assert theirs[key] == pytest.approx(ours[name].mean(), abs=1e-5), name  # mteb rounds

@@ -28,14 +28,13 @@ def scores(benchmark, ranking):
 
 @pytest.fixture(scope="module")
 def per_query(scores):
-    frame = scores.per_query.to_pandas()
-    return frame.assign(pool=frame["passage_lang"].fillna("all"))
+    return scores.per_query.to_pandas()
 
 
 def trec_values(benchmark, scores_QD, lang):
     """What trec_eval says of each query in one pool, which is sorted here by score and position."""
     langs = np.array(benchmark.languages)[benchmark.passages.langs]
-    pool = np.flatnonzero(np.isin(langs, [lang] if lang != "all" else benchmark.languages))
+    pool = np.flatnonzero(np.isin(langs, [lang] if lang != "multi" else benchmark.languages))
     query_ids, ids = benchmark.queries.ids.to_pylist(), benchmark.passages.ids.to_pylist()
     indptr, relevant = benchmark.relevance.indptr, benchmark.relevance.passages
     qrels, run = {}, {}
@@ -49,7 +48,7 @@ def trec_values(benchmark, scores_QD, lang):
     return pytrec_eval.RelevanceEvaluator(qrels, requests).evaluate(run)
 
 
-@pytest.mark.parametrize("pool", ["de", "en", "es", "vi", "all"])
+@pytest.mark.parametrize("pool", ["de", "en", "es", "vi", "multi"])
 def test_every_query_agrees_with_trec_eval_in_every_pool(benchmark, scores_QD, per_query, pool):
     theirs = trec_values(benchmark, scores_QD, pool)
     ours = per_query[per_query["pool"] == pool].set_index("query_id")
@@ -64,9 +63,11 @@ def test_every_query_agrees_with_trec_eval_in_every_pool(benchmark, scores_QD, p
 
 def test_settings_are_macro_means_over_pairs_of_languages(scores, per_query):
     for name in PEERS:
-        by_pair = per_query.groupby(["setting", "query_lang", "pool"])[name].mean()
-        for setting, value in by_pair.groupby("setting").mean().items():
-            assert scores.settings[setting][name] == pytest.approx(value, abs=1e-12)
+        means = per_query.groupby(["query_lang", "pool"])[name].mean().reset_index()
+        own, multi = means["query_lang"] == means["pool"], means["pool"] == "multi"
+        for setting, rows in {"mono": own, "cross": ~own & ~multi, "multi": multi}.items():
+            expected = means.loc[rows, name].mean()
+            assert scores.settings[setting][name] == pytest.approx(expected, abs=1e-12)
     assert list(scores.settings) == ["mono", "cross", "multi"]
 
 
@@ -75,15 +76,12 @@ def test_pairs_and_pool_are_means_over_the_scored_queries(scores, per_query):
         pairs = per_query.groupby(["query_lang", "pool"])[name].mean().unstack()
         ours = pd.DataFrame.from_dict(scores.pairs[name], orient="index")
         pd.testing.assert_frame_equal(ours, pairs[["de", "en", "es", "vi"]], check_names=False)
-        assert scores.pool[name] == pytest.approx(pairs["all"].to_dict())
+        assert scores.pool[name] == pytest.approx(pairs["multi"].to_dict())
 
 
-def test_setting_says_whether_query_and_collection_share_a_language(per_query, benchmark):
-    single = per_query[per_query["pool"] != "all"]
-    same = single["query_lang"] == single["passage_lang"]
-    assert (single["setting"] == np.where(same, "mono", "cross")).all()
-    assert (per_query.loc[per_query["pool"] == "all", "setting"] == "multi").all()
-    assert len(per_query) == len(benchmark.queries) * 5  # th has no passages, so no pool
+def test_every_query_has_a_row_in_every_pool(per_query, benchmark):
+    counts = per_query["pool"].value_counts().to_dict()  # th has no passages, so no pool
+    assert counts == dict.fromkeys(["de", "en", "es", "vi", "multi"], len(benchmark.queries))
 
 
 def test_translations_of_a_question_share_a_number(per_query):
@@ -94,7 +92,7 @@ def test_translations_of_a_question_share_a_number(per_query):
 
 
 def test_bias_measures_live_in_the_pool_of_all_languages(scores, per_query):
-    multi = per_query["setting"] == "multi"
+    multi = per_query["pool"] == "multi"
     for name in ("rank_distance", "rank_distance_norm", "LPR"):
         assert per_query.loc[~multi, name].isna().all()
         means = per_query[multi].groupby("query_lang")[name].mean()
@@ -199,13 +197,10 @@ def test_names_of_ids_and_the_order_of_queries_change_nothing(benchmark, seed):
     assert theirs.scored == ours.scored
     for lang, shares in ours.share.by_query_lang.items():
         assert theirs.share.by_query_lang[lang] == pytest.approx(shares)
-    keys = ["setting", "passage_lang"]
-    frame, again = (
-        one.per_query.to_pandas().fillna({"passage_lang": ""}) for one in (ours, theirs)
-    )
+    frame, again = (one.per_query.to_pandas() for one in (ours, theirs))
     ids = dict(zip(benchmark.queries.ids.to_pylist(), map(str, names["query"]), strict=True))
     frame["query_id"] = frame["query_id"].map(ids)
-    frame, again = (one.set_index([*keys, "query_id"]).sort_index() for one in (frame, again))
+    frame, again = (one.set_index(["pool", "query_id"]).sort_index() for one in (frame, again))
     pd.testing.assert_frame_equal(
         frame.drop(columns="parallel"), again.drop(columns="parallel"), check_exact=False
     )

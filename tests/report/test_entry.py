@@ -81,12 +81,12 @@ def test_a_missing_column_is_named(samples, edited):
 
 def test_columns_come_in_the_type_asked_for_or_not_at_all(samples):
     entry = read_entries([samples[0]])[0]
-    wanted = {"AP": pa.float32(), "setting": pa.string()}
+    wanted = {"AP": pa.float32(), "pool": pa.string()}
     assert entry.per_query(wanted).schema == pa.schema(wanted)
     with pytest.raises(DataError, match=r"per_query\.parquet"):
         entry.per_query({"no such measure": pa.float64()})
     with pytest.raises(DataError, match=r"per_query\.parquet"):
-        entry.per_query({"setting": pa.float64()})
+        entry.per_query({"pool": pa.float64()})
 
 
 def test_the_best_rank_in_each_language_is_looked_up(samples, edited):

@@ -101,7 +101,7 @@ def test_spreads_are_the_quantiles_of_the_values_per_query(samples):
     (figure,) = blocks("rank-distance", samples[:3])
     bars, boxes = figure.panels
     table = pq.read_table(samples[1] / "per_query.parquet").to_pandas()
-    german = table[(table.setting == "multi") & (table.query_lang == "de")].rank_distance.dropna()
+    german = table[(table.pool == "multi") & (table.query_lang == "de")].rank_distance.dropna()
     spread = boxes.values[1][boxes.categories.index("de")]
     expected = german.quantile([0.1, 0.25, 0.5, 0.75, 0.9]).to_list()
     found = [spread.p10, spread.p25, spread.median, spread.p75, spread.p90]
@@ -132,7 +132,7 @@ def test_pairs_are_marked_where_their_change_exceeds_chance(samples):
             for row, column in np.argwhere(panel.marked).tolist()
         }
         found = comparison.select("pair", system=system)
-        assert marked == {(one.query_lang, one.passage_lang) for one in found if one.significant}
+        assert marked == {(one.query_lang, one.pool) for one in found if one.significant}
     assert any(np.any(panel.marked) for panel in changes.panels)
     assert not all(np.all(panel.marked) for panel in changes.panels)
 

@@ -25,7 +25,7 @@ def test_a_folder_without_a_result_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 3}, "format"),
         ({"settings": {"all": {}}}, "settings.all"),
         ({"extra": 1}, "extra"),
         ({"scored": {"de": "many"}}, "scored.de"),

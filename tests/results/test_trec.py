@@ -35,7 +35,7 @@ def test_trec_eval_reads_our_order_from_a_run_full_of_ties(benchmark, ranking, t
     run = read_run(tmp_path / "run.trec")
     names = ["R@10", "RR@10", "P@10", "nDCG@10", f"AP@{depth}"]
     frame = score(benchmark, kept, names).per_query.to_pandas()
-    ours = frame[(frame["setting"] == "multi") & (frame["relevant"] > 0)].set_index("query_id")
+    ours = frame[(frame["pool"] == "multi") & (frame["relevant"] > 0)].set_index("query_id")
     assert set(qrels) == set(ours.index)
     requests = {"recall.10": "R@10", "P.10": "P@10", "ndcg_cut.10": "nDCG@10"}
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {*requests, "map"}).evaluate(run)

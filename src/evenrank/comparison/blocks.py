@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.results.schema import SETTINGS, Setting
+from evenrank.results.schema import MULTI, SETTINGS, Setting
 
 Values = NDArray[np.float64]
 Kind = Literal["setting", "query_lang", "pair"]
@@ -29,21 +29,21 @@ class Cell:
 
     Attributes:
         kind: ``pair``: one query and one passage language; ``query_lang``: one query language in
-            the pool of all languages; ``setting``: the macro mean over such cells.
+            the multilingual pool; ``setting``: the macro mean over such cells.
         setting: Where it belongs, or what it is.
         query_lang: ``None`` for a setting.
-        passage_lang: ``None`` for a setting, and for the pool of all languages.
+        pool: A passage language, or ``multi``; ``None`` for a setting.
     """
 
     kind: Kind
     setting: Setting
     query_lang: str | None = None
-    passage_lang: str | None = None
+    pool: str | None = None
 
     def __str__(self) -> str:
         if self.kind == "setting":
             return self.setting
-        return f"{self.query_lang} to {self.passage_lang or 'all'}"
+        return f"{self.query_lang} to {self.pool}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def block_sums(grid: Grid, values_QP: Values) -> BlockSums:
     >>> grid = Grid(("de", "en"), np.array([0, 1]), np.array([0, 0]))
     >>> sums = block_sums(grid, np.array([[0.5, 0.25, 0.5], [np.nan, 1.0, 0.5]]))
     >>> [f"{cell}: {mean:g}" for cell, mean in zip(sums.cells, sums.means)]
-    ['de to de: 0.5', 'de to en: 0.25', 'de to all: 0.5', 'en to en: 1', 'en to all: 0.5',
+    ['de to de: 0.5', 'de to en: 0.25', 'de to multi: 0.5', 'en to en: 1', 'en to multi: 0.5',
      'mono: 0.75', 'cross: 0.25', 'multi: 0.5']
     """
     blocks = int(grid.blocks.max(initial=-1)) + 1
@@ -144,5 +144,5 @@ def _cell(grid: Grid, column: int) -> Cell:
     query_lang, pool = divmod(column, grid.pools)
     asked = grid.languages[query_lang]
     if pool == len(grid.languages):
-        return Cell("query_lang", "multi", asked)
+        return Cell("query_lang", MULTI, asked, MULTI)
     return Cell("pair", "mono" if pool == query_lang else "cross", asked, grid.languages[pool])

@@ -29,7 +29,7 @@ class Difference:
         kind: ``setting``, ``query_lang`` (in the pool of all languages), or ``pair``.
         setting: ``mono``, ``cross`` or ``multi``.
         query_lang: ``None`` for a setting.
-        passage_lang: ``None`` for a setting, and for the pool of all languages.
+        pool: A passage language, or ``multi``; ``None`` for a setting.
         baseline_value: The baseline's figure.
         value: The system's figure.
         difference: ``value - baseline_value``.
@@ -51,7 +51,7 @@ class Difference:
     kind: Kind
     setting: Setting
     query_lang: str | None
-    passage_lang: str | None
+    pool: str | None
     baseline_value: float
     value: float
     difference: float

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from evenrank.comparison.blocks import Grid
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.measures.base import parse_measure
-from evenrank.results.schema import Result, read_result
+from evenrank.results.schema import MULTI, Result, read_result
 
 Values = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ KEYS = {
     "query_id": pa.string(),
     "query_lang": pa.string(),
     "parallel": pa.int32(),
-    "passage_lang": pa.string(),
+    "pool": pa.string(),
 }
 
 
@@ -80,7 +80,7 @@ def read_systems(
         query = pc.index_in(table["query_id"], value_set=ids).to_numpy()
         _agree(path, asked, query, _numbers(path, table, "query_lang", languages))
         _agree(path, parallel, query, table["parallel"].to_numpy())
-        pool = _numbers(path, table, "passage_lang", languages)
+        pool = _numbers(path, table, "pool", (*languages, MULTI))
         at = query * (len(languages) + 1) + pool
         size = len(ids) * (len(languages) + 1)
         if len(at) and np.bincount(at).max() > 1:
@@ -210,18 +210,18 @@ def _read(path: Path, measures: Sequence[str]) -> pa.Table:
         table = pq.read_table(path, columns=schema.names).cast(schema)
     except (OSError, ValueError, pa.ArrowException) as cause:
         raise _broken(path, str(cause)) from cause
-    for name in ("query_id", "query_lang", "parallel"):
+    for name in KEYS:
         if table[name].null_count:
             raise _broken(path, f"a row without {name}")
     return table
 
 
 def _numbers(path: Path, table: pa.Table, name: str, languages: Sequence[str]) -> NDArray[np.int64]:
-    """Return languages as numbers; the pool of all, which has none, comes last."""
+    """Return languages as numbers."""
     found = pc.index_in(table[name], value_set=pa.array(languages, pa.string()))
-    if found.null_count > table[name].null_count:
+    if found.null_count:
         raise _broken(path, f"a {name} that is not a language of the benchmark")
-    numbers: NDArray[np.int64] = found.fill_null(len(languages)).to_numpy().astype(np.int64)
+    numbers: NDArray[np.int64] = found.to_numpy().astype(np.int64)
     return numbers
 
 

@@ -113,7 +113,7 @@ def _pair_cells(rows: Sequence[Difference]) -> list[str]:
 
 def _pair(row: Difference) -> str:
     change = _number(row.measure, row.difference, sign=True)
-    return f"{row.query_lang}→{row.passage_lang} {change}{MARKS[row.outcome]}"
+    return f"{row.query_lang}→{row.pool} {change}{MARKS[row.outcome]}"
 
 
 def _two_cells(row: Difference | None) -> tuple[Text, str]:

@@ -17,7 +17,7 @@ from evenrank.report.content import Series
 from evenrank.results.schema import Result, read_result
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
-PER_QUERY_COLUMNS = {"query_id", "query_lang", "setting", "passage_lang", "relevant"}
+PER_QUERY_COLUMNS = {"query_id", "query_lang", "pool", "relevant"}
 RANKS = pa.schema({"query_id": pa.string(), "lang": pa.string(), "rank": pa.int64()})
 SHORTEST_FINGERPRINT = 4
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.measures.base import Values
 from evenrank.ranking.ranks import PoolRanks, Ranking
+from evenrank.results.schema import MULTI
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +46,12 @@ def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Ta
     nothing = np.full(len(queries), np.nan)
     parts = []
     for one in scored:
-        if one.lang is None:
-            collection = pa.nulls(len(queries), pa.string())
-            setting = pa.array(["multi"]).take(pa.array(np.zeros(len(queries), np.int8)))
-        else:
-            collection = languages.take(pa.array(np.full(len(queries), one.lang)))
-            own = (queries.langs == one.lang).astype(np.int8)
-            setting = pa.array(["cross", "mono"]).take(pa.array(own))
+        pool = MULTI if one.lang is None else benchmark.languages[one.lang]
         columns = {
             "query_id": queries.ids.combine_chunks(),
             "query_lang": query_langs,
             "parallel": benchmark.parallel.astype(np.int32),
-            "setting": setting,
-            "passage_lang": collection,
+            "pool": pa.array([pool]).take(pa.array(np.zeros(len(queries), np.int8))),
             "relevant": one.pool.relevant.astype(np.int32),
         }
         for name in dict.fromkeys(name for pool in scored for name in pool.values):

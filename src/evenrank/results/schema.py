@@ -3,10 +3,9 @@
 ``result.json``
     The :class:`Result` below.
 ``per_query.parquet``
-    One row per query and pool: ``query_id``, ``query_lang``, ``parallel`` (int32, a number that the
-    translations of one question share), ``setting`` (``mono``, ``cross``, ``multi``),
-    ``passage_lang`` (null for ``multi``), ``relevant`` (relevant passages in the pool), then one
-    float64 column per measure, null where a measure does not apply.
+    One row per query and pool: ``query_id``, ``query_lang``, ``parallel`` (int32, a number that
+    parallel queries share), ``pool`` (a passage language, or ``multi``), ``relevant`` (relevant
+    passages in the pool), then one float64 column per measure, null where a measure does not apply.
 ``top.parquet``
     The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
     ``lang``, ``score``.
@@ -39,6 +38,8 @@ from evenrank.files import write_json
 
 Setting = Literal["mono", "cross", "multi"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
+MULTI: Setting = "multi"
+"""The multilingual pool: the passages of all languages. Any other pool is named by its language."""
 
 Figures = dict[str, float | None]
 """A figure by measure name; ``None`` where no query could be scored."""
@@ -170,7 +171,7 @@ class Result(_Model):
             empty in results of versions that did not keep them.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     created: str
     benchmark: BenchmarkFacts
     model: ModelFacts
@@ -225,6 +226,6 @@ def read_result(folder: Path) -> Result:
         raise DataError(
             str(path),
             f"{where}: {first['msg']}",
-            "a result of format 1",
+            "a result of format 2",
             "Evaluate the model again with this version",
         ) from cause

@@ -88,7 +88,7 @@ def _significant(entries: Entries) -> list[Marks]:
     if comparison is None:
         return []
     found = {
-        (row.system, row.query_lang, row.passage_lang)
+        (row.system, row.query_lang, row.pool)
         for row in comparison.select("pair", measure=main_measure(entries))
         if row.significant
     }

@@ -13,6 +13,7 @@ from evenrank.report.content import Bars, Block, Boxes, Figure, Spread
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import RANK_DISTANCE, query_languages
+from evenrank.results.schema import MULTI
 
 
 def _applies(entries: Entries) -> bool:
@@ -55,10 +56,10 @@ def rank_distance(entries: Entries) -> Iterator[Block]:
 
 def _spreads(entry: Entry, langs: tuple[str, ...]) -> tuple[Spread | None, ...]:
     table = entry.per_query(
-        {"query_lang": pa.string(), "setting": pa.string(), RANK_DISTANCE: pa.float64()}
+        {"query_lang": pa.string(), "pool": pa.string(), RANK_DISTANCE: pa.float64()}
     )
     table = table.filter(
-        pc.and_(pc.equal(table["setting"], "multi"), pc.is_finite(table[RANK_DISTANCE]))
+        pc.and_(pc.equal(table["pool"], MULTI), pc.is_finite(table[RANK_DISTANCE]))
     )
     distances = table[RANK_DISTANCE].to_numpy()
     asked = table["query_lang"].to_numpy()
