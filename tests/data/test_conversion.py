@@ -193,7 +193,7 @@ def test_languages_are_restricted_while_reading(write_lines, tmp_path):
     write_lines("c/de.jsonl", [GOOD | {"lang": "de"}])
     write_lines("c/en.jsonl", [GOOD])
     write_lines("c/fr.jsonl", ["not even looked at"])
-    opened = open_counted(tmp_path / "c", languages=["eng", "de_DE"])
+    opened = open_counted(tmp_path / "c", languages=["eng", "deu_Latn"])
     assert opened.corpus.languages == ("de", "en")
     one = write_lines("one.jsonl", [GOOD, GOOD | {"lang": "de"}])
     opened = open_counted(one, languages=["de"])
