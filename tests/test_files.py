@@ -1,8 +1,12 @@
-"""Files are written whole or not at all."""
+"""Output is written whole or not at all, and replaces nothing that evenrank did not write."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenrank.errors import ConfigError
+from evenrank.errors import ConfigError, FileError
 from evenrank.files import (
     cache_folder,
     fingerprint_of,
+    lock_folder,
+    mark_folder,
+    refuse_existing_file,
+    refuse_overlap,
+    require_writable,
     sha256_of,
     whole_file,
     whole_folder,
@@ -22,10 +31,35 @@ from evenrank.files import (
 )
 
 
+def write(folder: Path, *, marker: str = "result", overwrite: bool = False, **files: str) -> None:
+    """Write a folder of small files."""
+    with whole_folder(folder, marker=marker, overwrite=overwrite) as part:
+        for name, text in files.items():
+            (part / name).write_text(text)
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return the files of a folder that are not hidden."""
+    paths = folder.rglob("[!.]*")
+    return {str(path.relative_to(folder)): path.read_text() for path in paths if path.is_file()}
+
+
 def interrupted(file: Path) -> None:
     """Write half of a file, then be interrupted."""
     file.write_text("half")
     raise KeyboardInterrupt
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 200 kB, mounted as a folder."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a disk needs rights that this process does not have")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
@@ -41,58 +75,250 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 def test_an_interrupted_file_leaves_the_old_one_and_no_litter(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_file(target) as part:
+    with pytest.raises(KeyboardInterrupt), whole_file(target, overwrite=True) as part:
         interrupted(part)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_written_file_can_be_read_by_others(tmp_path):
-    with whole_file(tmp_path / "note.txt") as part:
-        part.write_text("whole")
-    assert (tmp_path / "note.txt").stat().st_mode & 0o044 == 0o044
+def test_a_file_is_replaced_only_when_told(tmp_path):
+    target = tmp_path / "note.txt"
+    target.write_text("old")
+    with pytest.raises(ConfigError, match="Use --overwrite"), whole_file(target):
+        pass
+    assert target.read_text() == "old"
+    with whole_file(str(target), overwrite=True) as part:
+        part.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_only_a_regular_file_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, what in ((tmp_path, "a folder"), (Path("/dev/null"), "a device")):
+        with pytest.raises(ConfigError, match=f"found {what}"):
+            refuse_existing_file(path, overwrite=True)
+    with pytest.raises(ConfigError), whole_file(tmp_path / "pipe", overwrite=True):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_a_link(tmp_path):
+    for name in ("file", "folder"):
+        (tmp_path / f"link to {name}").symlink_to(tmp_path / "elsewhere" / name)
+    (tmp_path / "elsewhere").mkdir()
+    for text in ("old", "new"):
+        with whole_file(tmp_path / "link to file", overwrite=True) as part:
+            part.write_text(text)
+        write(tmp_path / "link to folder", note=text, overwrite=True)
+    assert read(tmp_path / "elsewhere") == {"file": "new", "folder/note": "new"}
+    assert (tmp_path / "link to file").is_symlink()
+    assert (tmp_path / "link to folder").is_symlink()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o002])
+def test_the_umask_decides_who_may_read(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with whole_file(tmp_path / "note.txt") as part:
+            part.write_text("whole")
+        write(tmp_path / "run", note="whole")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "note.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o777 & ~mask
+    assert (tmp_path / "run" / ".evenrank").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_the_longest_names_can_be_written(tmp_path):
+    for name in ("x" * 255, "é" * 127):
+        with whole_file(tmp_path / name) as part:
+            part.write_text("whole")
+        write(tmp_path / "in" / name, note="whole")
+        assert read(tmp_path / "in" / name) == {"note": "whole"}
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "run"
     target.mkdir()  # an empty folder may be filled
-    with whole_folder(target) as part:
+    with whole_folder(str(target), marker="result") as part:
         (part / "a.txt").write_text("a")
         assert not (target / "a.txt").exists()
-    assert (target / "a.txt").read_text() == "a"
+    assert read(target) == {"a.txt": "a"}
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_that_holds_something_is_refused(tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "old.txt").write_text("old")
-    refused = pytest.raises(ConfigError, match="Use --overwrite or a new name")
-    with refused, whole_folder(tmp_path / "run"):
-        pass
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["old.txt"]
-
-
-def test_overwriting_replaces_the_whole_folder(tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "old.txt").write_text("old")
-    with whole_folder(tmp_path / "run", overwrite=True) as part:
-        (part / "new.txt").write_text("new")
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["new.txt"]
-
-
-def test_an_interrupted_folder_leaves_the_old_one_and_no_litter(tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "old.txt").write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "run", overwrite=True) as part:
-        interrupted(part / "new.txt")
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["old.txt"]
+def test_a_folder_with_files_is_replaced_only_when_told(tmp_path):
+    write(tmp_path / "run", old="old")
+    with pytest.raises(ConfigError, match="Use --overwrite or another name"):
+        write(tmp_path / "run", new="new")
+    assert read(tmp_path / "run") == {"old": "old"}
+    write(tmp_path / "run", new="new", overwrite=True)
+    assert read(tmp_path / "run") == {"new": "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_file_in_the_way_of_a_folder_is_refused(tmp_path):
+@pytest.mark.parametrize("marker", [None, "corpus", "", '{"marker": 3}', '["result"]'])
+def test_a_folder_of_something_else_is_never_replaced(tmp_path, marker):
+    """Without our marker, with that of another kind, or with a file of that name."""
+    run = tmp_path / "run"
+    if marker == "corpus":
+        write(run, marker=marker)
+    run.mkdir(exist_ok=True)
+    (run / "result.json").write_text("mine")
+    if marker not in (None, "corpus"):
+        (run / ".evenrank").write_text(marker)
+    with pytest.raises(ConfigError, match="Use another name"):
+        write(run, new="new", overwrite=True)
+    assert read(run) == {"result.json": "mine"}
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "deep/er/notes.txt", ".hidden", "link"])
+def test_a_file_that_evenrank_did_not_write_keeps_its_folder(tmp_path, place):
+    write(tmp_path / "run", old="old")
+    mine = tmp_path / "run" / place
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.symlink_to("nowhere") if place == "link" else mine.write_text("mine")
+    with pytest.raises(ConfigError, match=f"{place}: found a file of something else"):
+        write(tmp_path / "run", new="new", overwrite=True)
+    assert (tmp_path / "run" / "old").read_text() == "old"
+
+
+def test_a_folder_whose_files_change_may_be_marked_as_a_whole(tmp_path):
+    mark_folder(tmp_path, "demo")
+    (tmp_path / "later.txt").write_text("later")
+    write(tmp_path, marker="demo", new="new", overwrite=True)
+    assert read(tmp_path) == {"new": "new"}
+
+
+def test_an_interrupted_folder_leaves_the_old_one_and_no_litter(tmp_path):
+    write(tmp_path / "run", old="old")
+    again = whole_folder(tmp_path / "run", marker="result", overwrite=True)
+    with pytest.raises(KeyboardInterrupt), again as part:
+        interrupted(part / "new.txt")
+    assert read(tmp_path) == {"run/old": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_in_the_way_of_a_folder_is_refused(tmp_path, inside):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(ConfigError), whole_folder(tmp_path / "run"):
-        pass
+    with pytest.raises((ConfigError, FileError), match="file"):
+        write(tmp_path / "run" / "more" if inside else tmp_path / "run", new="new", overwrite=True)
+    assert (tmp_path / "run").read_text() == "a file"
+
+
+def test_a_mounted_disk_can_be_filled_and_filled_again(small_disk):
+    """A container's volume cannot be renamed, and the folder around it is often read-only."""
+    for text in ("old", "new"):
+        write(small_disk, overwrite=True, **{text: text})
+        assert read(small_disk) == {text: text}
+    assert sorted(path.name for path in small_disk.iterdir()) == [".evenrank", "new"]
+    with lock_folder(small_disk):
+        write(small_disk, overwrite=True, again="again")
+    assert read(small_disk) == {"again": "again"}
+
+
+def test_a_full_disk_says_so_before_and_after(small_disk):
+    write(small_disk / "run", old="old")
+    with pytest.raises(OSError, match="No space"):
+        write(small_disk / "run", overwrite=True, new="n" * 300_000)
+    assert read(small_disk) == {"run/old": "old"}
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "ballast").write_bytes(bytes(300_000))
+    with pytest.raises(FileError, match="disk full"):
+        require_writable(small_disk / "run")
+
+
+def test_an_output_is_never_an_input(tmp_path):
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "de.jsonl").write_text("{}")
+    (tmp_path / "link").symlink_to("data")
+    (tmp_path / "data.old").mkdir()
+    data, file = tmp_path / "data", tmp_path / "data" / "de.jsonl"
+    overlaps = [
+        (data, data),
+        (data / "deep" / "new", data),
+        (tmp_path / "data.old" / ".." / "data" / "new", data),
+        (tmp_path / "link" / "new.html", str(data)),
+        (data, tmp_path / "link"),
+        (tmp_path, file),
+        (file, file),
+        (file, data),
+        (str(tmp_path / "link"), file),
+    ]
+    for output, source in overlaps:
+        with pytest.raises(ConfigError, match=f"output {output}"):
+            refuse_overlap(output, "hub/model", source)
+    refuse_overlap(tmp_path / "data.new", data, file, tmp_path / "data.old", "hub/model", "")
+    refuse_overlap("hub/model", "hub/model")  # names of things that are not on this machine
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    require_writable(tmp_path)
+    require_writable(tmp_path / "not" / "there" / "yet")
+    assert list(tmp_path.iterdir()) == []
+
+
+READ_ONLY = "/proc/1"
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("file", "file"),
+        ("file/inside", "file"),
+        ("x" * 300, "name too long"),
+        ("zero\0byte", "null byte"),
+        (READ_ONLY, READ_ONLY),
+    ],
+)
+def test_a_folder_that_cannot_be_written_says_why(tmp_path, place, reason):
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(FileError, match=reason):
+        require_writable(tmp_path / place)
+    assert read(tmp_path) == {"file": "a file"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_folder_of_another_user_says_so():
+    code = (
+        "import os, sys\n"
+        "from evenrank.files import require_writable\n"
+        "os.setuid(65534)\n"
+        "try: require_writable(sys.argv[1])\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    # a folder that another user may enter; pytest's own may not be entered
+    script = [sys.executable, "-c", code, "/usr/share/new"]
+    shown = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("FileError /usr/share/new: permission denied. Change its permissions")
+
+
+LOCK = """
+import sys, time
+from evenrank.files import lock_folder
+with lock_folder(sys.argv[1]):
+    print("locked", flush=True)
+    time.sleep(100)
+"""
+
+
+def test_a_second_run_into_a_folder_is_refused_until_the_first_ends(tmp_path):
+    run = tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", LOCK, str(run)], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout.readline() == "locked\n"
+        with pytest.raises(ConfigError, match="found another run"), lock_folder(run):
+            pass
+        with lock_folder(tmp_path / "other run"):
+            pass
+        first.send_signal(signal.SIGKILL)
+    with lock_folder(run):
+        write(run, note="whole")
+        with pytest.raises(ConfigError, match="found another run"), lock_folder(run):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_json_is_the_same_bytes_for_the_same_value(tmp_path):

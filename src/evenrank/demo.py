@@ -16,7 +16,7 @@ from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.files import refuse_existing
+from evenrank.files import mark_folder, refuse_existing
 from evenrank.report.build import write_report
 from evenrank.results.schema import Result
 from evenrank.training.config import TrainConfig
@@ -70,8 +70,10 @@ def run_demo(
     Raises:
         ConfigError: ``output`` exists and may not be replaced.
     """
-    refuse_existing(output, overwrite=overwrite, marker="start")
+    refuse_existing(output, overwrite=overwrite, marker="demo")
     shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    mark_folder(output, "demo")
     start = _make_start(output / "start", seed)
     results = output / "results"
     data = load_benchmark(benchmark)

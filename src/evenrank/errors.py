@@ -5,6 +5,7 @@
     │   └── UnknownNameError    a name that no registry or schema knows
     ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
     │   └── ChecksumError       a file that is not the one its publisher named
+    ├── FileError           a file or folder that the operating system refuses
     ├── MissingExtraError   an optional package that is not installed
     └── ProcessError        another process of the same run that failed or ended
 
@@ -15,6 +16,8 @@ and shows its traceback.
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -24,7 +27,7 @@ class EvenrankError(Exception):
     Args:
         place: File and line, setting, or object that is at fault.
         found: What was found there.
-        expected: What should have been there.
+        expected: What should have been there; empty where ``found`` says it all.
         remedy: What the user can do, as a sentence without its full stop.
 
     Attributes:
@@ -44,8 +47,9 @@ class EvenrankError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        line = f"{self.place}: found {self.found}, expected {self.expected}. {self.remedy}."
-        return " ".join(line.split())  # one line, whatever the pieces held
+        expected = f", expected {self.expected}" if self.expected else ""
+        found = f"found {self.found}" if self.expected else self.found
+        return " ".join(f"{self.place}: {found}{expected}. {self.remedy}.".split())  # one line
 
 
 class ConfigError(EvenrankError):
@@ -84,6 +88,50 @@ class DataError(EvenrankError):
 
 class ChecksumError(DataError):
     """A file's bytes are not those its publisher's checksum names."""
+
+
+class FileError(EvenrankError):
+    """The operating system refuses a file or a folder: no space, no permission, a bad name."""
+
+    @classmethod
+    def of(cls, cause: OSError | ValueError, place: str | os.PathLike[str]) -> FileError:
+        """Return the error for what the operating system said.
+
+        Args:
+            cause: Its exception.
+            place: The file or folder, used where the exception does not name one.
+
+        >>> print(FileError.of(OSError(errno.ENOSPC, "No space left on device"), "run/model"))
+        run/model: disk full. Free some space and run the same command again.
+        """
+        number = cause.errno if isinstance(cause, OSError) else None
+        said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+        found, remedy = _REFUSALS.get(number or 0, (said or type(cause).__name__, _ELSEWHERE))
+        named = getattr(cause, "filename", None) or place
+        return cls(
+            os.fsdecode(named) if isinstance(named, bytes) else str(named), found, "", remedy
+        )
+
+
+_ELSEWHERE = "Use another place"
+_FULL = ("disk full", "Free some space and run the same command again")
+_REFUSALS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: ("disk quota used up", _FULL[1]),
+    errno.EFBIG: ("file too large for this disk or user", _FULL[1]),
+    errno.EROFS: ("read-only file system", _ELSEWHERE),
+    errno.EACCES: ("permission denied", "Change its permissions, or use another place"),
+    errno.EPERM: ("operation not permitted", "Change its permissions, or use another place"),
+    errno.ENOENT: ("no such file or folder", "Check the name"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "Check the name"),
+    errno.EEXIST: ("a file is in the way", "Remove it, or use another name"),
+    errno.EISDIR: ("a folder where a file is needed", "Check the name"),
+    errno.ENAMETOOLONG: ("name too long", "Use a shorter name"),
+    errno.EMFILE: ("too many open files", "Raise the limit, such as with ulimit -n 4096"),
+    errno.EIO: ("the disk cannot be read or written", "Check the disk, or use another place"),
+    errno.ENOMEM: ("out of memory", "Free some memory and run the same command again"),
+}
+"""What the operating system said, and what to do, by its number."""
 
 
 class MissingExtraError(EvenrankError):

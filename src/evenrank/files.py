@@ -1,29 +1,30 @@
-"""Files are written whole or not at all, and read with a checksum where one is known."""
+"""Output is written whole or not at all, and replaces nothing that evenrank did not write."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from evenrank.errors import ConfigError
+from evenrank.errors import ConfigError, FileError
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Numbers of the errors that say that a disk, a quota or a limit takes no more."""
+MARKER = ".evenrank"
+"""File that marks a folder as written by evenrank: what the folder is, and which files it has."""
+_LITTER = (MARKER, ".DS_Store", "Thumbs.db")
+_PROBE = bytes(4096)
 
 
 def cache_folder() -> Path:
     """Return the folder for downloads and converted corpora.
 
-    ``EVENRANK_CACHE`` where it is set, else ``evenrank`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+    ``EVENRANK_CACHE`` if it is set, else ``evenrank`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
     """
     if given := os.environ.get("EVENRANK_CACHE"):
         return Path(given)
@@ -32,8 +33,16 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of ``path`` only when the block succeeds.
+def whole_file(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a path to write to. It replaces ``path`` only when the block succeeds.
+
+    Args:
+        path: The file to write; missing parent folders are created.
+        overwrite: Replace a file that exists.
+
+    Raises:
+        ConfigError: ``path`` exists and may not be replaced.
+        FileError: The operating system refuses the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -43,69 +52,200 @@ def whole_file(path: Path) -> Iterator[Path]:
     ...     target.read_text()
     'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    with _refusals(path):
+        refuse_existing_file(path, overwrite=overwrite)
+        path = Path(path).resolve()  # a link stays a link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _temporary(path, path.parent)
+        part.touch(exist_ok=False)  # unlike those of tempfile, with the mode of the umask
     try:
         yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.chmod(0o644)
-        part.replace(path)
+        with _refusals(path):
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def whole_folder(
-    path: Path, *, overwrite: bool = False, marker: str | None = None
-) -> Iterator[Path]:
-    """Yield a folder to fill; it takes the place of ``path`` only when the block succeeds.
+def whole_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a folder to fill. It replaces ``path`` only when the block succeeds.
+
+    A folder that is replaced stays until the new one is in its place.
 
     Args:
-        path: The folder to make.
+        path: The folder to create; missing parent folders are created.
+        marker: What the folder is, such as ``"result"``. Only a folder with the same marker, and
+            without any file that evenrank did not write, is replaced.
         overwrite: Replace a folder that exists.
-        marker: A file that shows that the folder is one of ours; without it nothing is replaced.
 
     Raises:
         ConfigError: ``path`` exists, is not empty, and may not be replaced.
+        FileError: The operating system refuses the folder.
     """
-    refuse_existing(path, overwrite=overwrite, marker=marker)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    with _refusals(path):
+        refuse_existing(path, overwrite=overwrite, marker=marker)
+        path = Path(path).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _temporary(path, _workplace(path))
+        part.mkdir()
     try:
         yield part
-        part.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        part.replace(path)
+        with _refusals(path):
+            mark_folder(part, marker, _files_in(part))
+            _move_into_place(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def refuse_existing(path: Path, *, overwrite: bool, marker: str | None = None) -> None:
-    """Raise ``ConfigError`` if ``path`` holds something and may not be overwritten.
+def mark_folder(folder: Path, marker: str, files: Iterable[str] | None = None) -> None:
+    """Mark a folder as one that evenrank wrote and may replace.
 
-    With ``marker``, only a folder that holds this file may be: a mistyped path loses nothing.
+    Args:
+        folder: A folder that exists.
+        marker: What the folder is, such as ``"result"``.
+        files: Names of all its files, relative to it: with any other file in it, the folder is not
+            replaced. ``None`` for a folder whose files change, such as that of a training run.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if overwrite and marker and not (path / marker).exists():
-        raise ConfigError(
-            str(path), f"no {marker} in it", "a folder that evenrank wrote", "Use a new name"
-        )
-    if overwrite:
-        return
-    raise ConfigError(
-        str(path), "something that exists", "a new or empty folder", "Use --overwrite or a new name"
-    )
+    names = None if files is None else sorted(files)
+    write_json(folder / MARKER, {"marker": marker, "files": names})
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool, marker: str) -> None:
+    """Refuse an output folder that exists and may not be replaced; see :func:`whole_folder`.
+
+    Raises:
+        ConfigError: ``path`` is a file, is not empty, or may not be overwritten.
+        FileError: The operating system refuses to show it.
+    """
+    path = Path(path)
+    with _refusals(path):
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise ConfigError(str(path), "a file", "a folder", "Use another name")
+        if all(entry.name.startswith(_LITTER) for entry in path.iterdir()):
+            return
+    if not overwrite:
+        remedy = "Use --overwrite or another name"
+        raise ConfigError(str(path), "a folder with files", "a new or empty folder", remedy)
+    ours = "a folder that evenrank wrote"
+    written, files = _read_marker(path)
+    if written is None:
+        raise ConfigError(str(path), "a folder of something else", ours, "Use another name")
+    if written != marker:
+        raise ConfigError(str(path), f"a folder for a {written}", f"a {marker}", "Use another name")
+    if foreign := sorted(set(_files_in(path)) - files) if files is not None else ():
+        place, remedy = str(path / foreign[0]), "Move the file, or use another name"
+        raise ConfigError(place, "a file of something else", f"only files of the {marker}", remedy)
+
+
+def refuse_existing_file(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse an output file that exists and may not be replaced.
+
+    Raises:
+        ConfigError: ``path`` is not a regular file, or may not be overwritten.
+    """
+    path = Path(path)
+    with _refusals(path):
+        if not path.exists():
+            return
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "a device"
+            raise ConfigError(str(path), what, "a file to write", "Use another name")
+    if not overwrite:
+        remedy = "Use --overwrite or another name"
+        raise ConfigError(str(path), "a file that exists", "a new file", remedy)
+
+
+def refuse_overlap(output: str | Path, *inputs: str | Path) -> None:
+    """Refuse an output that is an input, is inside of one, or contains one.
+
+    Links, ``..``, and file systems that ignore case are seen through. Inputs that do not exist,
+    such as the names of models on the Hugging Face Hub, are ignored.
+
+    Raises:
+        ConfigError: Writing ``output`` would change an input.
+    """
+    for given in inputs:
+        with _refusals(given):
+            if not given or not os.path.exists(given):  # noqa: PTH110 - "" is not "."
+                continue
+            target, source = Path(output).resolve(), Path(given).resolve()
+            if _is_one_of(source, [target, *target.parents]):
+                how = "the input itself" if _is_one_of(source, [target]) else "inside of an input"
+            elif target.exists() and _is_one_of(target, source.parents):
+                how = "a folder that contains an input"
+            else:
+                continue
+        expected = f"a place apart from {given}"
+        raise ConfigError(f"output {output}", how, expected, "Write to another folder")
+
+
+def require_writable(folder: str | Path) -> None:
+    """Prove that files can be written to a folder, or that it can be created.
+
+    Some bytes are really written, and removed with all folders that had to be created for them.
+
+    Raises:
+        FileError: The operating system refuses; the error says why and what to do.
+    """
+    folder = Path(folder).absolute()
+    created: list[Path] = []
+    with _refusals(folder):
+        try:
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
+            for path in reversed(missing):
+                path.mkdir(exist_ok=True)
+                created.append(path)
+            probe = _temporary(folder, folder)
+            try:
+                with probe.open("xb") as file:
+                    file.write(_PROBE)
+                    os.fsync(file.fileno())
+            finally:
+                probe.unlink(missing_ok=True)
+        finally:
+            for path in reversed(created):
+                with suppress(OSError):  # another process has written to it by now
+                    path.rmdir()
+
+
+@contextmanager
+def lock_folder(path: str | Path) -> Iterator[None]:
+    """Be the only run that writes to an output folder; the lock ends with the process.
+
+    Raises:
+        ConfigError: Another run writes to the folder.
+        FileError: The operating system refuses the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path).resolve()
+    with _refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(_workplace(path) / f"{MARKER}-{fingerprint_of(path.name)}.lock")
+        try:
+            lock.acquire(timeout=0.2)
+        except Timeout:
+            remedy = "Wait for its end, or use another name"
+            raise ConfigError(
+                str(path), "another run that writes to it", "one run at a time", remedy
+            ) from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(
+            missing_ok=True
+        )  # first: a waiting process sees that it is gone
+        lock.release()
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write ``value`` as indented JSON with sorted keys, whole or not at all."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    with whole_file(path) as part:
+    with whole_file(path, overwrite=True) as part:
         part.write_bytes(orjson.dumps(value, option=options) + b"\n")
 
 
@@ -116,7 +256,7 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint_of(*parts: str | bytes) -> str:
-    """Return a short SHA-256 (16 hexadecimal digits) over parts whose borders count.
+    """Return a short SHA-256 (16 hexadecimal digits) of some parts and of where each ends.
 
     >>> fingerprint_of("ab", "c") == fingerprint_of("a", "bc")
     False
@@ -127,3 +267,68 @@ def fingerprint_of(*parts: str | bytes) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _refusals(path: str | Path) -> Iterator[None]:
+    """Raise what the operating system refuses as ``FileError``."""
+    try:
+        yield
+    except (OSError, ValueError) as cause:  # a name with a zero byte is a ValueError
+        raise FileError.of(cause, path) from cause
+
+
+def _temporary(path: Path, folder: Path) -> Path:
+    """Return a new hidden name in ``folder`` that begins with the name of ``path``."""
+    name = os.fsdecode(os.fsencode(path.name)[:100])  # a longest name leaves no space for more
+    return folder / f".{name}.{secrets.token_hex(4)}.part"
+
+
+def _workplace(path: Path) -> Path:
+    """Return where a folder is prepared: next to it, or in it if its parent cannot be changed."""
+    inside = path.is_dir() and (path.is_mount() or not os.access(path.parent, os.W_OK))
+    return path if inside else path.parent
+
+
+def _move_into_place(part: Path, path: Path) -> None:
+    """Move a finished folder to its place, and remove what was there only after that."""
+    old = _temporary(path, part.parent)
+    old.mkdir()
+    inside = part.parent == path
+    before = [entry for entry in path.iterdir() if entry not in (part, old)] if inside else []
+    moves = [(entry, path / entry.name) for entry in part.iterdir()] if inside else [(part, path)]
+    if not inside and path.exists():
+        before = [path]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in [*((entry, old / entry.name) for entry in before), *moves]:
+            source.rename(target)
+            done.append((source, target))
+    except BaseException:
+        for source, target in reversed(done):
+            target.rename(source)
+        old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of all files in a folder, relative to it."""
+    return [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.name.startswith(_LITTER) and (path.is_symlink() or not path.is_dir())
+    ]
+
+
+def _read_marker(folder: Path) -> tuple[str | None, set[str] | None]:
+    """Return what evenrank wrote into a folder, and its files; ``None`` for an unmarked folder."""
+    try:
+        marker = orjson.loads((folder / MARKER).read_bytes())
+        return str(marker["marker"]), None if marker["files"] is None else set(marker["files"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None, None
+
+
+def _is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    return any(other.exists() and path.samefile(other) for other in others)

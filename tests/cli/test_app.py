@@ -43,7 +43,8 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     last = capsys.readouterr().err.splitlines()[-1]
     assert (stop.value.code, last[:7]) == (2, "error: ")
-    assert "no room on the disk" in last
+    assert "disk" in last
+    assert "Free some space and run the same command again." in last
     assert not (tmp_path / "out").exists()
 
 

@@ -185,7 +185,7 @@ def test_convert_replaces_a_folder_only_when_told(corpus, tmp_path):
     assert isinstance(error("convert", corpus, out, "--languages", "de"), ConfigError)
     assert sorted(out.iterdir()) == before
     output("convert", corpus, out, "--languages", "de", "--overwrite")
-    assert [path.name for path in out.iterdir()] == ["de.jsonl.gz"]
+    assert [path.name for path in out.glob("*.gz")] == ["de.jsonl.gz"]
 
 
 @pytest.mark.parametrize(

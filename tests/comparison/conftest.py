@@ -79,7 +79,7 @@ def write(tmp_path):
     def write(label, asked, values, edit=lambda table: table, **facts):
         table = edit(make_table(asked, values))
         folder = tmp_path / label
-        with whole_folder(folder) as part:
+        with whole_folder(folder, marker="result") as part:
             write_result(part, make_result(label, **facts), table, pa.table({"query_id": ["x"]}))
         return folder
 

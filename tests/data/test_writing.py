@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(tmp_path, rows):
 def test_a_file_for_each_language_in_the_order_of_items(rows, tmp_path):
     write_corpus(corpus_from_rows(rows, "test"), tmp_path / "out")
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == ["de.jsonl.gz", "en.jsonl.gz", "fi.jsonl.gz"]
+    assert files == [".evenrank", "de.jsonl.gz", "en.jsonl.gz", "fi.jsonl.gz"]
     lines = gzip.decompress((tmp_path / "out" / "fi.jsonl.gz").read_bytes()).splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["q0", "q1", "q2", "q3"]
     assert json.loads(lines[0]) == {
@@ -69,6 +69,7 @@ def test_the_same_corpus_is_the_same_bytes(rows, tmp_path):
         write_corpus(corpus, tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    for path in (tmp_path / "one").glob("*.gz"):
         assert path.read_bytes()[3:8] == bytes(5)  # neither a name nor a time in the header
 
 
@@ -87,8 +88,12 @@ def test_a_folder_that_exists_is_kept_unless_told(rows, tmp_path):
     with pytest.raises(ConfigError, match="--overwrite"):
         write_corpus(corpus, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
-    write_corpus(corpus, tmp_path / "out", overwrite=True)
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    with pytest.raises(ConfigError, match="a folder of something else"):
+        write_corpus(corpus, tmp_path / "out", overwrite=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    write_corpus(corpus, tmp_path / "ours")
+    write_corpus(corpus.select(np.array([4, 5])), tmp_path / "ours", overwrite=True)
+    assert len(open_corpus(tmp_path / "ours")) == 2
 
 
 def test_no_language_can_lead_out_of_the_folder(rows, tmp_path):

@@ -74,7 +74,7 @@ def test_what_is_written_reads_back(written):
         assert again.tables[name].equals(table), name
     files = {path.name for path in written.folder.iterdir()}
     tables = {"per_query.parquet", "top.parquet", "ranks.parquet"}
-    assert files == {"result.json", "run.trec", "qrels.trec"} | tables
+    assert files == {".evenrank", "result.json", "run.trec", "qrels.trec"} | tables
 
 
 def test_every_rank_can_be_had_from_the_ranks_table(written, benchmark):

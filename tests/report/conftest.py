@@ -151,7 +151,7 @@ def write_sample(folder: Path, benchmark: Benchmark, retriever: Retriever) -> Pa
         worst=build_worst(benchmark, ranking),
         **figures,
     )
-    with whole_folder(folder) as part:
+    with whole_folder(folder, marker="result") as part:
         tables = (scores.per_query, top_table(benchmark, ranking), ranks_table(benchmark, ranking))
         write_result(part, result, *tables)
     return folder

@@ -28,8 +28,8 @@ from evenrank.errors import ConfigError, DataError
 from evenrank.files import fingerprint_of, whole_file, whole_folder
 
 Format = Literal["beir", "trec"]
-MARKERS: dict[Format, str] = {"beir": "corpus.jsonl", "trec": "languages.tsv"}
-"""Only a folder that holds this file is ever replaced."""
+MARKERS: dict[Format, str] = {"beir": "BEIR export", "trec": "TREC export"}
+"""What the folder of an export is marked as (see ``files.whole_folder``)."""
 _BATCH = 65_536
 
 

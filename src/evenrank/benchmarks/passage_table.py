@@ -78,7 +78,7 @@ def _convert(rows: Iterator[Row], target: Path, name: str) -> str:
     """Write rows batch by batch and return their fingerprint."""
     digest = hashlib.sha256()
     with (
-        whole_file(target) as part,
+        whole_file(target, overwrite=True) as part,
         pa.ipc.new_file(str(part), SCHEMA) as writer,
         bar(f"Converting {name}", unit="passages") as progress,
     ):

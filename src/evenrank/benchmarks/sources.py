@@ -85,7 +85,7 @@ def _verify(path: Path, file: SourceFile, place: str, remedy: str) -> None:
 def _download(file: SourceFile, target: Path) -> None:
     import httpx  # a tenth of a second that only downloads should cost
 
-    with whole_file(target) as part:
+    with whole_file(target, overwrite=True) as part:
         try:
             _stream(file, part)
         except httpx.HTTPError as cause:

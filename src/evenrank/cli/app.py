@@ -20,8 +20,7 @@ from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
-from evenrank.errors import EvenrankError
-from evenrank.files import DISK_FULL
+from evenrank.errors import EvenrankError, FileError
 from evenrank.processes import is_first_process
 
 _MOMENT = 5.0
@@ -88,10 +87,7 @@ def main() -> None:
             _complain(str(error))
         sys.exit(2)
     except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        place = error.filename or "writing what was asked for"
-        _complain(f"{place}: found no room on the disk, expected some. Make room and start again.")
+        _complain(str(FileError.of(error, "writing the output")))
         sys.exit(2)
 
 

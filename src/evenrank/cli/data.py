@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import refuse_existing, whole_file, whole_folder
+from evenrank.files import refuse_existing, refuse_overlap, whole_file, whole_folder
 from evenrank.languages import language_name, normalise
 from evenrank.progress import quiet
 
@@ -75,7 +75,7 @@ def validate(
             _validated(source, where, path) for source, path in zip(sources, bad_rows, strict=True)
         ]
         if skip_bad is not None:
-            with whole_file(skip_bad) as part:
+            with whole_file(skip_bad, overwrite=True) as part:
                 part.write_bytes(b"".join(path.read_bytes() for path in bad_rows if path.exists()))
     if as_json:
         _print_json([report.as_json() for report in reports])
@@ -132,17 +132,18 @@ def convert(
     """
     from evenrank.data.opening import open_counted
     from evenrank.data.splits import split_corpus
-    from evenrank.data.writing import write_corpus
+    from evenrank.data.writing import MARKER, write_corpus
 
     fractions = None if split is None else _fractions(split)
-    refuse_existing(out, overwrite=overwrite)  # before minutes of reading
+    refuse_existing(out, overwrite=overwrite, marker=MARKER)  # before minutes of reading
+    refuse_overlap(out, source)
     opened = open_counted(source, where=where, languages=_list(languages), skip_bad=skip_bad)
     if fractions is None:
         parts = {"": opened.corpus}
         write_corpus(opened.corpus, out, overwrite=overwrite)
     else:
         parts = split_corpus(opened.corpus, fractions, by=by, seed=seed)
-        with whole_folder(out, overwrite=overwrite) as folder:
+        with whole_folder(out, marker=MARKER, overwrite=overwrite) as folder:
             for name, part in parts.items():
                 write_corpus(part, folder / name)
     for name, part in parts.items():

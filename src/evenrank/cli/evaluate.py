@@ -185,7 +185,7 @@ def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) ->
     select_measures(measures)
     for name, folder in folders.items():
         BENCHMARKS.get(name.partition(":")[0])
-        refuse_existing(folder, overwrite=overwrite, marker="result.json")
+        refuse_existing(folder, overwrite=overwrite, marker="result")
 
 
 def _folders(benchmarks: list[str], output: Path | None, label: str) -> dict[str, Path]:

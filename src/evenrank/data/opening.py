@@ -102,7 +102,7 @@ def open_counted(
         ) from cause
     corpus, counts = load(folder, name or found.name)
     if skip_bad is not None:
-        with whole_file(skip_bad) as part:
+        with whole_file(skip_bad, overwrite=True) as part:
             shutil.copyfile(folder / "skipped.jsonl", part)
     return Opened(corpus, counts)
 
@@ -125,7 +125,7 @@ def _converted(source: Source, request: Request) -> Path:
         if not _usable(folder, request):
             for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a process that died
                 shutil.rmtree(left, ignore_errors=True)
-            with whole_folder(folder, overwrite=True) as part:
+            with whole_folder(folder, marker="conversion", overwrite=True) as part:
                 convert(source, request, part)
             _remove_older(folder, view)
     return folder

@@ -14,6 +14,7 @@ from evenrank.files import whole_folder
 from evenrank.languages import normalise
 from evenrank.progress import Bar, bar
 
+MARKER = "corpus"
 _BATCH_ROWS = 4096
 _COLUMNS = [name for name in SCHEMA.names if name != "lang"]  # the file's name says it
 
@@ -35,7 +36,7 @@ def write_corpus(corpus: ParallelCorpus, folder: Path, *, overwrite: bool = Fals
     """
     rows = int((corpus.rows >= 0).sum())
     with (
-        whole_folder(folder, overwrite=overwrite) as part,
+        whole_folder(folder, marker=MARKER, overwrite=overwrite) as part,
         bar(f"Writing {corpus.name}", rows, "rows") as progress,
     ):
         for column, lang in enumerate(corpus.languages):

@@ -114,7 +114,7 @@ def write_chunk(folder: Path, keys: Keys, rows: Rows) -> Chunk:
     files = {}
     for part, array in (("rows", rows), ("keys", keys)):
         path = _file(folder, name, part)
-        with whole_file(path) as temporary, temporary.open("wb") as out:
+        with whole_file(path, overwrite=True) as temporary, temporary.open("wb") as out:
             header = np.lib.format.header_data_from_array_1_0(array)
             np.lib.format.write_array_header_1_0(out, header)
             out.write(np.ascontiguousarray(array).data)  # np.save hides why a disk took no more

@@ -15,6 +15,7 @@ Shapes: ``N`` texts, ``H`` width of the embeddings.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ from evenrank.encoding.key_index import KeyIndex
 from evenrank.encoding.prompts import prompts_of
 from evenrank.encoding.stored_rows import ChunkRows, StoredRows
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import DISK_FULL, write_json
+from evenrank.files import write_json
 from evenrank.progress import bar
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _disk_in_one_line(folder: Path) -> Iterator[None]:
     except Timeout:  # an OSError too, which says that another process has the lock
         raise
     except OSError as cause:
-        full = cause.errno in DISK_FULL
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         found = "no room for another chunk" if full else "nothing that can be used as a folder"
         room = "Make room and start again: what is finished is kept"
         raise DataError(

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 64
 TOP_K = 100
-MARKER = "result.json"
+MARKER = "result"
 """Only a folder that holds this file is ever replaced."""
 
 

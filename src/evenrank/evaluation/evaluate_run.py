@@ -32,7 +32,7 @@ from evenrank.results.frames import ranks_table, top_table
 from evenrank.results.run_files import Run, read_run
 from evenrank.results.schema import ModelFacts, write_result
 
-MARKER = "result.json"
+MARKER = "result"
 
 
 def evaluate_run(

@@ -109,5 +109,5 @@ def _names(one: Measure) -> str:
 
 
 if __name__ == "__main__":
-    with whole_file(Path(sys.argv[1])) as part:
+    with whole_file(Path(sys.argv[1]), overwrite=True) as part:
         part.write_text(measures_page(), encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from evenrank.files import refuse_existing, whole_file
+from evenrank.files import refuse_existing_file, refuse_overlap, whole_file
 from evenrank.report.content import Part, Report, SectionContent
 from evenrank.report.entry import Entry, read_entries
 from evenrank.report.rendering.data import render_json
@@ -65,16 +65,18 @@ def write_report(
         The files, in the order of ``formats``.
 
     Raises:
-        ConfigError: A file exists and ``overwrite`` is false, or a folder is given twice.
+        ConfigError: A file exists and ``overwrite`` is false, or is an input, or a folder is given
+            twice.
         DataError: A folder is not a result folder.
     """
     paths = {form: report_path(output, form) for form in dict.fromkeys(formats)}
     for path in paths.values():
-        refuse_existing(path, overwrite=overwrite)
+        refuse_existing_file(path, overwrite=overwrite)
+        refuse_overlap(path, *folders)
     report = build_report(folders)
     for form, path in paths.items():
         text = RENDERERS[form](report)
-        with whole_file(path) as part:
+        with whole_file(path, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
     return list(paths.values())
 
