@@ -208,10 +208,12 @@ def test_a_strategy_of_a_users_own_plans_batches():
         draws = [draw_languages(present, weights, generator, 1)[:, 0] for _ in range(2)]
         return draws[0], draws[1]
 
-    mode = Mode("independent", independent)
-    STRATEGIES.decorator("independent")(
-        lambda alpha: Strategy("independent", (mode,), lambda steps: np.ones((len(steps), 1)))
-    )
+    @STRATEGIES.decorator("independent")
+    def make(alpha):
+        """Draw both languages of a pair independently."""
+        mode = Mode("independent", independent)
+        return Strategy("independent", (mode,), lambda steps: np.ones((len(steps), 1)))
+
     of = corpus(items=1200)
     same = total = 0
     for batch in epoch_of(plan("independent", of=[of])):

@@ -23,6 +23,13 @@ def test_every_setting_is_a_flag():
     assert {f"--{name.replace('_', '-')}" for name in TrainConfig.model_fields} <= flags
 
 
+def test_help_shows_the_settings_in_groups():
+    shown = invoke("--help").output
+    titles = [line.strip("─╭╮ ") for line in shown.splitlines() if line.startswith("╭")]
+    groups = ["Output", "Data", "Model", "Batches", "Optimisation", "Selection"]
+    assert [title for title in titles if title in groups] == groups
+
+
 def test_flags_win_over_the_file_and_reach_the_run(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(

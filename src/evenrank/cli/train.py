@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-import inspect
 import types
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import orjson
 import typer
-import yaml
 
 from evenrank.errors import ConfigError
+from evenrank.processes import is_first_process
 from evenrank.progress import quiet
-from evenrank.training.config import TrainConfig, read_config
+from evenrank.training.config import TrainConfig, parse_yaml, read_config
 
-_HELP = """Fine-tune an encoder, or make a small one, with the batches of a strategy.
+_PANELS = {
+    "output": "Output",
+    "corpora": "Data",
+    "encoder": "Model",
+    "strategy": "Batches",
+    "temperature": "Optimisation",
+    "dev": "Selection",
+}
+"""Help panels, by the setting that begins each: settings are declared in this order."""
 
-Settings come from CONFIG (YAML), from flags, or both; a flag wins. The model is a plain Sentence
-Transformers folder, OUTPUT/model. Ctrl-C leaves a run that --resume goes on with.
 
-Example: evenrank train --encoder static --corpora world-facts:train --output runs/hybrid
-"""
-
-
-def _run(
-    config: Path | None, *, overwrite: bool, resume: bool, as_json: bool, **flags: object
+def train_command(
+    config: Annotated[Path | None, typer.Argument(help="YAML file of settings.")] = None,
+    *,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace an earlier run.", rich_help_panel="Output")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Continue an unfinished run.", rich_help_panel="Output")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json.", rich_help_panel="Output")
+    ] = False,
+    **flags: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    settings = read_config(config, **{name: _parsed(name, value) for name, value in flags.items()})
+    """Fine-tune an encoder, or train a small new one, with the batches of a strategy.
+
+    Settings come from CONFIG (YAML), from flags, or both; a flag wins. The model is a plain
+    Sentence Transformers folder, OUTPUT/model. Ctrl-C stops a run; --resume continues it.
+
+    Example: evenrank train --encoder static --corpora world-facts:train --output runs/hybrid
+    """
+    settings = read_config(config, **{name: _value(name, flag) for name, flag in flags.items()})
     from evenrank.training.run import train  # torch takes seconds to import
 
     with quiet(as_json):
         run = train(settings, overwrite=overwrite, resume=resume)
+    if not is_first_process():
+        return
     if as_json:
-        from evenrank.training.folder import RunFolder
-
-        facts = RunFolder(run.folder).read_facts()
-        typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+        typer.echo((run.folder / "run.json").read_text(encoding="utf-8"), nl=False)
         return
     loss = next((entry["loss"] for entry in reversed(run.log) if "loss" in entry), None)
     typer.echo(f"model  {run.model}")
@@ -44,95 +62,62 @@ def _run(
     typer.echo(f"next   evenrank evaluate {run.model} --benchmark world-facts")
 
 
-def _parsed(name: str, value: object) -> object:
-    """Turn a flag's text into the field's value, as YAML would."""
-    if isinstance(value, list):
-        if not value:
-            return None
-        if _kind(name) is dict:
-            return dict(_assignment(name, text) for text in value)
-        if name == "languages":
-            return [lang for text in value for lang in text.split(",")]
-        return value[0] if name == "alpha" and len(value) == 1 else value
-    return value
+def _value(name: str, flag: Any) -> Any:  # noqa: ANN401 - any field
+    """Return a flag's value as YAML would give it."""
+    if not isinstance(flag, list):
+        return flag
+    if _kind(name) is dict and flag:
+        return dict(_assignment(name, text) for text in flag)
+    return flag[0] if name == "alpha" and len(flag) == 1 else flag or None
 
 
 def _assignment(name: str, text: str) -> tuple[str, Any]:
+    place = f"--{name.replace('_', '-')}"
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(
-            f"--{name.replace('_', '-')}", repr(text), "name=value", "Write for example width=256"
-        )
-    return key, yaml.safe_load(value)
+        raise ConfigError(place, repr(text), "name=value", "Write for example width=256")
+    return key, parse_yaml(value, place)
 
 
 def _kind(name: str) -> Any:  # noqa: ANN401 - a type
-    """Return the type that a field holds, without ``None``."""
+    """Return the type of a field, without ``None`` and without what a list contains."""
     hint: Any = TrainConfig.model_fields[name].annotation
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(part for part in get_args(hint) if part is not type(None))
-    return get_origin(hint) or hint or str
+    return get_origin(hint) or hint
 
 
-def _flag_type(name: str) -> Any:  # noqa: ANN401 - a type for typer
-    """Return what typer should parse a flag as."""
-    if name == "alpha":
-        return list[float]
-    kind = _kind(name)
-    if kind in (list, dict):
-        return list[str]
-    return kind | None
-
-
-def _flags() -> list[inspect.Parameter]:
-    """Return one keyword parameter per field of the configuration."""
-    parameters = []
+def _flags() -> list[Parameter]:
+    """Return one keyword parameter for each field of the configuration."""
+    parameters, panel = [], ""
     for name, field in TrainConfig.model_fields.items():
-        kind = _flag_type(name)
+        panel = _PANELS.get(name, panel)
+        kind, flag = _kind(name), f"--{name.replace('_', '-')}"
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        shown = "" if default in (None, {}, []) else f" [default: {default}]"
-        flag = f"--{name.replace('_', '-')}"
-        names = (f"{flag}/--no-{flag[2:]}",) if _kind(name) is bool else (flag,)
-        option = typer.Option(*names, help=f"{field.description}{shown}", show_default=False)
+        shown = "" if default in (None, {}) else f" [default: {default}]"
+        option = typer.Option(
+            f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
+            help=f"{field.description}{shown}",
+            show_default=False,
+            rich_help_panel=panel,
+        )
+        repeated = list[float] if name == "alpha" else list[str]
+        hint = repeated if kind in (list, dict) or name == "alpha" else kind
         parameters.append(
-            inspect.Parameter(
+            Parameter(
                 name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=[] if kind in (list[str], list[float]) else None,
-                annotation=Annotated[kind, option],
+                Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[hint | None, option],
             )
         )
     return parameters
 
 
-def train_command(**arguments: Any) -> None:  # noqa: ANN401 - its signature is set below
-    """See ``_HELP``."""
-    _run(
-        arguments.pop("config"),
-        overwrite=arguments.pop("overwrite"),
-        resume=arguments.pop("resume"),
-        as_json=arguments.pop("as_json"),
-        **arguments,
-    )
+def _signature() -> Signature:
+    """Return the signature that typer reads: the flags of all settings in place of ``**flags``."""
+    config, *options, _ = Signature.from_callable(train_command, eval_str=True).parameters.values()
+    return Signature([config, *_flags(), *options])
 
 
-def _own(name: str, kind: Any, default: object, option: Any) -> inspect.Parameter:  # noqa: ANN401
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
-
-
-train_command.__doc__ = _HELP
-train_command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        _own("config", Path | None, None, typer.Argument(help="YAML file of settings.")),
-        *_flags(),
-        _own("overwrite", bool, False, typer.Option(help="Replace the run that is there.")),
-        _own("resume", bool, False, typer.Option(help="Go on with an unfinished run.")),
-        _own("as_json", bool, False, typer.Option("--json", help="Print the run's facts as JSON.")),
-    ]
-)
-train_command.__annotations__ = {
-    name: parameter.annotation
-    for name, parameter in train_command.__signature__.parameters.items()  # type: ignore[attr-defined]
-}
+train_command.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -1,15 +1,40 @@
-"""The settings of a training run: the YAML file, the flags and what the run folder keeps."""
+"""The settings of a training run, from a YAML file, flags or Python."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from evenrank.errors import ConfigError
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    """Split texts at commas: ``de,en`` and ``[de, en]`` are the same list of languages."""
+    values = _listed(value)
+    if not isinstance(values, list | tuple):
+        return value
+    return [
+        part.strip() if isinstance(part, str) else part
+        for one in values
+        for part in (one.split(",") if isinstance(one, str) else [one])
+    ]
 
 
 class TrainConfig(BaseModel):
@@ -20,132 +45,218 @@ class TrainConfig(BaseModel):
     steps, maximum length, warm-up or seed: those defaults are ours.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    output: Path = Field(description="Run folder to make.")
-    encoder: str = Field(
-        description="A Sentence Transformers folder, a Hugging Face id, or 'static' or 'scratch' "
-        "to make a small encoder from the training text."
-    )
-    encoder_settings: dict[str, Any] = Field(
-        default_factory=dict, description="Sizes of 'static' and 'scratch', such as width: 256."
-    )
-    corpora: list[str] = Field(
+    output: Path = Field(description="Run folder to create.")
+
+    corpora: Annotated[list[str], BeforeValidator(_listed)] = Field(
         min_length=1,
         description="Parallel corpora to train on: folders, files, hf:ID, world-facts.",
     )
-    where: str | None = Field(None, description="Keep rows that match, e.g. 'in_xquad = false'.")
-    languages: list[str] | None = Field(
-        None, description="Keep these languages only, such as de,en."
+    where: str | None = Field(
+        None, description="Train on rows that match this filter, e.g. 'in_xquad = false'."
     )
-    dev: str | None = Field(None, description="Corpus whose loss or measure selects the model.")
-    dev_fraction: float = Field(
-        0.05, ge=0, lt=1, description="Share of passages held out as dev where dev is not given."
+    languages: Annotated[list[str] | None, BeforeValidator(_split)] = Field(
+        None, description="Use these languages only, such as de,en."
     )
-    select_by: str = Field(
-        "loss",
-        description="What selects the model on dev: 'loss', or a setting and a measure such as "
-        "'multi AP', 'mono R@1' or 'bias rank_distance'.",
+
+    encoder: str = Field(
+        description="A Sentence Transformers folder, a Hugging Face id, or 'static' or 'scratch' "
+        "for a small new encoder, built from the training text."
     )
-    dev_benchmark: str | None = Field(
-        None, description="Benchmark of select_by; by default the dev corpus is the benchmark."
+    encoder_settings: dict[str, Any] = Field(
+        default_factory=dict, description="Sizes of 'static' and 'scratch', such as width=256."
     )
-    patience: int | None = Field(
-        5, ge=1, description="Stop after so many evaluations without gain; null never stops early."
+    max_length: int | None = Field(None, ge=2, description="Maximum length of a text in tokens.")
+    query_prompt: str | None = Field(
+        None, description="Prefix of queries; by default the encoder's own."
     )
+    passage_prompt: str | None = Field(
+        None, description="Prefix of passages; by default the encoder's own."
+    )
+
     strategy: str = Field("hybrid", description="x-x, x-x-mono, x-y or hybrid.")
     alpha: float | tuple[float, float] = Field(
-        0.5, description="Share of monolingual batches; two numbers: from first to last step."
+        0.5, description="Share of monolingual batches; two numbers: at the first and last step."
     )
+    batch_size: int = Field(100, ge=2, description="Pairs in a batch, over all devices.")
     corpus_exponent: float = Field(
         1.0, description="Corpora are drawn by size to this power: 1 by size, 0 uniformly."
     )
     language_exponent: float = Field(
         0.0, description="Languages are drawn by size to this power: 1 by size, 0 uniformly."
     )
-    batch_size: int = Field(100, ge=2, description="Pairs in a batch, over all devices.")
-    mini_batch_size: int | None = Field(
-        None, ge=1, description="Encode batches in pieces of this size (GradCache): less memory."
-    )
     negatives: int = Field(0, ge=0, description="Hard negatives per pair, from the corpus.")
-    gather_negatives: bool = Field(True, description="In-batch negatives from all devices.")
+    gather_negatives: bool = Field(True, description="Use the in-batch negatives of all devices.")
+    mini_batch_size: int | None = Field(
+        None, ge=1, description="Encode batches in parts of this size (GradCache): less memory."
+    )
+
     temperature: float = Field(0.05, gt=0, description="Temperature of InfoNCE.")
     steps: int | None = Field(None, ge=1, description="Training steps; by default from epochs.")
-    epochs: float = Field(1.0, gt=0, description="Passes over the rows where steps is not given.")
-    eval_every: int | None = Field(
-        None, ge=1, description="Steps between evaluations on dev; by default a tenth of the run."
+    epochs: float = Field(
+        1.0, gt=0, description="Passes over the rows of the corpora, if steps is not set."
     )
     learning_rate: float | None = Field(
         None,
         gt=0,
-        description="Peak learning rate; by default the encoder's own (3e-5 if trained).",
+        description="Peak learning rate; by default 3e-5, or what suits a new small encoder.",
     )
     weight_decay: float = Field(1e-2, ge=0, description="Weight decay of AdamW.")
-    warmup: float = Field(0.1, ge=0, lt=1, description="Share of steps that warm up.")
-    max_length: int | None = Field(None, ge=2, description="Longest text, in tokens.")
-    query_prompt: str | None = Field(None, description="Prefix of queries; default by encoder.")
-    passage_prompt: str | None = Field(None, description="Prefix of passages; default by encoder.")
-    seed: int = Field(0, ge=0, description="Source of all randomness.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps that warm up.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Source of all randomness.")
     trainer: dict[str, Any] = Field(
         default_factory=dict,
-        description="Further fields of SentenceTransformerTrainingArguments, as they are.",
+        description="Further arguments of SentenceTransformerTrainingArguments, such as "
+        "max_grad_norm=2.",
     )
 
+    dev: str | None = Field(None, description="Corpus that selects the model.")
+    dev_fraction: float = Field(
+        0.05, ge=0, lt=1, description="Share of passages to hold out as dev, if dev is not set."
+    )
+    dev_benchmark: str | None = Field(
+        None, description="Benchmark for select_by; by default the dev corpus."
+    )
+    select_by: str = Field(
+        "loss",
+        description="Figure on dev that selects the model: 'loss', or a setting and a measure such "
+        "as 'multi AP', 'mono R@1' or 'bias rank_distance'.",
+    )
+    eval_every: int | None = Field(
+        None, ge=1, description="Steps between evaluations on dev; by default a tenth of the run."
+    )
+    patience: int | None = Field(
+        5,
+        ge=1,
+        description="Stop after this many evaluations without improvement; null: never stop early.",
+    )
 
-def read_config(path: Path | None, **overrides: Any) -> TrainConfig:  # noqa: ANN401 - any field
-    """Read a YAML configuration; overrides that are not ``None`` take the place of its fields.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_a_truth_value(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse ``true`` where a number belongs: pydantic would read it as 1."""
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(info.field_name)].annotation is not bool
+        ):
+            raise ValueError("a number or a text")
+        return value
+
+
+def read_config(path: str | Path | None, **overrides: Any) -> TrainConfig:  # noqa: ANN401
+    """Read a YAML configuration; overrides that are not ``None`` replace its settings.
 
     Args:
-        path: The file; ``None`` to build from the overrides alone.
+        path: The file; ``None`` to use the overrides alone.
         **overrides: Fields of :class:`TrainConfig`.
 
     Raises:
-        ConfigError: The file is missing or not YAML, a key is unknown (the nearest is offered), or
-            a value is not what its field takes.
+        ConfigError: The file is missing or not YAML, a setting is unknown (the nearest name is
+            offered), or a value does not fit its setting.
     """
-    values: dict[str, Any] = {}
-    place = "settings"
-    if path is not None:
-        place = str(path)
-        values = _read_yaml(path)
+    values = {} if path is None else _read_file(Path(path))
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as cause:
-        raise _as_config_error(cause, place) from cause
+        raise _as_config_error(cause, "settings" if path is None else str(path)) from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def parse_yaml(text: str, place: str) -> Any:  # noqa: ANN401 - any YAML value
+    """Read YAML by the core schema of YAML 1.2.
+
+    Only ``null``, ``true``, ``false`` and numbers are more than text. YAML 1.1, PyYAML's own
+    rule, reads ``1e-8`` as text, the language ``no`` as false and 010 as eight.
+
+    Raises:
+        ConfigError: It is not YAML, repeats a key, or has an alias or a tag.
+
+    >>> parse_yaml("languages: [no, de]", "doc"), parse_yaml("1e-8", "doc")
+    ({'languages': ['no', 'de']}, 1e-08)
+    """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as cause:
-        raise ConfigError(str(path), "no file", "a YAML file", "Correct the path") from cause
-    except OSError as cause:
-        reason = cause.strerror or type(cause).__name__
-        raise ConfigError(str(path), reason.lower(), "a YAML file", "Correct the path") from cause
-    except (yaml.YAMLError, UnicodeDecodeError) as cause:
-        raise ConfigError(str(path), f"{cause}", "YAML in UTF-8", "Correct the file") from cause
-    if not isinstance(values, dict):
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as cause:
+        mark = getattr(cause, "problem_mark", None)
         raise ConfigError(
-            str(path), f"{type(values).__name__}", "a mapping of settings", "Write 'name: value'"
-        )
-    return values
+            f"{place}:{mark.line + 1}" if mark else place,
+            (getattr(cause, "problem", None) or str(cause)).removeprefix("found ")[:200],
+            "YAML",
+            "Correct the file",
+        ) from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = (getattr(cause, "strerror", None) or "not UTF-8").lower()
+        raise ConfigError(str(path), reason, "a YAML file in UTF-8", "Correct the path") from None
+    values = parse_yaml(text, str(path))
+    if not isinstance(values, dict):
+        found = "an empty file" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(str(path), found, "a mapping of settings", "Write 'name: value'")
+    return {str(key): value for key, value in values.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader with the scalars of YAML 1.2's core schema, without aliases."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as in the parent
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases, which can be cyclic or fill the memory, and tags, which are code."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None):
+            found = "an alias (*name)" if isinstance(event, yaml.AliasEvent) else "a tag (!name)"
+            raise yaml.MarkedYAMLError(problem=found, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is repeated: YAML itself would use the last one."""
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.MarkedYAMLError(problem=f"{name!r} again", problem_mark=key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float:
+    text = node.value.lower().replace(".inf", "inf").replace(".nan", "nan")
+    if text.startswith(("0x", "0o")):
+        return int(text, 0)
+    return int(text) if text.lstrip("+-").isdecimal() else float(text)
+
+
+_NUMBER = (
+    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+for _tag, _pattern in {
+    "bool": "true|True|TRUE|false|False|FALSE",
+    "null": "null|Null|NULL|~|",
+    "float": _NUMBER,
+}.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), None)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def _as_config_error(cause: ValidationError, place: str) -> ConfigError:
-    """Turn the first complaint of pydantic into one line with a remedy."""
+    """Turn the first error of pydantic into one line with a remedy."""
     first = cause.errors()[0]
-    name = ".".join(str(part) for part in first["loc"]) or "settings"
-    known = list(TrainConfig.model_fields)
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    known = TrainConfig.model_fields
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         remedy = f"The nearest is {near[0]!r}" if near else "Remove it"
         expected = f"one of {', '.join(known)}"
         return ConfigError(place, f"unknown setting {name!r}", expected, remedy)
     if first["type"] == "missing":
-        return ConfigError(
-            place, f"no {name!r}", TrainConfig.model_fields[name].description or "", "Add it"
-        )
+        return ConfigError(place, f"no {name!r}", known[name].description or "", "Add it")
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return ConfigError(
-        f"{place}, {name}", f"{first['input']!r}", first["msg"].lower(), "Correct the value"
+        f"{place}, {name}", f"{first['input']!r}"[:200], expected, "Correct the value"
     )
