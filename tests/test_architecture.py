@@ -16,6 +16,7 @@ LAYERS = [
     {"benchmarks"},
     {"batching"},
     {"encoding"},
+    {"debias"},
     {"ranking"},
     {"measures"},
     {"results"},

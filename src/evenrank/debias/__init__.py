@@ -1,0 +1,1 @@
+"""Language bias of embeddings, corrected without training: fit, apply, save."""

@@ -1,0 +1,133 @@
+"""Calibration: scores of passages of different languages are made comparable, query by query.
+
+Shapes: ``Q`` queries, ``L`` languages of the passages, ``H`` width, ``K`` best passages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from evenrank.debias.base import (
+    Correction,
+    Fit,
+    FitData,
+    Needs,
+    Settings,
+    checked_rows,
+    method,
+    scores_only,
+)
+from evenrank.debias.index import QueryForm
+from evenrank.debias.rows import Doubles, Floats, Kind, OptionalLangs
+from evenrank.errors import ConfigError
+
+
+class CalibrateSettings(Settings):
+    """Settings of ``calibrate``.
+
+    Attributes:
+        by: ``mean`` of the query's scores in the language, ``z`` (mean and standard deviation), or
+            the mean of its ``top`` scores in the language.
+        k: Scores that ``top`` uses.
+        shrink: Statistics of languages with few texts move towards the mean of all languages.
+    """
+
+    by: Literal["mean", "z", "top"] = "top"
+    k: int = Field(default=10, ge=1)
+    shrink: bool = True
+
+    @property
+    def needs(self) -> Needs:
+        """Covariances for ``z``."""
+        return {"covariances": self.by == "z", "sample": 0}
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration(Correction):
+    """A correction of scores: ``s + strength (slope_ql s - offset_ql - s)`` with a slope above 0.
+
+    Attributes:
+        means: ``(L, H)`` of the passages.
+        covariances: ``(L, H, H)`` for ``z``.
+    """
+
+    means: Floats
+    covariances: Floats | None = None
+
+    @property
+    def changes_vectors(self) -> bool:
+        """False: it changes scores."""
+        return False
+
+    def apply(self, embeddings: NDArray[Any], langs: OptionalLangs, kind: Kind) -> Floats:
+        """Refuse: it changes scores."""
+        raise scores_only(self.fit.method)
+
+    def for_index(
+        self, queries: NDArray[Any], langs: OptionalLangs, best: Doubles | None = None
+    ) -> QueryForm:
+        """Return the queries with a slope and an offset for each language of the passages."""
+        rows_QH = checked_rows(queries, self.fit.width, "query")
+        slopes, offsets = self._whole(rows_QH.astype(np.float64), best)
+        slopes = 1 + self.strength * (slopes - 1)
+        languages = self.fit.languages("passage")
+        return QueryForm(languages, rows_QH[:, None], slopes, self.strength * offsets)
+
+    def _whole(self, queries_QH: Doubles, best: Doubles | None) -> tuple[Doubles, Doubles]:
+        """Return slopes and offsets at strength 1."""
+        if self.fit.settings["by"] == "top":
+            return np.ones((len(queries_QH), 1)), self._top(best)
+        means = queries_QH @ self.means.T.astype(np.float64)
+        if self.covariances is None:
+            return np.ones((len(means), 1)), means
+        inside = np.einsum("qh,lhi->qli", queries_QH, self.covariances.astype(np.float64))
+        spreads = np.sqrt(np.einsum("qli,qi->ql", inside, queries_QH))
+        # The mean spread keeps scores on the scale of cosines; it is one number for each query.
+        slopes = np.exp(np.log(spreads).mean(axis=1, keepdims=True)) / spreads
+        return slopes, slopes * means
+
+    def _top(self, best: Doubles | None) -> Doubles:
+        k, languages = self.fit.settings["k"], self.fit.languages("passage")
+        if best is None or best.ndim != 3 or best.shape[1] != len(languages):
+            raise ConfigError(
+                "calibration by the top of each language",
+                "no scores" if best is None else f"scores of shape {best.shape}",
+                f"the best {k} scores of each query in each of {len(languages)} languages",
+                "Pass best=best_by_language(...), or calibrate by mean or z",
+            )
+        top = best[:, :, :k]
+        found = np.isfinite(top)
+        # A language without passages has no score to correct.
+        total = np.where(found, top, 0).sum(axis=2)
+        return np.asarray(total / np.maximum(found.sum(axis=2), 1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the statistics."""
+        arrays: dict[str, NDArray[Any]] = {"means": self.means}
+        return arrays if self.covariances is None else arrays | {"covariances": self.covariances}
+
+    @classmethod
+    def from_arrays(cls, fit: Fit, arrays: Mapping[str, NDArray[Any]], strength: float) -> Self:
+        """Return the calibration of saved arrays."""
+        return cls(fit, arrays["means"], arrays.get("covariances"), strength=strength)
+
+
+@method("calibrate", CalibrateSettings, Calibration)
+def fit_calibrate(data: FitData, settings: CalibrateSettings) -> Calibration:
+    """Subtract what the query scores in the passage's language anyway; needs no new vectors."""
+    side = data.passages
+    means = side.shrunk_means() if settings.shrink else side.means
+    covariances = None
+    if settings.by == "z":
+        covariances = side.shrunk_covariances if settings.shrink else side.covariances
+    return Calibration(
+        data.fit,
+        means.astype(np.float32),
+        None if covariances is None else covariances.astype(np.float32),
+    )

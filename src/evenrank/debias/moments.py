@@ -1,0 +1,226 @@
+"""Counts, means and covariances of embeddings by language, computed in one pass.
+
+Memory depends on the number of languages and on the width, not on the number of rows.
+
+Shapes: ``N`` rows, ``H`` width of the embeddings, ``L`` languages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenrank.debias.rows import (
+    Blocks,
+    Doubles,
+    Floats,
+    Kind,
+    by_language,
+    not_finite,
+    require_matrix,
+)
+from evenrank.errors import DataError
+
+_PART = 2_048
+"""Rows whose float32 sum is added to a float64 sum: a few megabytes, small rounding errors."""
+_PRIOR = 32
+"""Texts that the covariance of all languages counts for in the covariance of one language."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Statistics of embeddings by language.
+
+    Attributes:
+        languages: Sorted.
+        counts: ``(L,)`` int64, 2 or more.
+        means: ``(L, H)`` sample means.
+        spreads: ``(L,)`` trace of each language's covariance (divisor ``n - 1``).
+        covariances: ``(L, H, H)``, or ``None`` if they were not asked for.
+        sample: ``(S, H)`` rows drawn at random, all equally likely; empty if not asked for.
+    """
+
+    languages: tuple[str, ...]
+    counts: NDArray[np.int64]
+    means: Doubles
+    spreads: Doubles
+    covariances: Doubles | None
+    sample: Floats
+
+    @property
+    def width(self) -> int:
+        """``H``."""
+        return int(self.means.shape[1])
+
+    def shrunk_means(self) -> Doubles:
+        """Return means that move towards the mean of all languages where texts are few.
+
+        Positive-part empirical Bayes (James and Stein 1961; Efron and Morris 1973, JASA 68:117):
+        ``m + (1 - B_l) (mean_l - m)`` with ``B_l = v_l / (v_l + t)``, where ``v_l = spread_l /
+        n_l`` is the squared error of ``mean_l``, ``m`` the mean of the means, and ``t = max(0,
+        sum_l |mean_l - m|^2 / (L - 1) - mean_l v_l)`` the variance between languages.
+        """
+        centre = self.means.mean(axis=0)
+        apart = self.means - centre
+        error = self.spreads / self.counts
+        between = max(0.0, float((apart**2).sum()) / (len(apart) - 1) - float(error.mean()))
+        kept = between / np.maximum(error + between, np.finfo(float).tiny)
+        return np.asarray(centre + kept[:, None] * apart)
+
+    @cached_property
+    def shrunk_covariances(self) -> Doubles:
+        """``(L, H, H)`` covariances that move towards their mean where texts are few.
+
+        ``(n_l S_l + 32 S) / (n_l + 32)`` with ``S`` the mean of all ``S_l``: the posterior mean
+        under a prior that is worth 32 texts.
+        """
+        assert self.covariances is not None
+        weight = (self.counts / (self.counts + _PRIOR))[:, None, None]
+        pooled = self.covariances.mean(axis=0)
+        return np.asarray(weight * self.covariances + (1 - weight) * pooled)
+
+
+@dataclass(eq=False)
+class _Sums:
+    """Running sums of one language, about a fixed centre."""
+
+    total: Doubles
+    second: Doubles | None
+    count: int = 0
+    squares: float = 0.0
+
+    def add(self, rows_NH: Floats) -> None:
+        self.count += len(rows_NH)
+        self.total += rows_NH.sum(axis=0)
+        self.squares += float(np.vdot(rows_NH, rows_NH))
+        if self.second is not None:
+            self.second += rows_NH.T @ rows_NH
+
+
+@dataclass(eq=False)
+class _Sample:
+    """Rows with the smallest of random keys: a uniform sample of a stream of unknown length."""
+
+    size: int
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    keys: Doubles = field(default_factory=lambda: np.empty(0))
+    rows: Floats | None = None
+
+    def add(self, rows_NH: NDArray[Any]) -> None:
+        keys = self.random.random(len(rows_NH))
+        limit = self.keys.max(initial=0) if len(self.keys) >= self.size else 1.0
+        new = np.flatnonzero(keys < limit)
+        rows = rows_NH[new].astype(np.float32)
+        self.rows = rows if self.rows is None else np.concatenate([self.rows, rows])
+        self.keys = np.concatenate([self.keys, keys[new]])
+        if len(self.keys) > self.size:
+            best = np.sort(np.argpartition(self.keys, self.size - 1)[: self.size])
+            self.keys, self.rows = self.keys[best], self.rows[best]
+
+
+def gather(blocks: Blocks, kind: Kind, *, covariances: bool = False, sample: int = 0) -> Moments:
+    """Read embeddings once and return their statistics by language.
+
+    Args:
+        blocks: Embeddings with their languages, float32 or float16; a block may be a memory map.
+        kind: What they embed, for messages.
+        covariances: Compute the covariance of each language as well.
+        sample: Keep so many rows.
+
+    Raises:
+        DataError: There is one language only, a language with one text, a block of another width,
+            a language code that is none, or a number that is not finite.
+    """
+    sums: dict[str, _Sums] = {}
+    drawn = _Sample(sample)
+    centre: Floats | None = None
+    start = 0
+    for block, langs in blocks:
+        rows_NH = np.asarray(block)
+        if not len(rows_NH):
+            continue
+        if centre is None:
+            require_matrix(rows_NH, kind)
+            # About a centre near the mean, float32 sums of products lose no digits.
+            centre = rows_NH[:_PART].mean(axis=0, dtype=np.float32)
+        require_matrix(rows_NH, kind, len(centre))
+        for lang, rows in by_language(rows_NH, langs, kind):
+            if lang not in sums:
+                square = np.zeros((len(centre), len(centre))) if covariances else None
+                sums[lang] = _Sums(np.zeros(len(centre)), square)
+            for at in range(0, len(rows), _PART):
+                sums[lang].add(rows[at : at + _PART] - centre)
+            if not np.isfinite(sums[lang].squares):
+                raise not_finite(rows_NH, kind, start)
+        if sample:
+            drawn.add(rows_NH)
+        start += len(rows_NH)
+    if centre is None:
+        raise DataError(f"{kind} embeddings", "no rows", "embeddings in two languages", _MORE)
+    return _finished(sums, centre.astype(np.float64), drawn.rows, kind)
+
+
+_MORE = "Add texts, or leave the language out"
+
+
+def _finished(
+    sums: dict[str, _Sums], centre: Doubles, sample: Floats | None, kind: Kind
+) -> Moments:
+    languages = tuple(sorted(sums))
+    if len(languages) < 2:
+        raise DataError(
+            f"{kind} embeddings",
+            f"one language only, {languages[0]!r}",
+            "two or more languages",
+            "Add texts in another language: without them there is nothing to correct",
+        )
+    for lang in languages:
+        if sums[lang].count < 2:
+            found, expected = f"1 {kind} in {lang!r}", "2 or more"
+            raise DataError(f"{kind} embeddings", found, expected, _MORE)
+    counts = np.array([sums[lang].count for lang in languages], dtype=np.int64)
+    means = np.array([sums[lang].total / sums[lang].count for lang in languages])
+    squares = np.array([sums[lang].squares for lang in languages])
+    spreads = np.maximum(squares - counts * (means**2).sum(axis=1), 0) / (counts - 1)
+    covariances = None
+    if sums[languages[0]].second is not None:
+        covariances = np.array([sums[lang].second for lang in languages])
+        covariances -= counts[:, None, None] * means[:, :, None] * means[:, None, :]
+        covariances /= (counts - 1)[:, None, None]
+    rows = np.empty((0, len(centre)), dtype=np.float32) if sample is None else sample
+    return Moments(languages, counts, means + centre, spreads, covariances, rows)
+
+
+def pooled(first: Moments, second: Moments) -> Moments:
+    """Return the statistics of queries and passages together, each moved to a common mean.
+
+    Without the move, the difference between queries and passages would count as spread.
+    """
+    if first is second:
+        return first
+    languages = tuple(sorted({*first.languages, *second.languages}))
+    centre = (first.means.mean(axis=0) + second.means.mean(axis=0)) / 2
+    counts = np.zeros(len(languages), dtype=np.int64)
+    totals = np.zeros((len(languages), first.width))
+    wanted = first.covariances is not None and second.covariances is not None
+    squares = np.zeros((len(languages), first.width, first.width)) if wanted else None
+    spreads = np.zeros(len(languages))
+    for side in (first, second):
+        at = np.searchsorted(languages, side.languages)
+        apart = side.means - side.means.mean(axis=0)
+        counts[at] += side.counts
+        totals[at] += side.counts[:, None] * apart
+        spreads[at] += (side.counts - 1) * side.spreads + side.counts * (apart**2).sum(axis=1)
+        if squares is not None and side.covariances is not None:
+            squares[at] += (side.counts - 1)[:, None, None] * side.covariances
+            squares[at] += side.counts[:, None, None] * apart[:, :, None] * apart[:, None, :]
+    means = totals / counts[:, None]
+    spreads = (spreads - counts * (means**2).sum(axis=1)) / (counts - 1)
+    if squares is not None:
+        squares -= counts[:, None, None] * means[:, :, None] * means[:, None, :]
+        squares /= (counts - 1)[:, None, None]
+    return Moments(languages, counts, means + centre, spreads, squares, first.sample)
