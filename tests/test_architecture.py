@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "evenrank"
 LAYERS = [
     {"text"},
+    {"text"},
     {"errors"},
     {"files", "languages", "processes", "progress", "registry", "tables"},
     {"data"},

@@ -220,7 +220,7 @@ def test_a_mounted_disk_can_be_filled_and_filled_again(small_disk):
 
 def test_a_full_disk_says_so_before_and_after(small_disk):
     write(small_disk / "run", old="old")
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FileError, match=f"{small_disk / 'run'}: disk full"):
         write(small_disk / "run", overwrite=True, new="n" * 300_000)
     assert read(small_disk) == {"run/old": "old"}
     with pytest.raises(OSError, match="No space"):
@@ -350,3 +350,12 @@ def test_the_cache_is_where_the_environment_says(monkeypatch):
     assert cache_folder() == Path("/two/evenrank")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "evenrank"
+
+
+def test_names_of_files_that_are_not_utf8_can_be_written_as_json(tmp_path):
+    write_json(tmp_path / "a.json", {"output": "Gr\udcc3\udcbcn", "more": ["\udcfc", ("\ud800",)]})
+    read_back = orjson.loads((tmp_path / "a.json").read_bytes())
+    assert read_back == {"output": "Grün", "more": ["?", ["?"]]}
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "b.json", {"value": object()})
+    assert not (tmp_path / "b.json").exists()

@@ -9,8 +9,7 @@
     ├── MissingExtraError   an optional package that is not installed
     └── ProcessError        another process of the same run that failed or ended
 
-The command line shows one of these as a single line and exits with 2; anything else is a bug
-and shows its traceback.
+The command line shows one of these as a single line and exits with 2. Anything else is a bug.
 """
 
 from __future__ import annotations
@@ -18,7 +17,10 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
+
+from evenrank.text import printable
 
 
 class EvenrankError(Exception):
@@ -49,7 +51,7 @@ class EvenrankError(Exception):
     def __str__(self) -> str:
         expected = f", expected {self.expected}" if self.expected else ""
         found = f"found {self.found}" if self.expected else self.found
-        return " ".join(f"{self.place}: {found}{expected}. {self.remedy}.".split())  # one line
+        return printable(" ".join(f"{self.place}: {found}{expected}. {self.remedy}.".split()))
 
 
 class ConfigError(EvenrankError):
@@ -91,28 +93,46 @@ class ChecksumError(DataError):
 
 
 class FileError(EvenrankError):
-    """The operating system refuses a file or a folder: no space, no permission, a bad name."""
+    """The operating system refuses a file, a folder or memory."""
 
     @classmethod
-    def of(cls, cause: OSError | ValueError, place: str | os.PathLike[str]) -> FileError:
+    def of(cls, error: BaseException, place: str | os.PathLike[str]) -> FileError:
         """Return the error for what the operating system said.
 
         Args:
-            cause: Its exception.
+            error: The exception of Python or of a library.
             place: The file or folder, used where the exception does not name one.
 
         >>> print(FileError.of(OSError(errno.ENOSPC, "No space left on device"), "run/model"))
         run/model: disk full. Free some space and run the same command again.
         """
-        number = cause.errno if isinstance(cause, OSError) else None
-        said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
-        found, remedy = _REFUSALS.get(number or 0, (said or type(cause).__name__, _ELSEWHERE))
-        named = getattr(cause, "filename", None) or place
-        return cls(
-            os.fsdecode(named) if isinstance(named, bytes) else str(named), found, "", remedy
-        )
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        found, remedy = _REFUSALS.get(errno_in(error) or 0, (said, _AGAIN))
+        return cls(os.fsdecode(getattr(error, "filename", None) or place), found, "", remedy)
 
 
+def errno_in(error: BaseException | None) -> int | None:
+    """Return the number of the operating system's error that an exception comes from.
+
+    Libraries in other languages put it into their texts. ``None`` where there is no such number.
+
+    >>> errno_in(RuntimeError("I/O error: No space left on device (os error 28)"))
+    28
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        if found := re.search(r"(?:os error |\[Errno )(\d+)", str(error)):
+            return int(found[1])
+        if re.search(r"PytorchStreamWriter failed writing|requested and \d+ written", str(error)):
+            return errno.ENOSPC  # PyTorch and NumPy do not say why a file takes no more
+        error = error.__cause__
+    return None
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that say that a disk, a quota or a limit takes no more."""
+_AGAIN = "Correct this and run the same command again"
 _ELSEWHERE = "Use another place"
 _FULL = ("disk full", "Free some space and run the same command again")
 _REFUSALS = {

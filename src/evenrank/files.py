@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from evenrank.errors import ConfigError, FileError
+from evenrank.errors import DISK_FULL, ConfigError, EvenrankError, FileError, errno_in
 
 MARKER = ".evenrank"
 """File that marks a folder as written by evenrank: what the folder is, and which files it has."""
@@ -59,7 +59,8 @@ def whole_file(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         part = _temporary(path, path.parent)
         part.touch(exist_ok=False)  # unlike those of tempfile, with the mode of the umask
     try:
-        yield part
+        with _filling(part, path):
+            yield part
         with _refusals(path):
             with part.open("rb") as written:
                 os.fsync(written.fileno())
@@ -91,7 +92,8 @@ def whole_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> I
         part = _temporary(path, _workplace(path))
         part.mkdir()
     try:
-        yield part
+        with _filling(part, path):
+            yield part
         with _refusals(path):
             mark_folder(part, marker, _files_in(part))
             _move_into_place(part, path)
@@ -244,9 +246,18 @@ def lock_folder(path: str | Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """Write ``value`` as indented JSON with sorted keys, whole or not at all."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY
     with whole_file(path, overwrite=True) as part:
-        part.write_bytes(orjson.dumps(value, option=options) + b"\n")
+        part.write_bytes(json_bytes(value, sort=True))
+
+
+def json_bytes(value: Any, *, indent: bool = True, sort: bool = False) -> bytes:  # noqa: ANN401
+    """Return ``value`` as JSON; names of files that are not UTF-8 become readable text."""
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    options |= (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
+    try:
+        return orjson.dumps(value, option=options)
+    except TypeError:  # half characters, which JSON cannot hold; or a value that is not JSON
+        return orjson.dumps(_encodable(value), option=options)
 
 
 def sha256_of(path: Path) -> str:
@@ -276,6 +287,20 @@ def _refusals(path: str | Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as cause:  # a name with a zero byte is a ValueError
         raise FileError.of(cause, path) from cause
+
+
+@contextmanager
+def _filling(part: Path, path: Path) -> Iterator[None]:
+    """Raise a full disk as an error of ``path``, whichever library wrote to ``part``."""
+    try:
+        yield
+    except EvenrankError as error:
+        error.place = error.place.replace(str(part), str(path))
+        raise
+    except Exception as error:
+        if (number := errno_in(error)) in DISK_FULL:
+            raise FileError.of(OSError(number, ""), path) from error
+        raise
 
 
 def _temporary(path: Path, folder: Path) -> Path:
@@ -310,6 +335,18 @@ def _move_into_place(part: Path, path: Path) -> None:
         old.rmdir()
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _encodable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        with suppress(UnicodeError):
+            return value.encode("utf-8", "surrogateescape").decode("utf-8")
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    return value
 
 
 def _files_in(folder: Path) -> list[str]:

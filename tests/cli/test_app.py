@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,19 +50,132 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_says_so_and_exits_with_130(tmp_path):
-    """What a command says of it, such as how to go on, is shown."""
+def run_code(body: str, *, cache: Path | None = None, shell: str = "", **environment: str):
+    """Run a command ``go`` with some code as its body, through the real entry point."""
     code = (
-        "import sys\n"
+        "import errno, os, sys\n"
         "from evenrank.cli import app\n"
         "@app.app.command()\n"
-        "def wait() -> None: raise KeyboardInterrupt('stopped at step 3: use --resume')\n"
-        "sys.argv = ['evenrank', 'wait']\n"
+        f"def go() -> None: {body}\n"
+        "sys.argv = ['evenrank', 'go']\n"
         "app.main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = ["bash", "-c", f'"$0" -c "$1" {shell}', sys.executable, code]
+    own = {"EVENRANK_CACHE": str(cache)} if cache else {}
+    return subprocess.run(
+        command,
+        capture_output=True,
+        encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+        env={**os.environ, **own, **environment},
+        check=False,
+    )
+
+
+def test_ctrl_c_says_so_and_exits_with_130():
+    """What a command says of it, such as how to go on, is shown."""
+    done = run_code("raise KeyboardInterrupt('stopped at step 3: use --resume')")
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted stopped at step 3: use --resume\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("OSError(errno.ENOSPC, 'No space', 'run/a')", "run/a: disk full. Free some space"),
+        ("OSError(errno.EDQUOT, 'Quota')", "evenrank go: disk quota used up. Free"),
+        ("OSError(errno.EROFS, 'Read-only', 'a')", "a: read-only file system. Use another"),
+        ("PermissionError(errno.EACCES, 'no', b'\\xc3\\xa9')", "é: permission denied. Change"),
+        ("OSError(errno.EMFILE, 'Too many', 'a')", "a: too many open files. Raise the limit"),
+        ("OSError(errno.EIO, 'Input/output', 'a')", "a: the disk cannot be read or written."),
+        ("OSError(errno.ESTALE, 'Stale file handle', 'a')", "a: Stale file handle. Correct"),
+        ("OSError('a library says so')", "evenrank go: a library says so. Correct this and run"),
+        ("RuntimeError('I/O error: no (os error 28)')", "evenrank go: disk full. Free some"),
+        ("MemoryError('Unable to allocate 16 GiB')", "evenrank go: out of memory (Unable to"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_and_exit_code_two(error, line):
+    done = run_code(f"raise {error}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {line}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_bug_is_one_line_that_says_where_its_traceback_is(tmp_path):
+    done = run_code("{}['\x1b[31mkey']", cache=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    (saved,) = (tmp_path / "errors").iterdir()
+    assert str(saved) in done.stderr
+    assert "KeyError" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "'evenrank doctor'" in done.stderr
+    assert saved.read_text().startswith("Traceback (most recent call last)")
+
+
+def test_a_bug_is_told_where_the_cache_cannot_be_written(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    done = run_code("1 / 0", cache=tmp_path / "cache", TMPDIR=str(tmp_path))
+    (saved,) = tmp_path.glob("error-*.txt")
+    assert str(saved) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_traceback_is_printed_on_demand():
+    done = run_code("raise OSError(errno.ENOSPC, 'No space', 'run/a')", EVENRANK_DEBUG="1")
+    assert done.stderr.startswith("Traceback (most recent call last)")
+    assert done.stderr.splitlines()[-1].startswith("error: run/a: disk full")
+    assert done.returncode == 2
+
+
+LONG = "[print('line', n) for n in range(100_000)]; sys.exit(7)"
+
+
+def test_a_reader_that_has_gone_changes_nothing():
+    """The work goes on: its exit code, and what it writes elsewhere, are what they would be."""
+    done = run_code(LONG, shell="| head -1; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "line 0\n", "")
+    done = run_code(
+        LONG.replace("n)", "n, file=sys.stderr)"), shell="2>&1 | head -1; exit ${PIPESTATUS[0]}"
+    )
+    assert (done.returncode, done.stdout) == (7, "line 0\n")
+
+
+def test_an_output_that_takes_nothing_is_said_after_the_work(tmp_path):
+    done = run_code(
+        "print('a'); open('done', 'w')".replace("done", f"{tmp_path}/done"), shell="> /dev/full"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: disk full. Free some space")
+    assert (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_files_of_ours(tmp_path, closed):
+    """A file that is opened takes the lowest free number: it must not become standard output."""
+    body = f"out = open('{tmp_path}/out', 'w'); print('text'); os.write(1, b'text'); sys.exit(3)"
+    done = run_code(body, shell=closed)
+    assert done.returncode == 3
+    assert (tmp_path / "out").read_bytes() == b""
+    assert done.stdout == ("texttext\n" if closed == "2>&-" else "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_no_character_is_too_much_for_the_terminal(encoding):
+    body = "print('Straße ไทย'); app.typer.echo('é ไทย'); sys.stderr.write('ไทย')"
+    done = run_code(body, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0
+    assert done.stderr == r"\u0e44\u0e17\u0e22"
+    assert r"\u0e44\u0e17\u0e22" in done.stdout
+
+
+def test_a_table_is_drawn_with_what_the_terminal_has():
+    body = (
+        "from rich.table import Table; from rich.console import Console; "
+        "table = Table('ไทย', title='é'); table.add_row('–'); Console().print(table)"
+    )
+    done = run_code(body, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert r"\u0e44" in done.stdout
+    assert "+-" in done.stdout
 
 
 def test_every_command_has_help_with_an_example():

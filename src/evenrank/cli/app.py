@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from evenrank.cli import guard
 from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
 from evenrank.cli.demo import demo_command
@@ -20,11 +20,7 @@ from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
-from evenrank.errors import EvenrankError, FileError
 from evenrank.processes import is_first_process
-
-_MOMENT = 5.0
-"""Seconds in which another process prints the message; torchrun ends all once one of them ends."""
 
 
 class _Commands(TyperGroup):
@@ -77,21 +73,5 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a known error is one line and exit code 2, Ctrl-C is 130."""
-    try:
-        app()
-    except EvenrankError as error:
-        if error.elsewhere:
-            time.sleep(_MOMENT)
-        else:
-            _complain(str(error))
-        sys.exit(2)
-    except OSError as error:
-        _complain(str(FileError.of(error, "writing the output")))
-        sys.exit(2)
-
-
-def _complain(message: str) -> None:
-    """Print an error in one line, with nothing in it that rich would take for markup."""
-    text = message.replace("[", r"\[")
-    Console(stderr=True, highlight=False).print(f"[red]error:[/red] {text}", soft_wrap=True)
+    """Run the command line."""
+    sys.exit(guard.run(app))

@@ -1,0 +1,71 @@
+"""Options that mean the same in every command, and JSON as every command prints it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+import typer
+
+from evenrank.files import json_bytes
+
+
+def split(values: list[str] | None) -> list[str] | None:
+    """Return the names in the values of an option: separated by commas, given again, or both.
+
+    >>> split(["de,en", "sw"])
+    ['de', 'en', 'sw']
+    """
+    if not values:
+        return None
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an earlier output of evenrank, and nothing else."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--languages",
+        "-l",
+        callback=split,
+        metavar="CODES",
+        help="Such as `de,en`; may be given again. [default: all]",
+        show_default=False,
+    ),
+]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measures",
+        "-m",
+        callback=split,
+        metavar="NAMES",
+        help="Such as `nDCG@10,rank_distance`; may be given again. [default: the usual ones]",
+        show_default=False,
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option("--label", help="Name in tables. [default: the folder's]", show_default=False),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Texts encoded at once.")]
+Precision = Annotated[
+    Literal["float32", "float16"],
+    typer.Option("--precision", help="Of stored embeddings; float16 takes half the space."),
+]
+
+
+def print_json(value: Any, *, indent: bool = True) -> None:  # noqa: ANN401 - any JSON value
+    """Print a value as JSON, which stays JSON where the terminal's encoding is not UTF-8."""
+    text = json_bytes(value, indent=indent).decode().rstrip("\n")
+    if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
+        text = json.dumps(orjson.loads(text), indent=2 if indent else None)
+    typer.echo(text)
