@@ -2,11 +2,11 @@
 
     python perf/device_ranking.py [--device cuda] [--passages 10000000] [--queries 10000]
 
-A made float16 store on disk, just written, so that its pages are in memory; three relevant passages
-a query, 18 languages. The rate is that of the scores' product alone, 2 x queries x passages x
-width, over the seconds of the whole of ``rank``; the device's own rate is measured in the same run,
-with square products of the same type in its memory. ``--device cpu`` is for a trial with small
-sizes: it says nothing about a GPU.
+A synthetic float16 store, just written to disk, so that its pages are in memory; three relevant
+passages per query, 18 languages. The rate is 2 x queries x passages x width over the
+seconds of the whole of ``rank``; the device's own rate is measured in the same run, with square
+products of the same type in its memory. ``--device cpu`` is for a trial with
+small sizes: it says nothing about a GPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.ranking.rank import rank
 from large_pool import make_store, unit_rows
-from made import seconds
+from synthetic import seconds
 
 LANGUAGES = 18
 

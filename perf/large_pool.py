@@ -54,7 +54,7 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def run_product(path: Path, count: int, width: int, queries: int) -> None:
-    from made import products
+    from synthetic import products
 
     store = np.memmap(path, dtype=np.float16, mode="r", shape=(count, width))
     passages = np.empty((count, width), dtype=np.float32)

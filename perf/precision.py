@@ -31,7 +31,8 @@ def ranking_of(
 ) -> tuple[Ranking, NDArray[np.int64]]:
     """Rank by plain comparison of all scores, and count what ties with each relevant passage."""
     indptr, relevant = data.relevance.indptr, torch.from_numpy(data.relevance.passages)
-    above = np.zeros((len(relevant), len(data.languages)), dtype=np.int32)
+    above = np.zeros((2, len(relevant)), dtype=np.int64)
+    langs = data.passages.langs
     ties = np.zeros(len(relevant), dtype=np.int64)
     own_scores = np.zeros(len(relevant), dtype=np.float32)
     top = np.zeros((len(queries), 10), dtype=np.int64)
@@ -48,11 +49,11 @@ def ranking_of(
             own = row[relevant[pairs], None]
             equal = row == own
             ranked = (row > own) | (equal & (places < relevant[pairs, None]))
-            summed = np.concatenate([np.zeros((len(own), 1)), ranked.cumsum(1).numpy()], axis=1)
-            above[pairs] = np.diff(summed[:, data.offsets], axis=1)
+            same = torch.from_numpy(langs[data.relevance.passages[pairs], None] == langs)
+            above[:, pairs] = (ranked & same).sum(1).numpy(), ranked.sum(1).numpy()
             ties[pairs] = equal.sum(1).numpy() - 1
             own_scores[pairs] = own[:, 0].numpy()
-    return Ranking(above, own_scores, top, np.zeros(top.shape, dtype=np.float32)), ties
+    return Ranking(*above, own_scores, top, np.zeros(top.shape, dtype=np.float32)), ties
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def main() -> None:
     for name, rounded_to, scores_in in cases:
         rounded = (rows.to(rounded_to).float() for rows in (queries, passages))
         ranking, ties = ranking_of(data, *rounded, scores_in)
-        ranks = ranking.above.sum(axis=1)
+        ranks = ranking.above
         exact = ranks if exact is None else exact
         moved = np.abs(ranks - exact)
         settings = score(data, ranking, ["AP"]).settings

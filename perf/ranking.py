@@ -2,11 +2,11 @@
 
     python perf/ranking.py [--widths 256 768 1024] [--repeats 7] [--top-k 10]
 
-Ready random embeddings in the sizes of XQuAD-R (``made.py``). One call of ``rank`` serves 121 pairs
-of languages and 11 pools; ``score`` takes every ranking and bias measure of them.
+Random embeddings in the sizes of XQuAD-R (``synthetic.py``). One call of ``rank`` ranks 121
+language pairs and the multilingual pool; ``score`` computes every default measure for them.
 
-``product`` is the same matrix product in the same panels, slabs and threads, writing its scores and
-nothing else; ``plain`` are eleven products of 1,190 x 13,014, each written as a whole matrix, as
+``product`` is the same matrix product in the same panels, tiles and threads, which only writes the
+scores; ``plain`` are eleven products of 1,190 x 13,014, each written as a whole matrix, as
 PyTorch does them with all threads. Times are medians of alternating repeats. The peer gets ready
 embeddings too; one pool and one pair are timed, for the queries in one language, and scaled up to
 all 132 evaluations.
@@ -27,13 +27,13 @@ from evenrank.evaluation.score import score
 from evenrank.measures.selection import DEFAULT_MEASURES
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
-from made import (
+from synthetic import (
     LANGUAGES,
     QUESTIONS,
-    made_benchmark,
     processors,
     products,
     seconds,
+    synthetic_benchmark,
     vectors_of,
 )
 
@@ -50,10 +50,10 @@ def peer(data: Benchmark, queries: NDArray[np.float32], passages: NDArray[np.flo
 
     One pool and one pair are timed, both for the queries in one language, and scaled up.
     """
-    asked = np.flatnonzero(data.queries.langs == 0)
+    chosen = np.flatnonzero(data.queries.langs == 0)
     one_language = np.flatnonzero(data.passages.langs == 0)
-    pool = peer_once(data, queries, passages, asked, np.arange(len(passages)))
-    pair = peer_once(data, queries, passages, asked, one_language)
+    pool = peer_once(data, queries, passages, chosen, np.arange(len(passages)))
+    pair = peer_once(data, queries, passages, chosen, one_language)
     return 11 * pool + 121 * pair
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--top-k", type=int, default=10)
     options = parser.parse_args()
-    data = made_benchmark(np.random.default_rng(0))
+    data = synthetic_benchmark(np.random.default_rng(0))
     print(f"{processors()} threads, top {options.top_k}, medians of {options.repeats}; seconds\n")
     print("width  product  GFLOP/s  plain   rank  rank/product  score  (rank+score)/product   peer")
     for width in options.widths:

@@ -2,9 +2,9 @@
 
     python perf/ranking_parts.py [--width 256] [--top-k 10]
 
-With ready random embeddings in the sizes of XQuAD-R (``made.py``). Parts: on one thread, as one
-block of queries goes through the collection, times the number of blocks. ``limit`` is the fastest
-product of any shape tried. Growth: the whole of ``rank``, all threads, with half the queries,
+Random embeddings in the sizes of XQuAD-R (``synthetic.py``). Parts: one block of queries is ranked
+on one thread, and the time is multiplied by the number of blocks. ``limit`` is the fastest product
+of several shapes. Growth: the whole of ``rank``, all threads, with half the queries,
 passages, width.
 """
 
@@ -21,17 +21,16 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, Relevance
 from evenrank.processes import ALONE
-from evenrank.ranking.blocks import Block
 from evenrank.ranking.counting import count_above, keep_top
-from evenrank.ranking.cpu import PANEL, PANELS, QUERY_BLOCK, ThreadWorkers, segments_of
+from evenrank.ranking.cpu import PANEL, PANELS, QUERY_BLOCK, Block, ThreadBackend
 from evenrank.ranking.rank import rank
-from made import made_benchmark, seconds, unit_vectors, vectors_of
+from synthetic import seconds, synthetic_benchmark, unit_vectors, vectors_of
 
 SHAPES = ((128, 512), (128, 1024), (256, 512), (256, 1024), (512, 512), (512, 1024))
 
 
 def best(work: Callable[[], object], repeats: int = 9) -> float:
-    """Return the least seconds of some repeats: each part is short, and others use the machine."""
+    """Return the minimum of several repeats, since other work may use the machine."""
     work()
     return min(seconds(work) for _ in range(repeats))
 
@@ -49,15 +48,15 @@ def fastest_product(width: int) -> float:
 
 
 def show_parts(data: Benchmark, width: int, top_k: int) -> None:
-    """Time the parts of a block's way through the collection, and multiply by all queries."""
+    """Time the parts of ranking one block, and scale them up to all queries."""
     queries, passages = vectors_of(data, width)
-    workers = ThreadWorkers(1, passages, data.offsets, ALONE)
-    blocks = workers.start(queries, data.relevance, top_k)
+    backend = ThreadBackend(1, passages, data.offsets, ALONE)
+    blocks = backend.start(queries, data.relevance, top_k)
     block = blocks[len(blocks) // 2]
     scale = len(queries) / len(block.queries)
-    ways = [way_of(block, passages, data.offsets, top_k) for _ in range(15)]
-    parts = {name: scale * min(way[name] for way in ways) for name in ways[0]}
-    parts["blocks, own scores"] = best(lambda: workers.start(queries, data.relevance, top_k), 5)
+    runs = [times_of(block, passages, top_k) for _ in range(15)]
+    parts = {name: scale * min(run[name] for run in runs) for name in runs[0]}
+    parts["blocks, pair scores"] = best(lambda: backend.start(queries, data.relevance, top_k), 5)
     for name, spent in parts.items():
         print(f"  {name:20} {spent:7.3f} s  {spent / parts['product']:6.1%} of the product")
     print(
@@ -68,36 +67,34 @@ def show_parts(data: Benchmark, width: int, top_k: int) -> None:
     print(f"  product: {rate / 1e9:.0f} GFLOP/s, {rate / limit:.0%} of the limit {limit / 1e9:.0f}")
     compared = len(data.relevance.passages) * len(passages) / parts["counts"] / 1e9
     moved = 4 * len(queries) * len(passages) / 1e9
-    slab = np.zeros((PANELS, QUERY_BLOCK, PANEL), dtype=np.float32)
-    reading = slab.nbytes / best(lambda: slab.max()) / 1e9
+    tile = np.zeros((PANELS, QUERY_BLOCK, PANEL), dtype=np.float32)
+    reading = tile.nbytes / best(lambda: tile.max()) / 1e9
     print(
         f"  counts: {compared:.1f} comparisons a nanosecond; {moved:.2f} GB of scores are read"
         f" once, at {moved / parts['counts']:.1f} GB/s (reading alone: {reading:.1f} GB/s)"
     )
 
 
-def way_of(
-    block: Block, passages: NDArray[np.float32], offsets: NDArray[np.int64], top_k: int
-) -> dict[str, float]:
-    """Return the seconds of each part, slab by slab as in a pass."""
+def times_of(block: Block, passages: NDArray[np.float32], top_k: int) -> dict[str, float]:
+    """Return the seconds of each part, tile by tile as in a pass."""
     block.restart(block.own)
     over = np.nextafter(block.own, np.float32(np.inf))
-    known = (block.indptr, block.passages, block.own, over)
+    pairs = (block.indptr, block.passages, block.spans, block.own, over)
     spent = {"product": 0.0, "counts": 0.0, "top": 0.0}
-    room = torch.empty((PANELS, QUERY_BLOCK, PANEL))
+    buffer = torch.empty((PANELS, QUERY_BLOCK, PANEL))
     for start in range(0, len(passages), PANELS * PANEL):
-        slab = range(start, min(start + PANELS * PANEL, len(passages)))
-        panels = torch.zeros((-(-len(slab) // PANEL) * PANEL, passages.shape[1]))
-        panels[: len(slab)] = torch.from_numpy(passages[slab.start : slab.stop])
-        scores = room[: len(panels) // PANEL]
-        found, segments = scores.numpy(), segments_of(offsets, slab)
+        tile = range(start, min(start + PANELS * PANEL, len(passages)))
+        panels = torch.zeros((-(-len(tile) // PANEL) * PANEL, passages.shape[1]))
+        panels[: len(tile)] = torch.from_numpy(passages[tile.start : tile.stop])
+        scores = buffer[: len(panels) // PANEL]
+        found = scores.numpy()
         times = [time.perf_counter()]
         for panel, out in zip(panels.split(PANEL), scores, strict=True):
             torch.mm(block.embeddings, panel.T, out=out)
         times.append(time.perf_counter())
-        count_above(found, start, segments, *known, block.met, block.above)
+        count_above(found, start, len(tile), *pairs, block.met, block.above)
         times.append(time.perf_counter())
-        keep_top(found, start, len(slab), top_k, block.keys, block.fills, block.floors)
+        keep_top(found, start, len(tile), top_k, block.keys, block.fills, block.floors)
         times.append(time.perf_counter())
         for name, before, after in zip(spent, times, times[1:], strict=False):
             spent[name] += after - before
@@ -129,7 +126,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--top-k", type=int, default=10)
     options = parser.parse_args()
-    data = made_benchmark(np.random.default_rng(0))
+    data = synthetic_benchmark(np.random.default_rng(0))
     print(f"width {options.width}, top {options.top_k}; growth, all threads:")
     show_growth(data, options.width, options.top_k)
     torch.set_num_threads(1)

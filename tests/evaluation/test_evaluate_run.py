@@ -213,6 +213,7 @@ def test_our_run_read_back_gives_our_numbers(benchmark, ranking, tmp_path):
     assert read.result.config["run"]["relevant_not_in_run"] == 0
     again = ranking_of(read_run(tmp_path / "run.trec", benchmark), benchmark)
     assert np.array_equal(again.above, ranking.above)
+    assert np.array_equal(again.above_in_language, ranking.above_in_language)
 
 
 def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
@@ -224,7 +225,7 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
     kept.top_passages[[3, 9]] = -1  # question 9 has no answer, and is not missed
     write_run(tmp_path / "run.trec", benchmark, kept, "short")
     evaluation = evaluate_run(tmp_path / "run.trec", benchmark, measures=["AP", "rank_distance"])
-    full = 1 + ranking.above.sum(axis=1)
+    full = 1 + ranking.above
     owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(benchmark.relevance.indptr))
     missing = (full > 6) | (owners == 3)
     about = evaluation.result.config["run"]
@@ -240,11 +241,11 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
     }
     ranks = evaluation.tables["ranks"].to_pandas()
     assert np.array_equal(ranks["rank"].isna(), missing)
-    assert np.array_equal(ranks["above_de"].isna(), missing)
+    assert np.array_equal(ranks["rank_in_language"].isna(), missing)
     assert ranks["rank"].dropna().tolist() == full[~missing].tolist()
     read = ranking_of(read_run(tmp_path / "run.trec", benchmark), benchmark)
-    lengths = (kept.top_passages >= 0).sum(axis=1)  # all that is there is above what is not
-    assert read.above.sum(axis=1)[missing].tolist() == lengths[owners[missing]].tolist()
+    lengths = (kept.top_passages >= 0).sum(axis=1)  # the whole run is above what it misses
+    assert read.above[missing].tolist() == lengths[owners[missing]].tolist()
     rows = evaluation.per_query.query("pool == 'multi'").reset_index()
     for query in range(len(benchmark.queries)):
         own = np.where(missing, 7, full)[owners == query]

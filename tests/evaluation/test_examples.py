@@ -6,7 +6,7 @@ import pyarrow as pa
 from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
 from evenrank.evaluation.examples import build_examples, choose_examples
 from evenrank.ranking.rank import rank
-from evenrank.ranking.ranks import pool_ranks
+from evenrank.ranking.ranks import multilingual_pool
 
 
 def test_two_questions_in_three_languages_each(benchmark):
@@ -31,7 +31,7 @@ def test_only_queries_with_an_answer_and_each_once(benchmark):
 
 
 def test_what_they_show_is_what_was_ranked(benchmark, ranking, scores_QD):
-    best_QL = pool_ranks(benchmark, ranking).best_by_lang
+    best_QL = multilingual_pool(benchmark, ranking).best_by_lang
     for query, example in zip(
         choose_examples(benchmark), build_examples(benchmark, ranking), strict=True
     ):

@@ -34,6 +34,7 @@ def test_embeddings_are_rounded_and_scores_are_not(problem, precision):
     one = rank(queries, passages, relevance, OFFSETS, device="cpu", precision=precision)
     other = rank(*rounded, relevance, OFFSETS, device="cpu")
     assert np.array_equal(one.above, other.above)
+    assert np.array_equal(one.above_in_language, other.above_in_language)
     assert np.array_equal(one.top_passages, other.top_passages)
     assert np.array_equal(one.scores, other.scores)
     full = rank(queries, passages, relevance, OFFSETS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import DataError
-from evenrank.ranking import blocks, cpu, gpu
+from evenrank.ranking import cpu, gpu
 from evenrank.ranking.rank import rank
 
 
@@ -21,7 +21,7 @@ def options(request, monkeypatch):
         monkeypatch.setattr(cpu, "PANELS", 2)
         monkeypatch.setattr(cpu, "QUERY_BLOCK", 32)
     if request.param == "device":
-        monkeypatch.setattr(gpu, "SLAB", 64)
+        monkeypatch.setattr(gpu, "TILE", 64)
         monkeypatch.setattr(gpu, "QUERY_BLOCK", 32)
         monkeypatch.setattr(gpu, "_SETS", 16)
         return {"device": "cpu"}
@@ -46,15 +46,21 @@ def problem(seed, queries=70, sizes=(90, 0, 41, 60), width=8, most=5):
 
 
 def oracle(query_emb, passage_emb, relevance, offsets):
-    """Above-counts from a full sort of every row: score descending, then position."""
+    """Counts from a full sort of every row: score descending, then position."""
     scores = query_emb.astype(np.float64) @ passage_emb.astype(np.float64).T
     orders = np.argsort(-scores, axis=1, kind="stable")
     above = []
     for query, order in enumerate(orders):
         for passage in relevance.passages[relevance.indptr[query] : relevance.indptr[query + 1]]:
             before = order[: np.flatnonzero(order == passage)[0]]
-            above.append(np.histogram(before, bins=offsets)[0] if len(offsets) > 1 else [])
-    return scores, orders, np.array(above).reshape(len(relevance.passages), len(offsets) - 1)
+            lang = np.searchsorted(offsets, passage, side="right")
+            inside = (before >= offsets[lang - 1]) & (before < offsets[lang])
+            above.append((inside.sum(), len(before)))
+    return scores, orders, np.array(above).reshape(len(relevance.passages), 2)
+
+
+def counts_of(ranking):
+    return np.stack([ranking.above_in_language, ranking.above], axis=1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -62,7 +68,7 @@ def test_counts_and_top_agree_with_a_full_sort(options, seed):
     query_emb, passage_emb, relevance, offsets = problem(seed, sizes=(90, 3, 41, 60))
     scores, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=20, **options)
-    np.testing.assert_array_equal(ranking.above, above)
+    np.testing.assert_array_equal(counts_of(ranking), above)
     np.testing.assert_array_equal(ranking.top_passages, orders[:, :20])
     np.testing.assert_array_equal(
         ranking.top_scores, np.take_along_axis(scores, orders[:, :20], axis=1)
@@ -80,13 +86,13 @@ def test_any_shape_agrees_with_a_full_sort(seed, queries, sizes, top_k):
     query_emb, passage_emb, relevance, offsets = problem(seed, queries, sizes, width=3, most=1)
     _, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=top_k, threads=3)
-    np.testing.assert_array_equal(ranking.above, above)
+    np.testing.assert_array_equal(counts_of(ranking), above)
     np.testing.assert_array_equal(ranking.top_passages, orders[:, :top_k])
 
 
 @pytest.mark.parametrize("width", [5, 64, 257])
-def test_equal_embeddings_tie_wherever_they_stand(options, width):
-    """One passage copied all over the collection: its copies are ranked by position."""
+def test_equal_embeddings_tie_wherever_they_are(options, width):
+    """One passage copied to many positions: its copies are ranked by position."""
     rng = np.random.default_rng(width)
     query_emb = rng.standard_normal((33, width)).astype(np.float32)
     passage_emb = rng.standard_normal((301, width)).astype(np.float32)
@@ -94,7 +100,8 @@ def test_equal_embeddings_tie_wherever_they_stand(options, width):
     passage_emb[copies] = passage_emb[copies[0]]
     relevance = relevance_of([copies] * 33)
     ranking = rank(query_emb, passage_emb, relevance, np.array([0, 301]), top_k=0, **options)
-    ranks = ranking.above[:, 0].reshape(33, len(copies))
+    assert np.array_equal(ranking.above, ranking.above_in_language)
+    ranks = ranking.above.reshape(33, len(copies))
     assert np.array_equal(np.diff(ranks, axis=1), np.ones((33, len(copies) - 1)))
 
 
@@ -104,36 +111,36 @@ def test_float16_and_memory_mapped_passages(options, tmp_path):
     store[:] = passage_emb
     ranking = rank(query_emb, store, relevance, offsets, **options)
     np.testing.assert_array_equal(
-        ranking.above, oracle(query_emb, passage_emb, relevance, offsets)[2]
+        counts_of(ranking), oracle(query_emb, passage_emb, relevance, offsets)[2]
     )
 
 
-def test_a_prediction_that_rounds_otherwise_is_mended(monkeypatch):
-    """Own scores off by one bit before the pass: the panels' numbers win and the ranks hold."""
+def test_a_prediction_that_rounds_differently_is_corrected(monkeypatch):
+    """Predicted scores are off by one bit: the numbers of the panels win."""
     query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
-    true_prediction = cpu.ThreadWorkers._predict
+    true_prediction = cpu.ThreadBackend._predict
 
-    def rounded_otherwise(workers, block):
-        true_prediction(workers, block)
+    def rounded_otherwise(backend, block):
+        true_prediction(backend, block)
         block.own[::3] = np.nextafter(block.own[::3], np.float32(np.inf))
 
-    monkeypatch.setattr(cpu.ThreadWorkers, "_predict", rounded_otherwise)
+    monkeypatch.setattr(cpu.ThreadBackend, "_predict", rounded_otherwise)
     _, orders, above = oracle(query_emb, passage_emb, relevance, offsets)
     ranking = rank(query_emb, passage_emb, relevance, offsets, top_k=10)
-    np.testing.assert_array_equal(ranking.above, above)
+    np.testing.assert_array_equal(counts_of(ranking), above)
     np.testing.assert_array_equal(ranking.top_passages, orders[:, :10])
 
 
 def test_products_that_cannot_be_repeated_end_in_an_error(monkeypatch):
     """A prediction that stays wrong looks like a device whose scores change from pass to pass."""
     query_emb, passage_emb, relevance, offsets = problem(2, sizes=(90, 3, 41, 60))
-    true_restart = blocks.Block.restart
+    true_restart = cpu.Block.restart
 
     def restart_with_others(block, own):
         true_restart(block, np.nextafter(own, np.float32(np.inf)))
 
-    monkeypatch.setattr(cpu.ThreadWorkers, "_predict", lambda workers, block: None)
-    monkeypatch.setattr(blocks.Block, "restart", restart_with_others)
+    monkeypatch.setattr(cpu.ThreadBackend, "_predict", lambda backend, block: None)
+    monkeypatch.setattr(cpu.Block, "restart", restart_with_others)
     with pytest.raises(DataError, match="other scores in each pass"):
         rank(query_emb, passage_emb, relevance, offsets)
 
@@ -164,4 +171,4 @@ def test_progress_counts_the_passages(options, capsys, monkeypatch):
 def test_no_query_is_no_error(options):
     query_emb, passage_emb, relevance, offsets = problem(5, queries=0, sizes=(90, 3, 41, 60))
     ranking = rank(query_emb, passage_emb, relevance, offsets, **options)
-    assert (ranking.above.shape, ranking.top_passages.shape) == ((0, 4), (0, 100))
+    assert (ranking.above.shape, ranking.top_passages.shape) == ((0,), (0, 100))

@@ -1,10 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
-from evenrank.ranking.ranks import Ranking, pool_ranks
+from evenrank.ranking.ranks import Ranking, language_pools, multilingual_pool
 
 CARD = Card(title="drawn", source="", licence="", citation="")
 LANGS = ("de", "en", "th")
@@ -31,17 +32,15 @@ def scored_benchmarks(draw):
 
 
 def pass_over(benchmark, scores, top_k=5):
-    """Build the outcome of a ranking pass from all scores, by sorting them."""
+    """Build the result of a ranking pass from all scores, by sorting them."""
     order = np.argsort(-scores, axis=1, kind="stable")
     place = order.argsort(axis=1)
     query_of = np.repeat(np.arange(len(scores)), np.diff(benchmark.relevance.indptr))
     passages, langs = benchmark.relevance.passages, benchmark.passages.langs
     higher = place[query_of] < place[query_of, passages][:, None]
     return Ranking(
-        above=np.stack(
-            [higher[:, langs == lang].sum(axis=1) for lang in range(len(benchmark.languages))],
-            axis=1,
-        ).astype(np.int32),
+        above_in_language=(higher & (langs == langs[passages][:, None])).sum(axis=1),
+        above=higher.sum(axis=1),
         scores=scores[query_of, passages],
         top_passages=order[:, :top_k],
         top_scores=np.take_along_axis(scores, order[:, :top_k], axis=1),
@@ -57,36 +56,27 @@ def ranks_by_sorting(benchmark, scores, query, pool):
     return [(rank, langs[at]) for rank, at in enumerate(inside, 1) if at in relevant]
 
 
-@given(drawn=scored_benchmarks(), data=st.data())
-def test_ranks_in_any_pool_are_those_of_sorting_it(drawn, data):
-    benchmark, scores = drawn
-    numbers = st.integers(0, len(benchmark.languages) - 1)
-    pool = data.draw(st.none() | st.lists(numbers, min_size=1, max_size=4))
-    found = pool_ranks(benchmark, pass_over(benchmark, scores), pool)
-    members = range(len(benchmark.languages)) if pool is None else pool
-    for query in range(len(scores)):
-        span = slice(found.indptr[query], found.indptr[query + 1])
-        expected = ranks_by_sorting(benchmark, scores, query, members)
-        ranks, langs = found.ranks[span].tolist(), found.passage_langs[span].tolist()
-        assert list(zip(ranks, langs, strict=True)) == expected
-    assert found.size == np.isin(benchmark.passages.langs, list(members)).sum()
-
-
-@given(drawn=scored_benchmarks(), data=st.data())
-def test_adding_a_language_to_the_pool_never_improves_a_rank(drawn, data):
+@given(drawn=scored_benchmarks())
+def test_ranks_in_each_pool_are_those_of_sorting_it(drawn):
     benchmark, scores = drawn
     ranking = pass_over(benchmark, scores)
-    small = data.draw(st.sets(st.integers(0, len(benchmark.languages) - 1), min_size=1))
-    before = pool_ranks(benchmark, ranking, sorted(small)).best_by_lang
-    after = pool_ranks(benchmark, ranking).best_by_lang
-    found = np.isfinite(before)
-    assert (after[found] >= before[found]).all()
+    everything = range(len(benchmark.languages))
+    pools = [(everything, multilingual_pool(benchmark, ranking))]
+    pools += [([lang], pool) for lang, pool in language_pools(benchmark, ranking)]
+    assert [members[0] for members, _ in pools[1:]] == sorted(set(benchmark.passages.langs))
+    for members, found in pools:
+        for query in range(len(scores)):
+            span = slice(found.indptr[query], found.indptr[query + 1])
+            expected = ranks_by_sorting(benchmark, scores, query, members)
+            ranks, langs = found.ranks[span].tolist(), found.passage_langs[span].tolist()
+            assert list(zip(ranks, langs, strict=True)) == expected
+        assert found.size == np.isin(benchmark.passages.langs, list(members)).sum()
 
 
 @given(drawn=scored_benchmarks(), data=st.data())
 def test_views_of_a_pool_follow_from_its_ranks(drawn, data):
     benchmark, scores = drawn
-    pool = pool_ranks(benchmark, pass_over(benchmark, scores))
+    pool = multilingual_pool(benchmark, pass_over(benchmark, scores))
     for query in range(len(pool)):
         expected = ranks_by_sorting(benchmark, scores, query, range(len(benchmark.languages)))
         assert pool.relevant[query] == len(expected)
@@ -103,7 +93,7 @@ def test_views_of_a_pool_follow_from_its_ranks(drawn, data):
     assert some.top_langs.tolist() == pool.top_langs[queries].tolist()
 
 
-def test_languages_of_the_top_are_known_for_the_pool_of_all_only():
+def test_languages_of_the_top_are_known_in_the_multilingual_pool_only():
     benchmark = build_benchmark(
         "two",
         CARD,
@@ -112,14 +102,11 @@ def test_languages_of_the_top_are_known_for_the_pool_of_all_only():
         [("q", "a")],
     )
     ranking = pass_over(benchmark, np.array([[0.5, 0.5]], dtype=np.float32), top_k=2)
-    padded = Ranking(
-        ranking.above,
-        ranking.scores,
-        np.array([[1, 0, -1]]),
-        np.array([[0.5, 0.5, -np.inf]], dtype=np.float32),
+    padded = replace(
+        ranking,
+        top_passages=np.array([[1, 0, -1]]),
+        top_scores=np.array([[0.5, 0.5, -np.inf]], dtype=np.float32),
     )
-    assert pool_ranks(benchmark, padded).top_langs.tolist() == [[1, 0, -1]]
-    assert pool_ranks(benchmark, padded, [0, 1]).top_langs is None
-    assert pool_ranks(benchmark, ranking).ranks.tolist() == [2]  # a tie: "de" stands first
-    with pytest.raises(IndexError):
-        pool_ranks(benchmark, ranking, [2])
+    assert multilingual_pool(benchmark, padded).top_langs.tolist() == [[1, 0, -1]]
+    assert [pool.top_langs for _, pool in language_pools(benchmark, padded)] == [None, None]
+    assert multilingual_pool(benchmark, ranking).ranks.tolist() == [2]  # a tie: "de" comes first

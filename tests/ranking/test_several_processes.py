@@ -1,4 +1,4 @@
-"""Several processes rank one collection: every one ends with what one process computes."""
+"""Several processes share a ranking: each one gets what one process computes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ offsets = np.array([0, 250, 260, 700])
 with joined() as team:
     assert team.count == 3
     usual = cpu.PANEL
-    for panel, slab in ((64, 64), (usual, 4096)):  # with the usual sizes only one process has work
-        cpu.PANEL, gpu.SLAB = panel, slab
+    for panel, tile in ((64, 64), (usual, 4096)):  # with the usual sizes only one process has work
+        cpu.PANEL, gpu.TILE = panel, tile
         cpu.PANELS = 2
         for options in ({}, {"device": "cpu"}):
             alone = rank.rank(queries, passages, relevance, offsets, top_k=20, **options)
             together = rank.rank(
                 queries, passages, relevance, offsets, top_k=20, team=team, **options
             )
-            for name in ("above", "scores", "top_passages", "top_scores"):
+            for name in ("above", "above_in_language", "scores", "top_passages", "top_scores"):
                 one, other = getattr(alone, name), getattr(together, name)
                 assert one.tobytes() == other.tobytes(), (name, panel, options)
     open(f"{sys.argv[1]}/{team.index}", "w").write("same bytes")

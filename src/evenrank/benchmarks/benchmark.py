@@ -81,6 +81,11 @@ class Relevance:
     passages: NDArray[np.int64]
     grades: NDArray[np.int64] | None = None
 
+    @cached_property
+    def query_of(self) -> NDArray[np.int64]:
+        """``(P,)`` int64, the query of each pair."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
@@ -86,7 +85,7 @@ def evaluate_run(
     tables = {
         "per_query": scores.per_query,
         "top": top_table(data, ranking),
-        "ranks": _without_missing(ranks_table(data, ranking), ranking),
+        "ranks": ranks_table(data, ranking),
     }
     if output is not None:
         with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
@@ -110,7 +109,7 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
     top_passages[run.queries, places] = run.passages
     top_scores[run.queries, places] = run.scores
 
-    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    owners = relevance.query_of
     keys = run.queries * len(passages) + run.passages
     order = np.argsort(keys)
     wanted = owners * len(passages) + relevance.passages
@@ -118,13 +117,14 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
     retrieved = keys[at] == wanted
     line = np.where(retrieved, at, bounds[owners + 1])
 
-    above = np.empty((len(owners), len(benchmark.languages)), dtype=np.int32)
-    langs = passages.langs[run.passages]
-    for lang in range(len(benchmark.languages)):
-        before = np.concatenate([[0], np.cumsum(langs == lang)])
-        above[:, lang] = before[line] - before[bounds[owners]]
+    # lines of the run in the language of each pair's passage: sorted by language, then by line
+    langs = passages.langs[run.passages].astype(np.int64)
+    lines = np.sort(langs * len(keys) + np.arange(len(keys)))
+    first = passages.langs[relevance.passages].astype(np.int64) * len(keys)
+    begin = bounds[owners]
+    in_language = np.searchsorted(lines, first + line) - np.searchsorted(lines, first + begin)
     scores = np.where(retrieved, run.scores[at], np.float32(np.nan))
-    return Ranking(above, scores, top_passages, top_scores, retrieved)
+    return Ranking(in_language, line - begin, scores, top_passages, top_scores, retrieved)
 
 
 def coverage(run: Run, benchmark: Benchmark, ranking: Ranking) -> dict[str, Any]:
@@ -175,13 +175,3 @@ def _refuse_deeper(selection: Selection, ranking: Ranking) -> None:
                 f"at least {bound.cutoff}",
                 "Take a smaller cutoff or a deeper run",
             )
-
-
-def _without_missing(ranks: pa.Table, ranking: Ranking) -> pa.Table:
-    """Put nulls for what is not known of passages that are not in the run."""
-    retrieved = pa.array(ranking.retrieved)
-    for number, name in enumerate(ranks.column_names):
-        if name in ("score", "rank") or name.startswith("above_"):
-            column = pc.if_else(retrieved, ranks[name], pa.scalar(None, ranks[name].type))
-            ranks = ranks.set_column(number, name, column)
-    return ranks

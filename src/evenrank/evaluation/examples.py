@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
-from evenrank.ranking.ranks import Ranking, pool_ranks
+from evenrank.ranking.ranks import Ranking, multilingual_pool
 from evenrank.results.schema import Example, ExampleAnswer
 
 QUESTIONS = 2
@@ -45,7 +45,7 @@ def choose_examples(benchmark: Benchmark) -> list[int]:
 
 def build_examples(benchmark: Benchmark, ranking: Ranking) -> list[Example]:
     """Return the chosen queries with their best passages and the rank of their answers."""
-    pool = pool_ranks(benchmark, ranking)
+    pool = multilingual_pool(benchmark, ranking)
     held = pool.best_by_lang <= (np.inf if ranking.retrieved is None else ranking.depth)
     return [
         _example(benchmark, ranking, query, np.where(held[query], pool.best_by_lang[query], np.inf))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.measures.base import BoundMeasure, Values
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
-from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+from evenrank.ranking.ranks import PoolRanks, Ranking, language_pools, multilingual_pool
 from evenrank.results.frames import PoolValues, per_query_table
 from evenrank.results.schema import Figures, Setting, Share
 
@@ -58,10 +58,10 @@ def score(
     """
     selection = select_measures(measures)
     singles = [
-        _score_pool(pool_ranks(benchmark, ranking, [lang]), lang, selection.ranking)
-        for lang in np.flatnonzero(np.diff(benchmark.offsets)).tolist()
+        _score_pool(pool, lang, selection.ranking)
+        for lang, pool in language_pools(benchmark, ranking)
     ]
-    pool = pool_ranks(benchmark, ranking)
+    pool = multilingual_pool(benchmark, ranking)
     together = _score_pool(pool, None, (*selection.ranking, *selection.bias))
     means_LL = {str(bound): _pair_means(singles, str(bound)) for bound in selection.ranking}
     means_L = {name: _mean_by_lang(pool, values) for name, values in together.values.items()}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.evaluation.examples import shorten
 from evenrank.measures.rank_distance import rank_distance
-from evenrank.ranking.ranks import PoolRanks, Ranking, pool_ranks
+from evenrank.ranking.ranks import PoolRanks, Ranking, multilingual_pool
 from evenrank.results.schema import FirstPassage, RankedAnswer, WorstQuery
 
 QUERIES = 20
@@ -26,7 +26,7 @@ QUERIES = 20
 
 def build_worst(benchmark: Benchmark, ranking: Ranking) -> list[WorstQuery]:
     """Return up to twenty queries with their answers and what stood first, the worst first."""
-    pool = pool_ranks(benchmark, ranking)
+    pool = multilingual_pool(benchmark, ranking)
     distances_Q = rank_distance(pool)
     return [
         _worst_query(benchmark, ranking, query, distances_Q[query])
@@ -96,7 +96,7 @@ def _best_answers(
         relevant: The query's relevant passages.
     """
     pairs = slice(start, start + len(relevant))
-    ranks = 1 + ranking.above[pairs].sum(axis=1, dtype=np.int64)
+    ranks = 1 + ranking.above[pairs]
     held = np.full(len(relevant), True) if ranking.retrieved is None else ranking.retrieved[pairs]
     langs = benchmark.passages.langs[relevant]
     best_first = np.lexsort((ranks, langs))  # what a run lacks ranks behind all that it holds

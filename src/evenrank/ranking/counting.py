@@ -1,11 +1,10 @@
-"""The compiled loops of a ranking pass, over scores that are still in cache.
+"""The compiled loops of a ranking pass, over scores that are still in the CPU's cache.
 
-A *slab* holds the scores of one block of queries over some passages that follow one another, as
-panels of equal width, each the outcome of one matrix product.
+A *tile* contains the scores of one block of queries over consecutive passages, in panels of equal
+width. Each panel is the result of one matrix product.
 
-Shapes: ``N`` panels, ``B`` queries of the block, ``T`` passages of a panel, ``S`` segments (runs of
-one language within a panel), ``P`` pairs of the queries, ``L`` languages, ``K`` kept passages,
-``C`` candidates.
+Shapes: ``N`` panels, ``B`` queries of the block, ``T`` passages of a panel, ``P`` pairs of the
+queries, ``K`` kept passages, ``C`` candidates.
 """
 
 from __future__ import annotations
@@ -15,68 +14,109 @@ from numba import njit
 from numpy.typing import NDArray
 
 NO_KEY = np.iinfo(np.int64).min
-"""A key below that of every score."""
+"""A key that is below the key of any score."""
 LAST_PLACE = 0xFFFFFFFF
-"""Positions fit into 32 bits."""
-_CHUNK = 64  # scores looked at together, since few of them reach the floor
+"""The largest position; positions have 32 bits."""
+_CHUNK = 64  # scores that are tested together, since few of them reach the floor
 
 
 @njit(nogil=True, cache=True)
 def count_above(
     scores_NBT: NDArray[np.float32],
     start: int,
-    segments_S4: NDArray[np.int64],
+    columns: int,
     indptr: NDArray[np.int64],
     passages_P: NDArray[np.int64],
+    spans_P2: NDArray[np.int64],
     own_P: NDArray[np.float32],
     over_P: NDArray[np.float32],
     met_P: NDArray[np.float32],
-    above_PL: NDArray[np.int32],
+    above_P2: NDArray[np.int64],
 ) -> None:
-    """Add to ``above_PL`` the passages of the slab that rank above each pair's passage.
+    """Add to ``above_P2`` the passages of the tile that rank above each pair's passage.
 
-    A passage ranks above when its score is higher, or equal and its position is earlier. So in a
-    segment before the pair's passage scores of at least ``own`` count, in one behind it scores of
-    at least ``over``, the next larger number; where the passage itself stands, ``over`` counts and
-    so do equal scores before it. Four pairs are counted at once, so that a score is loaded once
-    for all of them.
+    A passage ranks above if its score is higher, or if it is equal and its position is earlier.
+    So panels before the pair's passage count scores of at least ``own``, and other panels scores of
+    at least ``over``, the next larger number, and equal scores before the passage. Four pairs are
+    counted together, so that a score is loaded once for all of them.
 
     Args:
         scores_NBT: Scores; column ``t`` of panel ``n`` is the passage at ``start + n * T + t``.
-        start: Position of the slab's first passage.
-        segments_S4: Language, panel, first column, column to stop before.
+        start: Position of the tile's first passage.
+        columns: Passages of the tile; columns after them are padding.
         indptr: ``(B + 1,)`` pairs of each row.
         passages_P: Position of each pair's passage.
-        own_P: Score of each pair.
-        over_P: The next number above it.
-        met_P: Set to the slab's own score where the slab holds the pair's passage.
-        above_PL: Counts to add to.
+        spans_P2: First position of that passage's language, and the position after its last.
+        own_P: Score of each pair; ``over_P`` is the next number above it.
+        met_P: Set to the score of the tile if the tile contains the pair's passage.
+        above_P2: Counts to add to: in the passage's language, in all languages.
     """
     bars = np.empty(4, dtype=np.float32)
+    counts = np.empty(4, dtype=np.int64)
     width = scores_NBT.shape[2]
     for row in range(len(indptr) - 1):
-        for language, panel, begin, end in segments_S4:
-            scores = scores_NBT[panel, row, begin:end]
-            origin = start + panel * width + begin
+        for panel in range(-(-columns // width)):
+            length = min(width, columns - panel * width)
+            scores = scores_NBT[panel, row, :length]
+            origin = start + panel * width
             first, last = indptr[row], indptr[row + 1]
             while first < last:
                 several = min(4, last - first)
                 bars[:] = np.inf
                 for number in range(several):
-                    pair = first + number
-                    place = passages_P[pair] - origin
-                    bars[number] = own_P[pair] if place >= len(scores) else over_P[pair]
-                    if 0 <= place < len(scores):
-                        met_P[pair] = scores[place]
-                        above_PL[pair, language] += _count_equal(scores[:place], own_P[pair])
+                    after = passages_P[first + number] >= origin + length
+                    bars[number] = own_P[first + number] if after else over_P[first + number]
                 if several > 2:
-                    counts = _count_four(scores, bars[0], bars[1], bars[2], bars[3])
-                    for number in range(several):
-                        above_PL[first + number, language] += counts[number]
+                    counts[0], counts[1], counts[2], counts[3] = _count_four(
+                        scores, bars[0], bars[1], bars[2], bars[3]
+                    )
                 else:
                     for number in range(several):
-                        above_PL[first + number, language] += _count_from(scores, bars[number])
+                        counts[number] = _count_from(scores, bars[number])
+                for number in range(several):
+                    pair = first + number
+                    place = passages_P[pair] - origin
+                    if 0 <= place < length:
+                        met_P[pair] = scores[place]
+                    begin, end = spans_P2[pair, 0] - origin, spans_P2[pair, 1] - origin
+                    bar, count = bars[number], counts[number]
+                    _add_counts(scores, place, begin, end, own_P[pair], bar, count, above_P2[pair])
                 first += several
+
+
+@njit(nogil=True, cache=True)
+def _add_counts(
+    scores: NDArray[np.float32],
+    place: int,
+    begin: int,
+    end: int,
+    own: np.float32,
+    bar: np.float32,
+    count: int,
+    above_2: NDArray[np.int64],
+) -> None:
+    """Add the counts of one panel for one pair, of which ``count`` scores reach ``bar``.
+
+    Args:
+        scores: Scores of the panel.
+        place: Column of the pair's passage; outside of the panel for other panels.
+        begin: First column of the passage's language, likewise.
+        end: Column after its last.
+        own: Score of the pair.
+        bar: Score that the panel's passages have to reach.
+        count: Number of those that reach it.
+        above_2: Counts to add to.
+    """
+    begin, end = max(0, begin), min(len(scores), end)
+    if end - begin == len(scores):
+        above_2[0] += count
+    elif begin < end:
+        above_2[0] += _count_from(scores[begin:end], bar)
+    above_2[1] += count
+    if 0 <= place < len(scores):
+        equal = _count_equal(scores[begin:place], own)
+        above_2[0] += equal
+        above_2[1] += equal + _count_equal(scores[:begin], own)
 
 
 @njit(nogil=True, cache=True)
@@ -90,7 +130,7 @@ def _count_four(
     count_0, count_1, count_2, count_3 = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for index in range(len(scores)):
         score = scores[index]
-        # kept in 32 bits at every step: a vector holds as many counts as scores
+        # 32 bits at every step, so that a vector register contains as many counts as scores
         count_0 = np.int32(count_0 + np.int32(score >= bar_0))
         count_1 = np.int32(count_1 + np.int32(score >= bar_1))
         count_2 = np.int32(count_2 + np.int32(score >= bar_2))
@@ -124,22 +164,22 @@ def keep_top(
     fills_B: NDArray[np.int64],
     floors_B: NDArray[np.float32],
 ) -> None:
-    """Add to each query's candidates the passages of the slab that may be among its best ``K``.
+    """Add to each query's candidates the passages of the tile that may be among its best ``K``.
 
-    A candidate is one number, its *key*: the bits of its score, arranged to compare as scores do,
-    above those of its position, of which an earlier one is larger. So the order of keys is the
-    order of the ranking, and no two keys are equal. Only chunks that hold a score of at least the
-    query's floor are looked at one by one. When ``C`` candidates are there, and at the end of the
-    slab, the best ``K`` stay, and the last of them is the new floor. Slabs may come in any order.
+    A candidate is one number, its *key*: the bits of its score, rearranged to compare as scores do,
+    above the bits of its position, of which an earlier one is larger. So the order of keys is the
+    order of the ranking, and no two keys are equal. Only chunks with a score of at least the
+    query's floor are read one by one. When there are ``C`` candidates, and at the end of the tile,
+    only the best ``K`` remain, and the last of them is the new floor. Tiles may come in any order.
 
     Args:
         scores_NBT: As in :func:`count_above`.
-        start: Position of the slab's first passage.
-        columns: Passages of the slab; what follows them is padding.
+        start: Position of the tile's first passage.
+        columns: Passages of the tile; columns after them are padding.
         kept: ``K``, at least 1 and less than ``C``.
         keys_BC: Keys of the candidates.
-        fills_B: How many candidates each query has.
-        floors_B: Score that a candidate has to reach.
+        fills_B: Number of candidates of each query.
+        floors_B: Minimum score of a candidate.
     """
     width = scores_NBT.shape[2]
     hits = np.empty(width, dtype=np.int64)
@@ -164,7 +204,7 @@ def keep_top(
 
 @njit(nogil=True, cache=True)
 def _find(scores: NDArray[np.float32], floor: np.float32, hits: NDArray[np.int64]) -> int:
-    """Put the columns of all scores of at least ``floor`` into ``hits``, and return how many."""
+    """Write the columns of all scores of at least ``floor`` to ``hits``; return their number."""
     found = 0
     whole = len(scores) // _CHUNK * _CHUNK
     for first in range(0, whole, _CHUNK):
@@ -186,7 +226,7 @@ def _find(scores: NDArray[np.float32], floor: np.float32, hits: NDArray[np.int64
 
 @njit(nogil=True, cache=True)
 def close_top(kept: int, keys_BC: NDArray[np.int64], fills_B: NDArray[np.int64]) -> None:
-    """Leave the best ``K`` candidates of each query, in any order, and then :data:`NO_KEY`."""
+    """Keep the best ``K`` candidates of each query, in any order; set the rest to `NO_KEY`."""
     for row in range(len(keys_BC)):
         if fills_B[row] > kept:
             fills_B[row] = _keep_best(keys_BC[row], fills_B[row], kept)
@@ -195,10 +235,10 @@ def close_top(kept: int, keys_BC: NDArray[np.int64], fills_B: NDArray[np.int64])
 
 @njit(nogil=True, cache=True)
 def _first_floor(scores_NBT: NDArray[np.float32], row: int, columns: int, kept: int) -> np.float32:
-    """Return a score that at least ``kept`` of a row's reach, and few more.
+    """Return a score that at least ``kept`` scores of a row reach, and not many more.
 
-    Of the maxima of disjoint sets of scores, ``kept`` are at least the ``kept``-th largest. A set
-    is a column of all panels.
+    It is about the ``kept``-th largest of the maxima of disjoint sets of scores. A set is one
+    column of all panels.
     """
     width = scores_NBT.shape[2]
     maxima = scores_NBT[0, row, : min(width, columns)].copy()
@@ -210,7 +250,7 @@ def _first_floor(scores_NBT: NDArray[np.float32], row: int, columns: int, kept: 
             score, largest = scores[index], maxima[index]
             maxima[index] = score if score > largest else largest
     low, high = _ends(maxima)
-    for _ in range(24):  # halves the interval that the kept-th largest is in
+    for _ in range(24):  # halve the interval that contains the kept-th largest
         middle = np.float32(0.5) * (low + high)
         count = _count_from(maxima, middle)
         if count >= kept:
@@ -232,7 +272,7 @@ def _ends(scores: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
 
 @njit(nogil=True, cache=True)
 def _key(score: np.float32, position: int) -> np.int64:
-    ordered = np.int64(0)  # also for minus zero, which equals zero
+    ordered = np.int64(0)  # also for minus zero, which is equal to zero
     if score != 0:
         bits = np.float32(score).view(np.int32)
         ordered = np.int64(bits ^ ((bits >> 31) & 0x7FFFFFFF))
@@ -249,8 +289,8 @@ def _score_of(key: int) -> np.float32:
 def _keep_best(keys: NDArray[np.int64], fill: int, kept: int) -> int:
     """Move the best ``kept`` of the first ``fill`` keys to the front, and return ``kept``.
 
-    The last key that stays is found by halving the interval that it is in: keys differ, so that
-    exactly ``kept`` of them reach it, and the search ends as soon as that is so.
+    Bisection finds the smallest key that remains. All keys are different, so exactly ``kept`` of
+    them reach it, and the search ends as soon as that is the case.
     """
     low, high = keys[:fill].min(), keys[:fill].max()
     while low < high:
@@ -275,7 +315,7 @@ def _keep_best(keys: NDArray[np.int64], fill: int, kept: int) -> int:
 def decode_keys(
     keys: NDArray[np.int64],
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the scores and positions of keys: ``-inf`` and -1 for :data:`NO_KEY`.
+    """Return the scores and positions of keys; ``-inf`` and -1 for :data:`NO_KEY`.
 
     >>> decode_keys(np.array([NO_KEY]))
     (array([-inf], dtype=float32), array([-1]))

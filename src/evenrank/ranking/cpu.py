@@ -1,7 +1,11 @@
-"""The ranking pass on the processors: threads that take slabs of passages with blocks of queries.
+"""The ranking pass on the CPU: each thread takes tiles of passages with blocks of queries.
 
-Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``P`` pairs, ``N`` panels of a
-slab, ``B`` queries of a block, ``T`` passages of a panel.
+A *block* is some queries. A *tile* is some consecutive passages, in panels of equal width; each
+panel is one matrix product with a block.
+
+Shapes: ``Q`` queries, ``D`` passages, ``H`` width, ``L`` languages, ``B`` queries of a block, ``P``
+pairs of a block, ``N`` panels of a tile, ``T`` passages of a panel, ``K`` kept passages, ``C``
+candidates.
 """
 
 from __future__ import annotations
@@ -9,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from queue import SimpleQueue
+from threading import Lock
 
 import numpy as np
 import torch
@@ -20,80 +25,145 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.processes import Team
 from evenrank.progress import bar
-from evenrank.ranking.blocks import Block, group_queries, make_block
-from evenrank.ranking.vectors import Embeddings, gathered, panels_of
+from evenrank.ranking.counting import NO_KEY, close_top, count_above, keep_top
+from evenrank.ranking.inputs import (
+    Embeddings,
+    gathered,
+    group_queries,
+    pairs_of,
+    panels_of,
+    require_finite,
+)
 
 QUERY_BLOCK = 256
 PANEL = 512
-"""Passages of one product: it is fastest where queries, passages and scores fit into a core's
-cache."""
+"""Passages of one product. It is fastest where queries, passages and scores fit into the cache."""
 PANELS = 4
-"""Panels of a slab, after which a block of queries is counted: its scores are 2 MiB."""
-_LANES = 64
-"""Predictions are padded to a multiple of this: other widths have a ragged edge, which libraries
-compute with other instructions."""
+"""Panels of a tile; its scores for one block are 2 MiB."""
+_QUERY_LANES = 8
+"""Blocks are padded to a multiple of this: a product of one row rounds differently."""
+_PASSAGE_LANES = 64
+"""Predictions are padded to a multiple of this: BLAS uses other instructions for the remainder."""
+_SPARE_CANDIDATES = 64
+"""Candidates in addition to twice the kept passages."""
 _UNITS_PER_THREAD = 16
 
 
+@dataclass(eq=False)
+class Block:
+    """Some queries, and the state of a pass over the passages for them.
+
+    Several threads may work on one block at the same time; the lock protects its state.
+
+    Attributes:
+        queries: ``(B,)`` positions of the queries.
+        embeddings: ``(B, H)`` float32, padded with rows of zeros.
+        pairs: ``(P,)`` pair numbers.
+        indptr: ``(B + 1,)`` pairs of each query, as indices of ``pairs``.
+        passages: ``(P,)`` position of each pair's passage.
+        spans: ``(P, 2)`` begin and end of that passage's language.
+        own: ``(P,)`` score of each pair, known before the pass.
+        met: ``(P,)`` the same score as the pass computes it; 0 before.
+        above: ``(P, 2)`` passages above each pair's passage: in its language, in all languages.
+        keys: ``(B, C)`` candidates for the best ``K`` passages.
+        fills: ``(B,)`` number of candidates.
+        floors: ``(B,)`` minimum score of further candidates.
+        kept: ``K``.
+    """
+
+    queries: NDArray[np.int64]
+    embeddings: torch.Tensor
+    pairs: NDArray[np.int64]
+    indptr: NDArray[np.int64]
+    passages: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    own: NDArray[np.float32]
+    met: NDArray[np.float32]
+    above: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    fills: NDArray[np.int64]
+    floors: NDArray[np.float32]
+    kept: int
+    lock: Lock = field(default_factory=Lock)
+
+    def restart(self, own: NDArray[np.float32]) -> None:
+        """Clear what was counted and kept, and set the scores of the pairs."""
+        self.own[:], self.met[:], self.above[:] = own, 0, 0
+        self.keys[:], self.fills[:], self.floors[:] = NO_KEY, 0, -np.inf
+
+    def scan(self, scores_NBT: NDArray[np.float32], start: int, columns: int) -> None:
+        """Count and keep over one tile of scores; arguments as in ``counting``."""
+        over = np.nextafter(self.own, np.float32(np.inf))
+        pairs = (self.indptr, self.passages, self.spans, self.own, over)
+        with self.lock:
+            count_above(scores_NBT, start, columns, *pairs, self.met, self.above)
+            if self.kept:
+                keep_top(scores_NBT, start, columns, self.kept, self.keys, self.fills, self.floors)
+
+    def counted(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return ``above`` and ``met``."""
+        return self.above, self.met
+
+    def top(self) -> NDArray[np.int64]:
+        """Return the ``(B, K)`` keys of the kept passages, best first."""
+        close_top(self.kept, self.keys, self.fills)
+        return np.sort(self.keys[:, : self.kept], axis=1)[:, ::-1]
+
+
 @dataclass(frozen=True, eq=False)
-class _Desk:
-    """What one thread works with: room for converted passages, and for the scores of a slab."""
+class _Buffers:
+    """Memory of one thread: converted passages, and the scores of one tile."""
 
     passages_NTH: torch.Tensor
     scores: torch.Tensor
 
     def scores_for(self, panels: int, queries: int) -> torch.Tensor:
-        """Return room for the scores of so many panels and queries, without gaps."""
+        """Return a contiguous part of the score buffer, ``(panels, queries, PANEL)``."""
         return self.scores[: panels * queries * PANEL].view(panels, queries, PANEL)
 
 
-class ThreadWorkers:
-    """Threads that take slabs of passages with blocks of queries, from the product to the counts.
+class ThreadBackend:
+    """Ranks with threads that each take a tile of passages with some blocks of queries.
 
-    A product runs on one thread, so that none waits for another within a product, and the scores
-    do not depend on the number of threads.
+    Each product runs on one thread, so scores do not depend on the number of threads.
 
     Args:
         threads: Number of threads.
-        passages_DH: Embeddings of the whole collection.
-        offsets: ``(L + 1,)`` where its languages begin.
-        team: Processes that share it.
+        passages_DH: Embeddings of all passages.
+        offsets: ``(L + 1,)`` where the languages begin.
+        team: Processes that share the passages.
     """
 
     def __init__(
-        self,
-        threads: int,
-        passages_DH: Embeddings,
-        offsets: NDArray[np.int64],
-        team: Team,
+        self, threads: int, passages_DH: Embeddings, offsets: NDArray[np.int64], team: Team
     ) -> None:
         self._threads, self._passages_DH = threads, passages_DH
         self._offsets = np.asarray(offsets, dtype=np.int64)
         panels = team.stretch(range(0, len(passages_DH), PANEL))
-        self._slabs = [
+        self._tiles = [
             range(panels[at], min(panels[at : at + PANELS][-1] + PANEL, len(passages_DH)))
             for at in range(0, len(panels), PANELS)
         ]
-        most = min(PANELS, len(panels))
-        self._desks: SimpleQueue[_Desk] = SimpleQueue()
+        count = min(PANELS, len(panels))
+        self._buffers: SimpleQueue[_Buffers] = SimpleQueue()
         for _ in range(threads):
-            room = torch.empty((most, PANEL, passages_DH.shape[1]))
-            self._desks.put(_Desk(room, torch.empty(most * QUERY_BLOCK * PANEL)))
-        self._before = torch.get_num_threads()
+            passages = torch.empty((count, PANEL, passages_DH.shape[1]))
+            self._buffers.put(_Buffers(passages, torch.empty(count * QUERY_BLOCK * PANEL)))
+        self._torch_threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
-    def __enter__(self) -> ThreadWorkers:
+    def __enter__(self) -> ThreadBackend:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._before)
+        torch.set_num_threads(self._torch_threads)
 
     def start(self, queries_QH: Embeddings, relevance: Relevance, kept: int) -> list[Block]:
-        """Return all queries in blocks, which know their own scores."""
+        """Return all queries in blocks with predicted scores of their pairs."""
 
         def work(queries: NDArray[np.int64]) -> Block:
-            block = make_block(queries_QH, queries, relevance, len(self._offsets) - 1, kept)
+            block = self._block(queries_QH, queries, relevance, kept)
             self._predict(block)
             return block
 
@@ -102,55 +172,70 @@ class ThreadWorkers:
     def count(self, blocks: Sequence[Block], description: str) -> None:
         """Count and keep for some blocks over this process's share of the passages."""
         wanted = _UNITS_PER_THREAD * self._threads
-        groups = min(len(blocks), -(-wanted // max(1, len(self._slabs))))
+        groups = min(len(blocks), -(-wanted // max(1, len(self._tiles))))
         bounds = [len(blocks) * number // groups for number in range(groups + 1)]
         units = [
-            (slab, blocks[first:last]) for slab in self._slabs for first, last in pairwise(bounds)
+            (tile, blocks[first:last]) for tile in self._tiles for first, last in pairwise(bounds)
         ]
-        share = sum(map(len, self._slabs))
+        share = sum(map(len, self._tiles))
         with bar(description, share, "passages") if description else nullcontext() as progress:
             futures = [self._pool.submit(self._scan, *unit) for unit in units]
-            for (slab, some), done in zip(units, futures, strict=True):
+            for (tile, some), done in zip(units, futures, strict=True):
                 done.result()
                 if progress:
-                    progress.advance(len(slab) * len(some) / len(blocks))
+                    progress.advance(len(tile) * len(some) / len(blocks))
+
+    def _block(
+        self, queries_QH: Embeddings, queries: NDArray[np.int64], relevance: Relevance, kept: int
+    ) -> Block:
+        """Return a block with nothing counted; the scores of its pairs are not set."""
+        pairs, indptr = pairs_of(relevance, queries)
+        rows = -(-len(queries) // _QUERY_LANES) * _QUERY_LANES
+        embeddings = gathered(queries_QH, queries, rows)
+        require_finite("query", embeddings, queries)
+        passages = relevance.passages[pairs]
+        langs = np.searchsorted(self._offsets, passages, side="right")
+        block = Block(
+            queries=queries,
+            embeddings=embeddings,
+            pairs=pairs,
+            indptr=indptr,
+            passages=passages,
+            spans=np.stack([self._offsets[langs - 1], self._offsets[langs]], axis=1),
+            own=np.zeros(len(pairs), dtype=np.float32),
+            met=np.empty(len(pairs), dtype=np.float32),
+            above=np.empty((len(pairs), 2), dtype=np.int64),
+            keys=np.empty((len(queries), 2 * kept + _SPARE_CANDIDATES), dtype=np.int64),
+            fills=np.empty(len(queries), dtype=np.int64),
+            floors=np.empty(len(queries), dtype=np.float32),
+            kept=kept,
+        )
+        block.restart(block.own)
+        return block
 
     def _predict(self, block: Block) -> None:
-        """Set the own scores of a block, from products with relevant passages only."""
+        """Set the scores of a block's pairs from products with relevant passages only."""
         passages, where = np.unique(block.passages, return_inverse=True)
         rows = np.repeat(np.arange(len(block.queries)), np.diff(block.indptr))
         for first in range(0, len(passages), PANEL):
             some = passages[first : first + PANEL]
-            panel = gathered(self._passages_DH, some, -(-len(some) // _LANES) * _LANES)
+            panel = gathered(
+                self._passages_DH, some, -(-len(some) // _PASSAGE_LANES) * _PASSAGE_LANES
+            )
             scores_BT = torch.mm(block.embeddings, panel.T).numpy()
             here = (where >= first) & (where < first + PANEL)
             block.own[here] = scores_BT[rows[here], where[here] - first]
 
-    def _scan(self, slab: range, blocks: Sequence[Block]) -> None:
-        """Rank some blocks over one slab."""
-        desk = self._desks.get()
+    def _scan(self, tile: range, blocks: Sequence[Block]) -> None:
+        """Rank some blocks over one tile."""
+        buffers = self._buffers.get()
         try:
-            embeddings = self._passages_DH[slab.start : slab.stop]
-            panels = panels_of(embeddings, slab.start, desk.passages_NTH)
-            segments = segments_of(self._offsets, slab)
+            embeddings = self._passages_DH[tile.start : tile.stop]
+            panels = panels_of(embeddings, tile.start, buffers.passages_NTH)
             for block in blocks:
-                scores_NBT = desk.scores_for(len(panels), len(block.embeddings))
+                scores_NBT = buffers.scores_for(len(panels), len(block.embeddings))
                 for panel, scores_BT in zip(panels, scores_NBT, strict=True):
                     torch.mm(block.embeddings, panel.T, out=scores_BT)
-                block.scan(scores_NBT.numpy(), slab.start, len(slab), segments)
+                block.scan(scores_NBT.numpy(), tile.start, len(tile))
         finally:
-            self._desks.put(desk)
-
-
-def segments_of(offsets: NDArray[np.int64], slab: range) -> NDArray[np.int64]:
-    """Return ``(S, 4)`` language, panel, first column, column to stop before.
-
-    >>> segments_of(np.array([0, 500, 600]), range(0, 600)).tolist()
-    [[0, 0, 0, 500], [1, 0, 500, 512], [1, 1, 0, 88]]
-    """
-    found = []
-    for panel, start in enumerate(range(slab.start, slab.stop, PANEL)):
-        bounds = np.clip(offsets - start, 0, min(PANEL, slab.stop - start))
-        for language in np.flatnonzero(np.diff(bounds)).tolist():
-            found.append((language, panel, bounds[language], bounds[language + 1]))
-    return np.array(found, dtype=np.int64)
+            self._buffers.put(buffers)

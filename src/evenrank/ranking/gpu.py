@@ -1,14 +1,15 @@
 """The ranking pass on a device of PyTorch, such as a GPU.
 
-The same counts as those of the compiled loops (``counting``), as operations on whole tiles of
-scores. Embeddings may be rounded to float16 or bfloat16 on the device. Their products are summed
-up in float32, and scores stay float32: a score in half precision has so few values that passages
-of quite different scores would tie.
+It computes the same counts as the compiled loops (``counting.py``), with operations on whole tiles
+of scores. Embeddings may be rounded to float16 or bfloat16 on the device. Products are summed in
+float32 and scores stay float32: with scores in half precision, passages with clearly different
+scores would tie.
 
-Cost: the product, then one look at the scores of a query for each of its relevant passages and
-two for the top. Memory on the device: queries, one slab of passages, one tile of scores and masks.
+Cost: the product, one pass over the scores of a query for each of its relevant passages, and two
+passes for the top. Memory on the device: the queries, one tile of passages, one tile of scores and
+masks.
 
-Shapes: ``B`` queries of a block, ``T`` passages of a slab, ``H`` width, ``P`` pairs of a block,
+Shapes: ``B`` queries of a block, ``T`` passages of a tile, ``H`` width, ``P`` pairs of a block,
 ``L`` languages, ``K`` kept passages.
 """
 
@@ -27,34 +28,39 @@ from evenrank.benchmarks.benchmark import Relevance
 from evenrank.errors import ConfigError
 from evenrank.processes import Team
 from evenrank.progress import bar
-from evenrank.ranking.blocks import group_queries, pairs_of
 from evenrank.ranking.counting import LAST_PLACE, NO_KEY
-from evenrank.ranking.vectors import Embeddings, gathered, require_finite
+from evenrank.ranking.inputs import (
+    Embeddings,
+    gathered,
+    group_queries,
+    pairs_of,
+    require_finite,
+)
 
 Precision = Literal["float32", "float16", "bfloat16"]
 QUERY_BLOCK = 2_048
-SLAB = 16_384
-"""Passages of a product; with ``QUERY_BLOCK`` queries its scores are 128 MiB."""
+TILE = 16_384
+"""Passages of one product; its scores for ``QUERY_BLOCK`` queries are 128 MiB."""
 _SETS = 1_024
 
 
 @dataclass(eq=False)
 class DeviceBlock:
-    """Some queries on a device, with the state of a pass over the collection for them.
+    """Some queries on a device, and the state of a pass over the passages for them.
 
     Attributes:
-        queries: ``(B,)`` their positions.
-        pairs: ``(P,)`` the numbers of their pairs.
-        own: ``(P,)`` score of each pair, to be known before the pass.
+        queries: ``(B,)`` positions of the queries.
+        pairs: ``(P,)`` pair numbers.
+        own: ``(P,)`` score of each pair, known before the pass.
         embeddings: ``(QUERY_BLOCK, H)``, padded with rows of zeros.
         rows: ``(P,)`` the query of each pair, as a row of the block.
-        turns: Pairs to count together, as places in ``pairs``: the first ones of all queries, the
-            second ones of those that have two, and so on.
+        turns: Pairs that are counted together, as a language and indices of ``pairs``: their
+            passages have this language and their queries are all different.
         passages: ``(P,)`` position of each pair's passage.
-        met: ``(P,)`` the pair's score as the pass has met it.
-        above: ``(P, L)`` passages of each language above each pair's passage.
-        keys: ``(B, K)`` the best passages so far, best first (``counting.keep_top``).
-        floors: ``(B,)`` score that further ones have to reach.
+        met: ``(P,)`` the pair's score as the pass computes it.
+        above: ``(P, 2)`` passages above each pair's passage: in its language, in all languages.
+        keys: ``(B, K)`` the best passages so far, best first (see ``counting.keep_top``).
+        floors: ``(B,)`` minimum score of further ones.
     """
 
     queries: NDArray[np.int64]
@@ -62,7 +68,7 @@ class DeviceBlock:
     own: NDArray[np.float32]
     embeddings: torch.Tensor
     rows: torch.Tensor
-    turns: list[torch.Tensor]
+    turns: list[tuple[int, torch.Tensor]]
     passages: torch.Tensor
     met: torch.Tensor
     above: torch.Tensor
@@ -70,12 +76,12 @@ class DeviceBlock:
     floors: torch.Tensor
 
     def restart(self, own: NDArray[np.float32]) -> None:
-        """Forget what was counted and kept, and take other scores as the pairs' own."""
+        """Clear what was counted and kept, and set the scores of the pairs."""
         self.own[:] = own
         self.met.zero_(), self.above.zero_()
         self.keys.fill_(NO_KEY), self.floors.fill_(-torch.inf)
 
-    def counted(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def counted(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return ``above`` and ``met``."""
         return self.above.cpu().numpy(), self.met.cpu().numpy()
 
@@ -85,10 +91,10 @@ class DeviceBlock:
 
 
 def require_device(name: str | None) -> None:
-    """Refuse a device that is not here, before the work that it is for.
+    """Refuse a device that is not available, before the work that it is for.
 
     Raises:
-        ConfigError: PyTorch knows no such device, or has none of it.
+        ConfigError: PyTorch does not know the device, or this machine does not have it.
 
     >>> require_device("cpu")
     """
@@ -101,19 +107,19 @@ def require_device(name: str | None) -> None:
             "ranking device",
             f"{name} ({str(cause).splitlines()[0].rstrip('.')})",
             "a device that PyTorch has here",
-            "Name another one, or none to rank with threads",
+            "Name another one, or leave it out to rank with threads",
         ) from cause
 
 
-class DeviceWorkers:
-    """The pass on one device; the same work as ``threads.ThreadWorkers`` does with threads.
+class DeviceBackend:
+    """Ranks on one device.
 
     Args:
         device: Such as ``cuda``.
-        precision: What embeddings are rounded to on the device.
-        passages_DH: Embeddings of the whole collection.
-        offsets: ``(L + 1,)`` where its languages begin.
-        team: Processes that share it.
+        precision: Type that embeddings are rounded to on the device.
+        passages_DH: Embeddings of all passages.
+        offsets: ``(L + 1,)`` where the languages begin.
+        team: Processes that share the passages.
     """
 
     def __init__(
@@ -128,29 +134,23 @@ class DeviceWorkers:
         self._device, self._dtype = torch.device(device), getattr(torch, precision)
         self._passages_DH = passages_DH
         self._offsets = np.asarray(offsets, dtype=np.int64)
-        self._slabs = team.stretch(range(0, len(passages_DH), SLAB))
-
-    def __enter__(self) -> DeviceWorkers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+        self._tiles = team.stretch(range(0, len(passages_DH), TILE))
 
     def start(self, queries_QH: Embeddings, relevance: Relevance, kept: int) -> list[DeviceBlock]:
-        """Return all queries in blocks, which know their own scores."""
+        """Return all queries in blocks with predicted scores of their pairs."""
         groups = group_queries(relevance, QUERY_BLOCK)
         with _exact_products():
             return [self._start(queries_QH, queries, relevance, kept) for queries in groups]
 
     def count(self, blocks: Sequence[DeviceBlock], description: str) -> None:
         """Count and keep for some blocks over this process's share of the passages."""
-        share = sum(min(SLAB, len(self._passages_DH) - start) for start in self._slabs)
+        share = sum(min(TILE, len(self._passages_DH) - start) for start in self._tiles)
         showing = bar(description, share, "passages") if description else nullcontext()
         with showing as progress, _exact_products():
-            for start in self._slabs:
-                rows = self._passages_DH[start : start + SLAB]
-                passages_TH = self._load(rows, np.arange(len(rows)), SLAB)
-                require_finite("passage", passages_TH, range(start, start + SLAB))
+            for start in self._tiles:
+                rows = self._passages_DH[start : start + TILE]
+                passages_TH = self._load(rows, np.arange(len(rows)), TILE)
+                require_finite("passage", passages_TH, range(start, start + TILE))
                 for block in blocks:
                     scores_BT = self._scores(block.embeddings, passages_TH)
                     self._scan(block, scores_BT[: len(block.queries), : len(rows)], start)
@@ -161,51 +161,63 @@ class DeviceWorkers:
         self, queries_QH: Embeddings, queries: NDArray[np.int64], relevance: Relevance, kept: int
     ) -> DeviceBlock:
         pairs, indptr = pairs_of(relevance, queries)
-        counts = np.diff(indptr)
-        rows = np.repeat(np.arange(len(queries)), counts)
-        turns = np.arange(len(pairs)) - np.repeat(indptr[:-1], counts)
+        passages = relevance.passages[pairs]
+        rows = np.repeat(np.arange(len(queries)), np.diff(indptr))
         embeddings = self._load(queries_QH, queries, QUERY_BLOCK)
         require_finite("query", embeddings, queries)
-        languages, device = len(self._offsets) - 1, self._device
+        device = self._device
         block = DeviceBlock(
             queries=queries,
             pairs=pairs,
             own=np.empty(len(pairs), dtype=np.float32),
             embeddings=embeddings,
             rows=torch.from_numpy(rows).to(device),
-            turns=[
-                torch.from_numpy(np.flatnonzero(turns == turn)).to(device)
-                for turn in range(int(counts.max(initial=0)))
-            ],
-            passages=torch.from_numpy(relevance.passages[pairs]).to(device),
+            turns=self._turns(rows, passages),
+            passages=torch.from_numpy(passages).to(device),
             met=torch.empty(len(pairs), device=device),
-            above=torch.empty((len(pairs), languages), dtype=torch.int32, device=device),
+            above=torch.empty((len(pairs), 2), dtype=torch.int64, device=device),
             keys=torch.empty((len(queries), kept), dtype=torch.int64, device=device),
             floors=torch.empty(len(queries), device=device),
         )
-        block.restart(self._predicted(block, relevance.passages[pairs], rows))
+        block.restart(self._predicted(block, passages, rows))
         return block
+
+    def _turns(
+        self, rows: NDArray[np.int64], passages: NDArray[np.int64]
+    ) -> list[tuple[int, torch.Tensor]]:
+        """Split pairs by the language of their passage, and so that a query is in a turn once."""
+        langs = np.searchsorted(self._offsets, passages, side="right") - 1
+        groups = rows * len(self._offsets) + langs  # ascending, as passages are within a query
+        begin = np.searchsorted(groups, groups)
+        keys = langs * len(rows) + np.arange(len(rows)) - begin
+        order = np.argsort(keys, kind="stable")
+        splits = np.flatnonzero(np.diff(keys[order])) + 1
+        return [
+            (int(langs[some[0]]), torch.from_numpy(some).to(self._device))
+            for some in np.split(order, splits)
+            if len(some)
+        ]
 
     def _predicted(
         self, block: DeviceBlock, passages: NDArray[np.int64], rows: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Return own scores from products of the pass's shape, with relevant passages only."""
+        """Return scores of pairs from products with relevant passages only, of the same shape."""
         own = np.empty(len(passages), dtype=np.float32)
         unique, where = np.unique(passages, return_inverse=True)
-        for first in range(0, len(unique), SLAB):
-            panel = self._load(self._passages_DH, unique[first : first + SLAB], SLAB)
-            here = np.flatnonzero((where >= first) & (where < first + SLAB))
+        for first in range(0, len(unique), TILE):
+            panel = self._load(self._passages_DH, unique[first : first + TILE], TILE)
+            here = np.flatnonzero((where >= first) & (where < first + TILE))
             columns = torch.from_numpy(where[here] - first).to(self._device)
             picked = torch.from_numpy(rows[here]).to(self._device)
             own[here] = self._scores(block.embeddings, panel)[picked, columns].cpu().numpy()
         return own
 
     def _load(self, rows_NH: Embeddings, positions: NDArray[np.int64], count: int) -> torch.Tensor:
-        """Return some rows on the device, followed by rows of zeros up to ``count`` of them."""
+        """Return some rows on the device, padded with zeros to ``count`` rows."""
         return gathered(rows_NH, positions, count).to(self._device, self._dtype)
 
     def _scores(self, queries_BH: torch.Tensor, passages_TH: torch.Tensor) -> torch.Tensor:
-        """Return ``(B, T)`` float32 scores, summed up in float32 whatever the embeddings are."""
+        """Return ``(B, T)`` scores, summed in float32 whatever the type of the embeddings."""
         if self._dtype == torch.float32:
             return torch.mm(queries_BH, passages_TH.T)
         if self._device.type == "cuda":
@@ -213,29 +225,35 @@ class DeviceWorkers:
         return torch.mm(queries_BH.float(), passages_TH.float().T)
 
     def _scan(self, block: DeviceBlock, scores_BT: torch.Tensor, start: int) -> None:
-        """Count and keep over one tile of scores, whose first passage stands at ``start``."""
+        """Count and keep over one tile of scores, whose first passage is at ``start``."""
         own = torch.from_numpy(block.own).to(self._device)
         over = torch.nextafter(own, own.new_tensor(torch.inf))
-        bounds = np.clip(self._offsets - start, 0, scores_BT.shape[1])
-        for language in np.flatnonzero(np.diff(bounds)).tolist():
-            begin, end = bounds[language : language + 2].tolist()
-            segment, places = scores_BT[:, begin:end], block.passages - start - begin
-            bars = torch.where(places >= end - begin, own, over)
-            for some in block.turns:  # all rows are taken as they are, without a copy
-                scores = segment if len(some) == len(segment) else segment[block.rows[some]]
-                block.above[some, language] += _count(scores >= bars[some, None])
+        bounds = np.clip(self._offsets - start, 0, scores_BT.shape[1]).tolist()
+        for language, some in block.turns:
+            begin, end = bounds[language : language + 2]
+            # all rows are used as they are, without a copy
+            scores = scores_BT if len(some) == len(scores_BT) else scores_BT[block.rows[some]]
+            at_least, above = own[some, None], over[some, None]
+            block.above[some, 1] += _count(scores[:, :begin] >= at_least)
+            block.above[some, 1] += _count(scores[:, end:] >= above)
+            if begin == end:
+                continue
+            segment = scores[:, begin:end]
+            places = block.passages[some] - start - begin
+            count = _count(segment >= torch.where(places[:, None] >= end - begin, at_least, above))
             held = ((places >= 0) & (places < end - begin)).nonzero().squeeze(1)
             if len(held):
-                scores, place = segment[block.rows[held]], places[held, None]
-                block.met[held] = scores.gather(1, place).squeeze(1)
+                place = places[held, None]
+                block.met[some[held]] = segment[held].gather(1, place).squeeze(1)
                 earlier = torch.arange(end - begin, device=self._device) < place
-                block.above[held, language] += _count((scores == own[held, None]) & earlier)
+                count[held] += _count((segment[held] == at_least[held]) & earlier)
+            block.above[some] += count[:, None]
         if block.keys.shape[1]:
             _keep_top(block, scores_BT, start)
 
 
 def _count(mask: torch.Tensor) -> torch.Tensor:
-    return mask.sum(dim=1, dtype=torch.int32)
+    return mask.sum(dim=1)
 
 
 def _keep_top(block: DeviceBlock, scores_BT: torch.Tensor, start: int) -> None:
@@ -263,7 +281,7 @@ def _keep_top(block: DeviceBlock, scores_BT: torch.Tensor, start: int) -> None:
 
 
 def _keys(scores: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Return keys in the order of the ranking, as ``counting`` makes them."""
+    """Return keys in the order of the ranking, equal to those of ``counting``."""
     bits = (scores + 0.0).view(torch.int32)  # minus zero becomes zero
     ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
     return (ordered << 32) | (LAST_PLACE - positions)
@@ -276,7 +294,7 @@ def _scores_of(keys: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _exact_products() -> Iterator[None]:
-    """Have sums of products in full float32, whatever the process has allowed for speed."""
+    """Sum products in full float32, whatever the process allows for speed."""
     matmul = torch.backends.cuda.matmul
     names = (
         "allow_tf32",

@@ -1,4 +1,4 @@
-"""What a ranking pass keeps, and the ranks that follow from it in any pool of languages.
+"""The result of a ranking pass, and the ranks in each pool that follow from it.
 
 Shapes: ``Q`` queries, ``D`` passages, ``L`` languages, ``P`` pairs of a query and one of its
 relevant passages, ``K`` passages kept from the top.
@@ -6,7 +6,7 @@ relevant passages, ``K`` passages kept from the top.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,19 +18,22 @@ from evenrank.benchmarks.benchmark import Benchmark
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The outcome of one exact pass over all scores of a benchmark, or of reading a run.
+    """The result of one exact pass over all scores of a benchmark, or of reading a run.
 
     Attributes:
-        above: ``(P, L)`` int32; how many passages of each language rank above the pair's passage.
-        scores: ``(P,)`` float32, the pair's own score.
-        top_passages: ``(Q, K)`` int64 positions in the collection, best first, -1 past its end.
-        top_scores: ``(Q, K)`` float32, ``-inf`` past the end.
-        retrieved: ``(P,)`` whether a run that ends after at most ``K`` passages holds the pair's
-            passage; ``None`` for a pass over all scores, which leaves nothing out. Where it is
-            False, ``above`` counts the whole run of the query and the score is NaN.
+        above_in_language: ``(P,)`` int64, passages above the pair's passage in its own language.
+        above: ``(P,)`` int64, passages above it in the multilingual pool.
+        scores: ``(P,)`` float32, the pair's score.
+        top_passages: ``(Q, K)`` int64 positions of the best passages of the multilingual pool, best
+            first, -1 after the end.
+        top_scores: ``(Q, K)`` float32, ``-inf`` after the end.
+        retrieved: ``(P,)`` whether a run, which contains at most ``K`` passages per query, contains
+            the pair's passage; ``None`` for a pass over all scores. Where it is False, both counts
+            cover the whole run of the query, and the score is NaN.
     """
 
-    above: NDArray[np.int32]
+    above_in_language: NDArray[np.int64]
+    above: NDArray[np.int64]
     scores: NDArray[np.float32]
     top_passages: NDArray[np.int64]
     top_scores: NDArray[np.float32]
@@ -38,32 +41,32 @@ class Ranking:
 
     @property
     def depth(self) -> int:
-        """Passages kept for each query; of a run, the length of its longest ranking."""
+        """Passages kept for each query; for a run, the length of its longest ranking."""
         return int(self.top_passages.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
 class PoolRanks:
-    """Ranks of the relevant passages of some queries in one pool of languages.
+    """Ranks of the relevant passages of all queries in one pool.
 
-    This is all that a measure sees. A query without a relevant passage in the pool keeps its place
-    with no ranks (``indptr[q] == indptr[q + 1]``). No two passages of a pool share a rank: the
-    tie rule has already decided between equal scores. The one exception are relevant passages that
-    a run does not hold: all of them have the rank behind the run's longest ranking.
+    This is the input of a measure. A query without a relevant passage in the pool has no ranks
+    (``indptr[q] == indptr[q + 1]``). No two passages of a pool have the same rank, since the order
+    of ties has already decided between equal scores. The exception are relevant passages that a run
+    does not contain: all of them have the rank after the run's longest ranking.
 
     Attributes:
         ranks: ``(P,)`` int64, 1 is best, ascending within a query.
-        indptr: ``(Q + 1,)`` int64; query ``q`` owns ``ranks[indptr[q]:indptr[q + 1]]``.
+        indptr: ``(Q + 1,)`` int64; query ``q`` has ``ranks[indptr[q]:indptr[q + 1]]``.
         passage_langs: ``(P,)`` int16, the language of each ranked passage.
         query_langs: ``(Q,)`` int16.
-        parallel: ``(Q,)`` int32, a number shared by the translations of one question.
-        pool_sizes: ``(L,)`` int64, passages of each language in the pool; 0 outside of it.
-        top_langs: ``(Q, K)`` int16, languages of the best passages of the pool, -1 past its end;
-            ``None`` where the pass kept none for this pool.
-        top_passages: ``(Q, K)`` int64, their positions in the collection, likewise.
-        depth: Where a run ends, so that ``depth + 1`` is the rank of what it does not hold;
-            ``None`` for a ranking to the end of the pool.
-        grades: ``(P,)`` int64, the grade of each ranked passage; ``None`` where all have grade 1.
+        parallel: ``(Q,)`` int32, the same number for parallel queries.
+        pool_sizes: ``(L,)`` int64, passages of each language in the pool; 0 for other languages.
+        top_langs: ``(Q, K)`` int16, languages of the best passages of the multilingual pool, -1
+            after the end; ``None`` for other pools.
+        top_passages: ``(Q, K)`` int64, their positions; ``None`` for other pools.
+        depth: Depth of a run: ``depth + 1`` is the rank of passages that it does not contain;
+            ``None`` for a ranking of the whole pool.
+        grades: ``(P,)`` int64, the grade of each ranked passage; ``None`` if all have grade 1.
     """
 
     ranks: NDArray[np.int64]
@@ -97,7 +100,7 @@ class PoolRanks:
 
     @cached_property
     def nth(self) -> NDArray[np.int64]:
-        """``(P,)`` each rank's place among the ranks of its query: 1 for the best, 2, ..."""
+        """``(P,)`` the number of each rank among the ranks of its query: 1 for the best, 2, ..."""
         return np.arange(1, len(self.ranks) + 1) - np.repeat(self.indptr[:-1], self.relevant)
 
     @cached_property
@@ -123,7 +126,7 @@ class PoolRanks:
         languages = len(self.pool_sizes)
         best = np.full(len(self) * languages, np.inf)
         cells = self.query_of * languages + self.passage_langs
-        best[cells[::-1]] = self.ranks[::-1]  # of equal cells the last one stays, which ranks first
+        best[cells[::-1]] = self.ranks[::-1]  # the last of equal cells remains: the best rank
         return best.reshape(len(self), languages)
 
     def select(self, queries: NDArray[np.int64]) -> PoolRanks:
@@ -145,49 +148,51 @@ class PoolRanks:
         )
 
 
-def pool_ranks(
-    benchmark: Benchmark, ranking: Ranking, pool: Sequence[int] | None = None
-) -> PoolRanks:
-    """Return the ranks of relevant passages in the pool of some languages.
+def multilingual_pool(benchmark: Benchmark, ranking: Ranking) -> PoolRanks:
+    """Return the ranks of relevant passages in the multilingual pool."""
+    top = ranking.top_passages
+    top_langs = np.where(top >= 0, benchmark.passages.langs[top], -1).astype(np.int16)
+    pairs = np.arange(len(ranking.above))
+    sizes = np.diff(benchmark.offsets)
+    return _pool(benchmark, ranking, pairs, ranking.above, sizes, top_langs)
 
-    The rank of a passage in a pool is 1 plus the number of passages above it in the pool's
-    languages, so that every pool follows from the one pass. Passages that a run does not hold have
-    the rank behind its depth, in every pool.
 
-    Args:
-        benchmark: The benchmark that was ranked.
-        ranking: The pass over it.
-        pool: Languages of the pool as numbers; all languages if ``None``. The top passages and
-            their languages are known for the pool of all languages only.
-    """
-    queries = benchmark.queries
-    inside = np.zeros(len(benchmark.languages), dtype=bool)
-    inside[slice(None) if pool is None else list(pool)] = True
+def language_pools(benchmark: Benchmark, ranking: Ranking) -> Iterator[tuple[int, PoolRanks]]:
+    """Yield the number of each language that has passages, and the ranks in its pool."""
     langs = benchmark.passages.langs[benchmark.relevance.passages]
-    owners = np.repeat(np.arange(len(queries)), np.diff(benchmark.relevance.indptr))
-    pairs = np.flatnonzero(inside[langs])
-    langs, owners = langs[pairs], owners[pairs]
-    ranks = np.ones(len(pairs), dtype=np.int64)
-    for language in np.flatnonzero(inside):
-        ranks += ranking.above[pairs, language]
-    retrieved = None if ranking.retrieved is None else ranking.retrieved[pairs]
-    grades = None if benchmark.relevance.grades is None else benchmark.relevance.grades[pairs]
-    if retrieved is not None:
-        ranks[~retrieved] = ranking.depth + 1
-    order = np.argsort(owners * (len(benchmark.passages) + 1) + ranks, kind="stable")
+    by_language = np.argsort(langs, kind="stable")
+    bounds = np.searchsorted(langs[by_language], np.arange(len(benchmark.languages) + 1))
+    sizes = np.diff(benchmark.offsets)
+    for lang in np.flatnonzero(sizes).tolist():
+        pairs = by_language[bounds[lang] : bounds[lang + 1]]
+        own = np.where(np.arange(len(sizes)) == lang, sizes, 0)
+        yield lang, _pool(benchmark, ranking, pairs, ranking.above_in_language, own, None)
+
+
+def _pool(
+    benchmark: Benchmark,
+    ranking: Ranking,
+    pairs: NDArray[np.int64],
+    above_P: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    top_langs: NDArray[np.int16] | None,
+) -> PoolRanks:
+    """Return the ranks of some pairs, which are ordered by query."""
+    queries, relevance = benchmark.queries, benchmark.relevance
+    owners, ranks = relevance.query_of[pairs], 1 + above_P[pairs]
+    if ranking.retrieved is not None:
+        ranks[~ranking.retrieved[pairs]] = ranking.depth + 1
+    order = np.argsort(owners * (len(benchmark.passages) + 2) + ranks, kind="stable")
+    pairs = pairs[order]
     return PoolRanks(
         ranks=ranks[order],
         indptr=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(queries)))]),
-        passage_langs=langs[order],
+        passage_langs=benchmark.passages.langs[relevance.passages[pairs]],
         query_langs=queries.langs,
         parallel=benchmark.parallel,
-        pool_sizes=np.diff(benchmark.offsets) * inside,
-        top_langs=_top_langs(benchmark, ranking.top_passages) if pool is None else None,
-        top_passages=ranking.top_passages if pool is None else None,
-        depth=None if retrieved is None else ranking.depth,
-        grades=None if grades is None else grades[order],
+        pool_sizes=sizes,
+        top_langs=top_langs,
+        top_passages=None if top_langs is None else ranking.top_passages,
+        depth=None if ranking.retrieved is None else ranking.depth,
+        grades=None if relevance.grades is None else relevance.grades[pairs],
     )
-
-
-def _top_langs(benchmark: Benchmark, top: NDArray[np.int64]) -> NDArray[np.int16]:
-    return np.where(top >= 0, benchmark.passages.langs[top], -1).astype(np.int16)

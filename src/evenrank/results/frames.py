@@ -76,24 +76,25 @@ def top_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
 
 
 def ranks_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
-    """Return the table of ``ranks.parquet``: the whole ranking pass, one row a relevant passage.
+    """Return the table of ``ranks.parquet``: one row per query and relevant passage.
 
-    ``above_<lang>`` counts the passages of a language that rank above, so the rank in the pool of
-    any languages is 1 plus their sum: every measure can be taken again from this table alone.
+    ``rank`` is the rank in the multilingual pool and ``rank_in_language`` the rank in the pool of
+    the passage's language; the ranks and the score of passages that a run misses are null.
     """
     relevance = benchmark.relevance
-    queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
-    columns = {
-        "query_id": _take(benchmark.queries.ids, queries),
-        "query_lang": _langs(benchmark, benchmark.queries.langs[queries]),
-        "passage_id": _take(benchmark.passages.ids, relevance.passages),
-        "lang": _langs(benchmark, benchmark.passages.langs[relevance.passages]),
-        "score": ranking.scores,
-        "rank": 1 + ranking.above.sum(axis=1, dtype=np.int64),
-    }
-    for lang, code in enumerate(benchmark.languages):
-        columns[f"above_{code}"] = np.ascontiguousarray(ranking.above[:, lang])
-    return pa.table(columns)
+    queries, passages = relevance.query_of, relevance.passages
+    missing = None if ranking.retrieved is None else ~ranking.retrieved
+    return pa.table(
+        {
+            "query_id": _take(benchmark.queries.ids, queries),
+            "query_lang": _langs(benchmark, benchmark.queries.langs[queries]),
+            "passage_id": _take(benchmark.passages.ids, passages),
+            "lang": _langs(benchmark, benchmark.passages.langs[passages]),
+            "score": pa.array(ranking.scores, mask=missing),
+            "rank": pa.array(1 + ranking.above, mask=missing),
+            "rank_in_language": pa.array(1 + ranking.above_in_language, mask=missing),
+        }
+    )
 
 
 def _take(values: pa.ChunkedArray, positions: NDArray[np.int64]) -> pa.ChunkedArray:

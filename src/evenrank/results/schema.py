@@ -10,11 +10,9 @@
     The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
     ``lang``, ``score``.
 ``ranks.parquet``
-    The whole ranking pass, one row per query and relevant passage: ``query_id``, ``query_lang``,
-    ``passage_id``, ``lang``, ``score``, ``rank`` in the pool of all languages, and for each
-    language ``above_<lang>``, how many of its passages rank above. The rank in the pool of any
-    languages is 1 plus their sum, so any measure can be taken again from this table.
-    ``score``, ``rank`` and ``above_<lang>`` are null for a passage that a run does not hold.
+    One row per query and relevant passage: ``query_id``, ``query_lang``, ``passage_id``, ``lang``,
+    ``score``, ``rank`` (in the multilingual pool) and ``rank_in_language`` (in the pool of the
+    passage's language). The last three are null for a passage that a run misses.
 ``run.trec``, ``qrels.trec``
     The top of the pool of all languages, and the relevant passages, as TREC files, where asked for.
 

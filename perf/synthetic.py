@@ -1,4 +1,4 @@
-"""Made inputs of the ranking benchmarks, and their clock.
+"""Synthetic inputs of the ranking benchmarks, and their clock.
 
 Random embeddings in the sizes of XQuAD-R: 13,090 queries, 13,014 passages, 11 languages, one
 relevant passage per language.
@@ -27,7 +27,7 @@ QUESTIONS = 1190
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 
 
-def made_benchmark(generator: np.random.Generator) -> Benchmark:
+def synthetic_benchmark(generator: np.random.Generator) -> Benchmark:
     """Return a benchmark of the sizes of XQuAD-R without texts."""
     offsets = np.concatenate([[0], np.cumsum(PASSAGES)])
     relevant = np.stack(
@@ -35,12 +35,12 @@ def made_benchmark(generator: np.random.Generator) -> Benchmark:
     )
     queries = QUESTIONS * len(LANGUAGES)
     return Benchmark(
-        name="made",
-        card=Card("made", "", "", ""),
+        name="synthetic",
+        card=Card("synthetic", "", "", ""),
         languages=LANGUAGES,
         queries=texts("q", np.repeat(np.arange(11), QUESTIONS)),
         parallel=np.tile(np.arange(QUESTIONS, dtype=np.int32), 11),
-        collection=texts("p", np.repeat(np.arange(11), PASSAGES)),
+        passages=texts("p", np.repeat(np.arange(11), PASSAGES)),
         relevance=Relevance(np.arange(0, queries * 11 + 1, 11), np.tile(relevant, (11, 1)).ravel()),
     )
 
@@ -79,7 +79,7 @@ def threads_of_one() -> Iterator[ThreadPoolExecutor]:
 
 
 def products(queries: Rows, passages: Rows) -> None:
-    """Write all scores as ``rank`` does, in the same panels, slabs and threads, and no more."""
+    """Only write all scores, as ``rank`` does: in the same panels, tiles and threads."""
     step, width = 7 * QUERY_BLOCK, PANELS * PANEL
     units = [
         (torch.from_numpy(queries[at : at + step]), torch.from_numpy(passages[start:][:width]))
@@ -88,9 +88,9 @@ def products(queries: Rows, passages: Rows) -> None:
     ]
 
     def work(unit: tuple[torch.Tensor, torch.Tensor]) -> None:
-        room = torch.empty((PANELS, QUERY_BLOCK * PANEL))
+        buffer = torch.empty((PANELS, QUERY_BLOCK * PANEL))
         for block in unit[0].split(QUERY_BLOCK):
-            for panel, scores in zip(unit[1].split(PANEL), room, strict=False):
+            for panel, scores in zip(unit[1].split(PANEL), buffer, strict=False):
                 out = scores[: len(block) * len(panel)].view(len(block), len(panel))
                 torch.mm(block, panel.T, out=out)
 
