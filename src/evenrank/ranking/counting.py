@@ -47,7 +47,8 @@ def count_above(
         indptr: ``(B + 1,)`` pairs of each row.
         passages_P: Position of each pair's passage.
         spans_P2: First position of that passage's language, and the position after its last.
-        own_P: Score of each pair; ``over_P`` is the next number above it.
+        own_P: Score of each pair.
+        over_P: The next number above it.
         met_P: Set to the score of the tile if the tile contains the pair's passage.
         above_P2: Counts to add to: in the passage's language, in all languages.
     """
@@ -67,9 +68,7 @@ def count_above(
                     after = passages_P[first + number] >= origin + length
                     bars[number] = own_P[first + number] if after else over_P[first + number]
                 if several > 2:
-                    counts[0], counts[1], counts[2], counts[3] = _count_four(
-                        scores, bars[0], bars[1], bars[2], bars[3]
-                    )
+                    _count_four(scores, bars, counts)
                 else:
                     for number in range(several):
                         counts[number] = _count_from(scores, bars[number])
@@ -121,12 +120,10 @@ def _add_counts(
 
 @njit(nogil=True, cache=True)
 def _count_four(
-    scores: NDArray[np.float32],
-    bar_0: np.float32,
-    bar_1: np.float32,
-    bar_2: np.float32,
-    bar_3: np.float32,
-) -> tuple[np.int32, np.int32, np.int32, np.int32]:
+    scores: NDArray[np.float32], bars: NDArray[np.float32], counts: NDArray[np.int64]
+) -> None:
+    """Set ``counts`` to the numbers of scores that reach each of four bars."""
+    bar_0, bar_1, bar_2, bar_3 = bars[0], bars[1], bars[2], bars[3]
     count_0, count_1, count_2, count_3 = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for index in range(len(scores)):
         score = scores[index]
@@ -135,7 +132,7 @@ def _count_four(
         count_1 = np.int32(count_1 + np.int32(score >= bar_1))
         count_2 = np.int32(count_2 + np.int32(score >= bar_2))
         count_3 = np.int32(count_3 + np.int32(score >= bar_3))
-    return count_0, count_1, count_2, count_3
+    counts[0], counts[1], counts[2], counts[3] = count_0, count_1, count_2, count_3
 
 
 @njit(nogil=True, cache=True)
