@@ -121,10 +121,11 @@ def test_long_texts_are_cut_at_the_positions_that_the_architecture_has(xlm_rober
 
 
 def test_max_length_cuts_and_is_checked(xlm_roberta):
-    short = load_encoder(str(xlm_roberta), device="cpu", max_length=8)
-    np.testing.assert_array_equal(
-        short.encode_query("the sea where the rhine"), short.encode_query("the sea where the sea")
-    )
+    short = load_encoder(str(xlm_roberta), device="cpu", max_length=13)
+    texts = ["the sea the sea rhine", "the sea the sea where", "sea the"]
+    cut, same, other = short.encode_query(texts)
+    np.testing.assert_array_equal(cut, same)
+    assert np.abs(cut - other).max() > 1e-3
     with pytest.raises(ConfigError, match="at most 512"):
         load_encoder(str(xlm_roberta), device="cpu", max_length=513)
 
@@ -161,16 +162,6 @@ def test_a_folder_that_is_no_model(tmp_path):
         load_encoder(str(tmp_path / "notes.txt"))
     with pytest.raises(DataError, match="found nothing"):
         load_encoder(str(tmp_path / "absent"))
-
-
-@pytest.mark.parametrize("broken", ["config.json", "modules.json", "model.safetensors"])
-def test_a_broken_model_is_one_line(broken, labse, tmp_path):
-    folder = shutil.copytree(labse, tmp_path / "broken")
-    (folder / broken).write_text("{")
-    with pytest.raises(DataError, match="found no readable model") as caught:
-        load_encoder(str(folder))
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(

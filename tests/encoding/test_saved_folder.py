@@ -39,7 +39,7 @@ def test_a_process_without_evenrank_gets_the_same_vectors(xlm_roberta, labse, tm
     models = {
         "static": build_encoder("static", texts, small | {"query_prompt": "Frage: "}),
         "scratch": build_encoder("scratch", texts, small | {"heads": 2, "layers": 1}),
-        "xlm-r": load_encoder(str(xlm_roberta), device="cpu", max_length=12),
+        "xlm-r": load_encoder(xlm_roberta, device="cpu", max_length=24),
         "labse": load_encoder(str(labse), device="cpu", query_prompt="Query: "),
     }
     np.save(tmp_path / "texts.npy", texts[:12])

@@ -3,94 +3,130 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evenrank.encoding.base import ENCODERS
+from evenrank.encoding.checkpoint import (
+    EXPECTED,
+    SAVE_AGAIN,
+    check_files,
+    check_loaded,
+    is_adapter,
+)
 from evenrank.encoding.presets import FINISHED, PLAIN, Preset, presets
 from evenrank.encoding.prompts import set_max_length, set_prompts
-from evenrank.errors import DataError
+from evenrank.encoding.sanity import check_encoder
+from evenrank.errors import DataError, EvenrankError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_PICKLED = ("pytorch_model*.bin", "adapter_model.bin")
-_EXPECTED = "a Sentence Transformers folder, a transformers checkpoint or a Hugging Face id"
 _HUB_SECONDS = 10.0
 
 
 def load_encoder(
-    name_or_path: str,
+    name_or_path: str | Path,
     *,
     device: str | None = None,
     query_prompt: str | None = None,
     passage_prompt: str | None = None,
     max_length: int | None = None,
 ) -> SentenceTransformer:
-    """Load any Sentence Transformers model or transformers checkpoint as an encoder.
+    """Load a Sentence Transformers model or transformers checkpoint as an encoder, and check it.
 
-    Prompts, pooling and longest text come from, in this order: the arguments, the preset of a known
-    Hugging Face id, the model's own settings. A plain transformers checkpoint has no settings; it
-    gets the paper's prompts (arXiv 2408.10536) and mean pooling. Vectors are compared by cosine,
-    whatever the model was saved with.
+    Prompts, pooling and maximum length come from, in this order: the arguments, the preset of a
+    known Hugging Face id, the model's own settings. A plain transformers checkpoint has no such
+    settings; it gets the paper's prompts (arXiv 2408.10536) and mean pooling. Vectors are compared
+    by cosine, whatever similarity the model was saved with.
 
-    Weights of transformers are read from safetensors files only, and no code from the folder or
-    repository is run. Without a connection, the hub's models are read from its local cache.
+    Weights are read from safetensors files only, and no code of the model is run. Without a
+    connection, models of the hub are read from its local cache. The files of the model, its
+    weights, its tokenizer and the vectors of a few texts are checked.
 
     Args:
         name_or_path: A folder, or an id ``owner/name`` on the Hugging Face hub.
-        device: ``cpu``, ``cuda``, ...; a GPU if there is one by default.
+        device: ``cpu``, ``cuda``, ...; by default a GPU if there is one.
         query_prompt: Prefix of queries, ``""`` for none.
         passage_prompt: Prefix of passages, ``""`` for none.
-        max_length: Longest text in tokens; the rest of a longer text is cut off.
+        max_length: Maximum number of tokens; longer texts are cut off.
 
     Returns:
-        A plain Sentence Transformers model, whose ``encode_query`` and ``encode_document`` use the
+        A Sentence Transformers model whose ``encode_query`` and ``encode_document`` use the
         prompts, also after it is saved and loaded again.
 
     Raises:
-        DataError: There is no such model, it cannot be fetched, or it is not readable safely.
+        DataError: There is no such model, it cannot be fetched, it cannot be read safely, or it is
+            not a working dense encoder.
         ConfigError: ``max_length`` is more than the model has positions for.
     """
-    local = _is_path(name_or_path)
-    if local:
-        _check_folder(Path(name_or_path))
-    offline = None if local else _why_offline(name_or_path)
-    with _one_line_errors(name_or_path, local=local, offline=offline):
-        model = _load(name_or_path, device, local_files_only=local or offline is not None)
+    name = str(name_or_path)
+    local = _is_path(name)
+    model = _loaded_and_checked(name, device, local=local)
     preset = FINISHED if _is_finished(model) else PLAIN
     if not local:
-        preset = presets().get(name_or_path, preset)
+        preset = presets().get(name, preset)
     given: dict[str, Any] = {
         "query_prompt": query_prompt,
         "passage_prompt": passage_prompt,
         "max_length": max_length,
     }
     _apply(model, replace(preset, **{key: val for key, val in given.items() if val is not None}))
+    check_encoder(model, f"encoder {name!r}")
     return model
 
 
-def _load(name_or_path: str, device: str | None, *, local_files_only: bool) -> SentenceTransformer:
+def _loaded_and_checked(name: str, device: str | None, *, local: bool) -> SentenceTransformer:
+    if local:
+        _check_exists(Path(name))
+        check_files(Path(name))
+    offline = None if local else _why_offline(name)
+    with _one_line_errors(name, local=local, offline=offline), _without_load_report():
+        options = {"local_files_only": local or offline is not None, "use_safetensors": True}
+        cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+        with without_transformers_bars(options["local_files_only"]):
+            model = _load(name, device, checked=local and not is_adapter(Path(name)), **options)
+            folder = Path(name) if local else _snapshot(name, cache)
+            if not local:
+                check_files(folder, published=True)
+            check_loaded(model, folder, name, cache_dir=cache, **options)
+    return model
+
+
+def _load(
+    name: str, device: str | None, *, checked: bool, local_files_only: bool, use_safetensors: bool
+) -> SentenceTransformer:
+    """Load a model; with ``checked``, weights of a wrong shape are left to ``check_loaded``."""
     import torch
     from sentence_transformers import SentenceTransformer
 
-    # A checkpoint may lack weights that its architecture has, such as a pooler that nothing
-    # reads; transformers draws them from the global generator.
-    with (
-        without_transformers_bars() if local_files_only else nullcontext(),
-        torch.random.fork_rng(devices=[]),
-    ):
+    # A checkpoint may miss a pooler, which nothing reads; transformers draws its weights from the
+    # global generator, and the fingerprint must not depend on that.
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return SentenceTransformer(
-            name_or_path,
+            name,
             device=device,
             local_files_only=local_files_only,
             trust_remote_code=False,
-            model_kwargs={"use_safetensors": True},
+            model_kwargs={
+                "use_safetensors": use_safetensors,
+                "ignore_mismatched_sizes": checked,
+            },
         )
+
+
+def _snapshot(name: str, cache: str | None) -> Path:
+    """Return the folder in the hub's cache that a model was loaded from."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(name, cache_dir=cache, local_files_only=True))
 
 
 def _is_finished(model: SentenceTransformer) -> bool:
@@ -112,44 +148,23 @@ def _is_path(name: str) -> bool:
     return Path(name).exists() or name.count("/") != 1 or name.startswith((".", "/", "~"))
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise DataError(f"encoder {str(folder)!r}", "nothing", _EXPECTED, _remedy(str(folder)))
-    if not folder.is_dir():
-        raise DataError(str(folder), "a file", _EXPECTED, "Name the folder that holds the model")
-    if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
-        raise DataError(
-            str(folder),
-            "a folder with neither modules.json nor config.json",
-            _EXPECTED,
-            "Name the folder that save_pretrained wrote; a training run keeps it as 'model'",
-        )
-    for part in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-        pickled = sorted(path for pattern in _PICKLED for path in part.glob(pattern))
-        if pickled and not any(part.glob("*.safetensors")):
-            raise DataError(
-                str(pickled[0]),
-                "pickled weights, which can run code when they are read",
-                "weights in model.safetensors",
-                "Where you trust the file, load it with its library and save it anew with "
-                "save_pretrained",
-            )
-
-
-def _remedy(name: str) -> str:
-    """Offer the nearest known name for one that is neither a folder nor ``owner/name``."""
+def _check_exists(folder: Path) -> None:
+    """Refuse a name that is nothing, and offer the nearest known name."""
+    if folder.exists():
+        return
     known = {id_.rpartition("/")[2].lower(): id_ for id_ in [*ENCODERS, *presets()]}
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(folder).lower(), known, n=1, cutoff=0.6)
+    remedy = "Correct the path, or write a hub id as owner/name"
     if near:
-        return f"Did you mean {known[near[0]]!r}"
-    return "Correct the path, or write a hub id as owner/name"
+        remedy = f"Did you mean {known[near[0]]!r}"
+    raise DataError(f"encoder {str(folder)!r}", "nothing", EXPECTED, remedy)
 
 
 def _why_offline(name: str) -> str | None:
-    """Ask the hub for a model; return why it cannot be asked, or ``None`` if it has it.
+    """Ask the hub for a model; return why it cannot be asked, or ``None`` if it has the model.
 
-    One question with a short time limit: the libraries would ask for each file six times, waiting
-    ever longer in between.
+    This is one request with a short time limit: the libraries ask for each file six times, with
+    longer and longer waits.
 
     Raises:
         DataError: The hub answers that there is no such model.
@@ -159,13 +174,13 @@ def _why_offline(name: str) -> str | None:
 
     try:
         HfApi().model_info(name, timeout=_HUB_SECONDS)
-    except RepositoryNotFoundError as cause:
+    except RepositoryNotFoundError:
         raise DataError(
             f"encoder {name!r}",
             "neither a folder nor a model on the Hugging Face hub",
-            _EXPECTED,
+            EXPECTED,
             "Check the spelling; a private or gated model needs 'hf auth login'",
-        ) from cause
+        ) from None
     except Exception as cause:  # each version of the library has its own errors
         return _first_words(cause)
     return None
@@ -174,19 +189,19 @@ def _why_offline(name: str) -> str | None:
 @contextmanager
 def _one_line_errors(name: str, *, local: bool, offline: str | None) -> Iterator[None]:
     """Turn what the libraries raise about a model that cannot be read into one line."""
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as cause:
+    except EvenrankError:
+        raise
+    except Exception as cause:  # tokenizers raises Exception itself
         found = f"no readable model ({_first_words(cause)})"
-        remedy = "Save the model anew with save_pretrained, or name another one"
+        remedy = SAVE_AGAIN
         if offline is not None:
             found = f"no folder, nothing in the cache, and no hub ({offline})"
             remedy = "Check spelling and network, or download the model and name its folder"
         elif not local:
-            remedy = "Check that the repository holds a text encoder with safetensors weights"
-        raise DataError(f"encoder {name!r}", found, _EXPECTED, remedy) from cause
+            remedy = "Check that the repository is a text encoder with safetensors weights"
+        raise DataError(f"encoder {name!r}", found, EXPECTED, remedy) from cause
 
 
 def _first_words(cause: Exception) -> str:
@@ -194,14 +209,33 @@ def _first_words(cause: Exception) -> str:
 
 
 @contextmanager
-def without_transformers_bars() -> Iterator[None]:
-    """Silence the bars that transformers shows for each file it reads or writes."""
-    from transformers.utils import logging
+def without_transformers_bars(hidden: bool = True) -> Iterator[None]:
+    """Hide the bars that transformers shows for each file it reads or writes."""
+    from transformers.utils import logging as transformers_logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    if not hidden or not transformers_logging.is_progress_bar_enabled():
+        yield
+        return
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
-            logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Keep transformers' table of missing weights off the terminal, in this thread only.
+
+    Our own check says in one line what is wrong with them.
+    """
+    logger, thread = logging.getLogger("transformers.modeling_utils"), threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        return record.thread != thread or "LOAD REPORT" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -15,6 +15,7 @@ import orjson
 from evenrank.benchmarks.benchmark import Benchmark, TextSet
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.prompts import prompts_of
+from evenrank.encoding.sanity import describe_encoder
 from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.score import Scores
@@ -100,6 +101,7 @@ def model_facts(model: SentenceTransformer, source: str | None, label: str | Non
         dimension=int(model.get_embedding_dimension() or 0),
         query_prompt=query_prompt,
         passage_prompt=passage_prompt,
+        encoder=describe_encoder(model),
         training=_training_facts(Path(source) / "evenrank.json") if source else None,
     )
 

@@ -25,6 +25,7 @@ from evenrank.encoding.chunks import Rows
 from evenrank.encoding.embed import embed_texts
 from evenrank.encoding.encode import Kind, encode_texts
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.sanity import check_encoder
 from evenrank.encoding.store import Precision
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.score import score
@@ -166,6 +167,7 @@ def _opened(
     if isinstance(model, str | Path):
         encoder = load_encoder(str(model), device=own_device())
         return encoder, model_facts(encoder, str(model), label)
+    check_encoder(model)
     return model, model_facts(model, None, label)
 
 

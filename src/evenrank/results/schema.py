@@ -66,7 +66,8 @@ class ModelFacts(_Model):
 
     ``label`` is what tables call it. ``training`` is what the run that made the model saved with
     it (``strategy``, ``seed``, ``languages``, ``config``, and ``log``: a list of ``{"step", "loss",
-    "dev"}``), or ``None`` for a model trained elsewhere.
+    "dev"}``), or ``None`` for a model trained elsewhere. ``encoder`` says what was really loaded
+    (``encoding.sanity.describe_encoder``); ``None`` for a run.
     """
 
     label: str
@@ -76,6 +77,7 @@ class ModelFacts(_Model):
     query_prompt: str
     passage_prompt: str
     training: dict[str, Any] | None = None
+    encoder: dict[str, Any] | None = None
 
 
 class ExampleAnswer(_Model):

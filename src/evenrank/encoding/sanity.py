@@ -1,0 +1,130 @@
+"""Whether embeddings mean something at all, and a description of the encoder they come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from evenrank.errors import DataError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+PROBES = {
+    "Latin": ("The river flows into the sea.", "My brother bakes some good bread."),
+    "Cyrillic": ("Река впадает в море.", "Брат печёт хороший хлеб."),
+    "Greek": ("Ο ποταμός χύνεται στη θάλασσα.", "Ο αδελφός μου ψήνει ψωμί."),
+    "Arabic": ("يصب النهر في البحر.", "يخبز أخي خبزا جيدا."),
+    "Hebrew": ("הנהר נשפך לים.", "אחי אופה לחם."),
+    "Devanagari": ("नदी समुद्र में मिलती है।", "मेरा भाई रोटी बनाता है।"),
+    "Thai": ("แม่น้ำไหลลงสู่ทะเล", "พี่ชายของฉันอบขนมปัง"),
+    "Han": ("河流流入大海。", "哥哥烤好面包。"),
+    "Hangul": ("강은 바다로 흐른다.", "형은 빵을 굽는다."),
+}
+"""Two texts of each script with as many words, so that unknown words alone make them equal."""
+
+_DIFFERENT = 1e-6
+"""Distance between the vectors of two texts above which they differ; untrained models are close."""
+_EQUAL = {"float32": 0.01, "float64": 0.01}
+_EQUAL_HALF = 0.1
+"""Distance of two vectors of one text that rounding explains, at most."""
+
+
+def check_encoder(model: SentenceTransformer, name: str = "encoder") -> None:
+    """Refuse an encoder whose vectors cannot be those of a working one, by encoding a few texts.
+
+    Different texts have to get different vectors, in one script at least; the same text the same
+    vector, twice in one batch and alone; and each vector has finite values and a length. This
+    takes about as long as encoding 22 short texts.
+
+    Args:
+        model: The encoder, or any other object with ``encode_query`` and ``encode_document``.
+        name: What messages call it.
+
+    Raises:
+        DataError: The encoder fails, or its vectors do.
+    """
+    texts = [text for pair in PROBES.values() for text in pair]
+    batch = [*texts, texts[0]]  # short texts next to long ones: padding must not count
+    try:
+        passages_NH = _encoded(model.encode_document, batch)
+        alone_NH = _encoded(model.encode_document, texts[:1])
+        queries_NH = _encoded(model.encode_query, texts[:2])
+    except Exception as cause:  # what the libraries raise about a model that does not fit together
+        words = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
+        raise _failed(name, f"an error on the first text ({words})", "a vector") from cause
+    width = model.get_embedding_dimension()
+    for vectors_NH in (passages_NH, queries_NH):
+        if vectors_NH.shape[1] != width:
+            found = f"vectors of width {vectors_NH.shape[1]}"
+            raise _failed(name, found, f"width {width}, as its configuration says")
+        lengths = np.linalg.norm(vectors_NH, axis=1)
+        if not np.isfinite(lengths).all():
+            raise _failed(name, "vectors with NaN or infinite values", "finite values")
+        if not lengths.any():
+            raise _failed(name, "vectors of zeros for every text", "vectors with a direction")
+    first, second = passages_NH[: len(texts) : 2], passages_NH[1 : len(texts) : 2]
+    if not (_distance(first, second) > _DIFFERENT).any():
+        raise _failed(name, "the same vector for every text", "different vectors")
+    limit = _EQUAL.get(str(getattr(model, "dtype", None)).removeprefix("torch."), _EQUAL_HALF)
+    if _distance(passages_NH[:1], passages_NH[-1:])[0] > limit:
+        raise _failed(name, "two vectors of one text in one batch", "the same vector")
+    if _distance(passages_NH[:1], alone_NH)[0] > limit:
+        raise _failed(name, "another vector of a text alone than in a batch", "the same vector")
+
+
+def describe_encoder(model: SentenceTransformer) -> dict[str, JsonValue]:
+    """Return what an encoder really is, in words and numbers, for results.
+
+    The keys: ``architecture`` (class of the transformer), ``modules`` (classes), ``pooling``,
+    ``max_length`` (tokens; ``None`` without a limit), ``dtype``, ``parameters`` (how many),
+    ``tokenizer`` (class), ``vocabulary`` (tokens), ``unread_scripts`` (scripts of which the
+    tokenizer knows no word).
+    """
+    transformer, tokenizer = model.transformers_model, model.tokenizer
+    length = model.max_seq_length
+    size = getattr(tokenizer, "get_vocab_size", lambda: len(tokenizer))()
+    return {
+        "architecture": type(model[0] if transformer is None else transformer).__name__,
+        "modules": [type(module).__name__ for module in model],
+        "pooling": next((mode for one in model if (mode := getattr(one, "pooling_mode", 0))), None),
+        "max_length": None if length is None or length == float("inf") else int(length),
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "tokenizer": type(tokenizer).__name__,
+        "vocabulary": int(size),
+        "unread_scripts": [
+            script
+            for script, pair in PROBES.items()
+            if _tokens(model, 0, pair) == _tokens(model, 1, pair)
+        ],
+    }
+
+
+def _tokens(model: SentenceTransformer, at: int, pair: tuple[str, str]) -> list[int]:
+    ids: list[int] = model.preprocess([pair[at]])["input_ids"].flatten().tolist()
+    return ids
+
+
+def _encoded(encode: Any, texts: list[str]) -> NDArray[np.float32]:  # noqa: ANN401 - of the encoder
+    vectors = encode(texts, show_progress_bar=False, convert_to_tensor=True)
+    array: NDArray[np.float32] = vectors.float().cpu().numpy()
+    return array
+
+
+def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far the directions of rows are apart, 0 to 2."""
+    units = [
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        for rows in (one, other)
+    ]
+    distances: NDArray[np.float32] = np.linalg.norm(units[0] - units[1], axis=1)
+    return distances
+
+
+def _failed(name: str, found: str, expected: str) -> DataError:
+    remedy = "Check the files of the model, its prompts and its maximum length"
+    return DataError(name, found, expected, remedy)
