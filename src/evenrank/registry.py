@@ -1,33 +1,46 @@
-"""One small registry, from which every kind of extension is found by name.
+"""A registry: from the names of one kind of extension to what they are names of.
 
-A room that can be extended (benchmarks, measures, batch strategies, ...) holds one ``Registry``.
-Every module of the room's package is imported at the first look-up, so a new file there is enough
-to add an extension. Other distributions register through the entry-point group
-``evenrank.extensions``: each entry point names a module, whose import registers what it adds.
+A package that can be extended (benchmarks, measures, batch strategies, ...) has one ``Registry``.
+Its modules are imported at the first look-up, so a new file in it is enough to add an extension.
+Other distributions register through the entry-point group ``evenrank.extensions``: each entry
+point names a module, whose import registers what it adds. A plug-in that cannot be imported, or
+that wants a name that exists, is skipped with a warning.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.text import printable
 
 ENTRY_POINT_GROUP = "evenrank.extensions"
 
-
 T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
+_LOCK = threading.RLock()
+"""One for all registries, since a plug-in may add to several. Re-entrant, since a module may look
+names up while it is imported."""
+_PLUG_IN: ContextVar[str | None] = ContextVar("plug-in", default=None)
+"""The plug-in that is being imported."""
+_plugged: set[str] = set()
+_loading: list[object] = []
 
 
 class Registry(Generic[T]):
-    """Names and what they stand for, for one kind of extension.
+    """The names of one kind of extension. Threads may share it.
 
     Args:
-        kind: What the names name, for messages: ``"benchmark"``.
-        package: The package whose modules register themselves when imported.
+        kind: What the names are names of, for messages: ``"benchmark"``.
+        package: The package whose modules register themselves when they are imported.
 
     >>> shapes = Registry[int]("shape", "evenrank.errors")
     >>> _ = shapes.register("square", 4)
@@ -39,15 +52,22 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._entries: dict[str, T] = {}
-        self._loaded = False
+        self._importing = False
+        self._imported = False
+        self._complete = False
 
     def register(self, name: str, value: T) -> T:
         """Add ``value`` under ``name`` and return it.
 
         Raises:
-            ConfigError: The name is taken by something else.
+            ConfigError: The name exists, and this is not the import of a plug-in.
         """
+        if plug_in := _PLUG_IN.get():
+            self._import_own_modules()  # so that it cannot take one of our names
         if self._entries.get(name, value) is not value:
+            if plug_in:
+                _skip(plug_in, f"its {self.kind} {name!r} has a name that exists")
+                return value
             raise ConfigError(
                 f"{self.kind} {name!r}", "a second registration", "a new name", "Rename one of them"
             )
@@ -59,13 +79,12 @@ class Registry(Generic[T]):
         return lambda value: self.register(name, value)
 
     def get(self, name: str) -> T:
-        """Return what ``name`` stands for.
+        """Return what has the name.
 
         Raises:
-            UnknownNameError: Nothing has that name; the nearest name is offered.
+            UnknownNameError: Nothing has that name; the error offers the nearest one.
         """
-        self._load()
-        if name not in self._entries:
+        if name not in self:
             raise UnknownNameError(self.kind, name, self._entries)
         return self._entries[name]
 
@@ -78,15 +97,49 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries))
 
     def _load(self) -> None:
-        if self._loaded:
+        """Import what registers itself. Another thread waits until all of it is there."""
+        if self._complete:
             return
-        self._loaded = True  # first, so that a look-up during the imports does not start over
+        with _LOCK:
+            nested = bool(_loading)  # a look-up during the imports of another
+            _loading.append(self)
+            try:
+                self._import_own_modules()
+                _import_plug_ins()
+                self._complete = not nested
+            finally:
+                _loading.remove(self)
+
+    def _import_own_modules(self) -> None:
+        if self._imported or self._importing:  # the second: a look-up during the imports
+            return
+        self._importing = True
+        token = _PLUG_IN.set(None)
         try:
             package = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
                 importlib.import_module(f"{self._package}.{module.name}")
-            for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-                entry_point.load()
-        except BaseException:
-            self._loaded = False  # half a registry is none
-            raise
+            self._imported = True  # after an error, the next look-up tries again
+        finally:
+            self._importing = False
+            _PLUG_IN.reset(token)
+
+
+def _import_plug_ins() -> None:
+    """Import each plug-in once in a process."""
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        name = f"{entry_point.name} = {entry_point.value}"
+        if name in _plugged:
+            continue
+        _plugged.add(name)
+        token = _PLUG_IN.set(name)
+        try:
+            entry_point.load()
+        except (Exception, SystemExit) as error:
+            _skip(name, f"{type(error).__name__}: {error}")
+        finally:
+            _PLUG_IN.reset(token)
+
+
+def _skip(plug_in: str, reason: str) -> None:
+    _LOG.warning("%s", printable(f"plug-in '{plug_in}' is skipped: {reason}"))

