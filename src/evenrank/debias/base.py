@@ -300,6 +300,21 @@ def checked_rows(rows: NDArray[Any], width: int, kind: Kind) -> Floats:
     return rows_NH.astype(np.float32, copy=False)
 
 
+def require_array(array: NDArray[Any], *shape: int | None) -> NDArray[Any]:
+    """Return a float32 array of a file, checked.
+
+    Raises:
+        ValueError: It has another type or shape (``None`` is any length), or a number that is not
+            finite.
+    """
+    same = array.ndim == len(shape) and all(
+        length in (None, own) for own, length in zip(array.shape, shape, strict=True)
+    )
+    if not same or array.dtype != np.float32 or not np.isfinite(array).all():
+        raise ValueError(f"finite float32 of shape {shape}, not {array.dtype} of {array.shape}")
+    return array
+
+
 def scores_only(name: str) -> ConfigError:
     """Return the error for vectors given to a correction of scores."""
     found, expected = "vectors to change", "scores"

@@ -21,6 +21,7 @@ from evenrank.debias.base import (
     Settings,
     checked_rows,
     method,
+    require_array,
     scores_only,
 )
 from evenrank.debias.index import QueryForm
@@ -115,7 +116,12 @@ class Calibration(Correction):
     @classmethod
     def from_arrays(cls, fit: Fit, arrays: Mapping[str, NDArray[Any]], strength: float) -> Self:
         """Return the calibration of saved arrays."""
-        return cls(fit, arrays["means"], arrays.get("covariances"), strength=strength)
+        count, width = len(fit.languages("passage")), fit.width
+        means = require_array(arrays["means"], count, width)
+        if fit.settings["by"] != "z":
+            return cls(fit, means, strength=strength)
+        covariances = require_array(arrays["covariances"], count, width, width)
+        return cls(fit, means, covariances, strength=strength)
 
 
 @method("calibrate", CalibrateSettings, Calibration)

@@ -21,6 +21,7 @@ from evenrank.debias.base import (
     Settings,
     checked_rows,
     method,
+    require_array,
     scores_only,
 )
 from evenrank.debias.index import QueryForm, Stored
@@ -93,7 +94,7 @@ class Csls(Correction):
     @classmethod
     def from_arrays(cls, fit: Fit, arrays: Mapping[str, NDArray[Any]], strength: float) -> Self:
         """Return the correction of saved arrays."""
-        return cls(fit, arrays["sample"], strength=strength)
+        return cls(fit, require_array(arrays["sample"], None, fit.width), strength=strength)
 
 
 @method("csls", CslsSettings, Csls)

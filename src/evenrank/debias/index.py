@@ -62,7 +62,9 @@ class QueryForm:
         # one column for all languages, or one for each
         scores *= self.slopes[:, codes * (self.slopes.shape[1] > 1)]
         scores -= self.offsets[:, codes * (self.offsets.shape[1] > 1)]
-        return scores if stored is None else scores * stored.scale - stored.minus
+        if stored is not None:
+            scores = scores * stored.scale - stored.minus
+        return np.asarray(scores, dtype=np.float64)
 
 
 def order(corrected: Doubles, raw: NDArray[Any]) -> NDArray[np.int64]:

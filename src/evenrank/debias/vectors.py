@@ -19,6 +19,7 @@ from evenrank.debias.base import (
     Correction,
     Fit,
     checked_rows,
+    require_array,
 )
 from evenrank.debias.index import QueryForm, Stored
 from evenrank.debias.rows import (
@@ -204,9 +205,13 @@ class VectorCorrection(Correction):
         for kind in ("shared", *KINDS):
             if f"{kind}.offset" not in arrays:
                 continue
-            offset, left, right = (arrays[f"{kind}.{part}"] for part in ("offset", "left", "right"))
+            offset = require_array(arrays[f"{kind}.offset"], None, fit.width)
             languages = fit.languages("query" if kind == "query" else "passage")
-            one = Maps(languages if len(offset) > 1 else (), offset, left, right)
+            count = 1 if len(offset) == 1 else len(languages)
+            require_array(offset, count, fit.width)
+            left = require_array(arrays[f"{kind}.left"], count, fit.width, None)
+            right = require_array(arrays[f"{kind}.right"], *left.shape)
+            one = Maps(languages if count > 1 else (), offset, left, right)
             maps |= dict.fromkeys(KINDS, one) if kind == "shared" else {kind: one}
         return cls(fit, maps, bool(arrays["unit"]), strength=strength)
 
