@@ -1,8 +1,9 @@
 """Progress of long work, on the standard error stream.
 
-A terminal shows a bar with the time that is left. Anything else, such as a log file, gets one line
-when the work starts and one when it ends. Nothing at all is written where the environment variable
-``EVENRANK_QUIET`` is set, or inside of :func:`quiet`, which commands use for ``--json``.
+A terminal shows a bar with the time that is left. Anything else, such as a log file, gets a line
+at the start, a line a minute, and a line at the end. ``EVENRANK_LOG_SECONDS`` sets another time
+between two lines. Nothing is written where ``EVENRANK_QUIET`` is set, or inside of :func:`quiet`,
+which commands use for ``--json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
+
+from evenrank.text import printable
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import
     from rich.progress import Progress
@@ -41,7 +44,7 @@ def quiet(on: bool = True) -> Iterator[None]:
 
 
 class Bar:
-    """The work in hand: tells how much is done.
+    """The running work: counts what is done.
 
     Attributes:
         done: How much is done so far, in the unit of the bar.
@@ -58,18 +61,18 @@ class Bar:
         self._show(self.done, self._note)
 
     def note(self, text: str) -> None:
-        """Show a short text beside the bar, such as the latest loss."""
-        self._note = text
+        """Show a short text next to the bar, such as the latest loss."""
+        self._note = printable(text)
         self._show(self.done, self._note)
 
 
 @contextmanager
 def bar(description: str, total: float | None = None, unit: str = "") -> Iterator[Bar]:
-    """Show progress while the block runs. A bar inside of another appears below it until done.
+    """Show progress while the block runs. A bar inside of another is below it until it is done.
 
     Args:
-        description: What is being done: ``"Encoding passages"``.
-        total: How much there is to do; ``None`` if nobody knows.
+        description: What the work is: ``"Encoding passages"``.
+        total: How much there is to do; ``None`` if that is not known.
         unit: What is counted: ``"rows"``; ``"bytes"`` are shown as kB, MB, ...
 
     Yields:
@@ -81,9 +84,14 @@ def bar(description: str, total: float | None = None, unit: str = "") -> Iterato
     >>> progress.done
     2.0
     """
-    if _quiet.get() or os.environ.get("EVENRANK_QUIET"):
+    description = printable(description)
+    if _quiet.get() or os.environ.get("EVENRANK_QUIET") or sys.stderr is None:
         yield Bar(lambda done, note: None)
-    elif sys.stderr.isatty():
+    elif not sys.stderr.isatty():
+        lines = _Lines(description, total, unit)
+        yield Bar(lines.show)
+        lines.end()
+    else:
         inner = _shown.get() is not None
         with _live() as progress:
             task = progress.add_task(description, total=total, unit=unit, note="")
@@ -93,13 +101,6 @@ def bar(description: str, total: float | None = None, unit: str = "") -> Iterato
                 progress.remove_task(task)
             elif total is None:
                 progress.update(task, total=live.done)
-    else:
-        sys.stderr.write(f"{description} ...\n")
-        start = time.monotonic()
-        plain = Bar(lambda done, note: None)
-        yield plain
-        amount = f"{_amount(plain.done, unit)} in " if plain.done else ""
-        sys.stderr.write(f"{description}: {amount}{time.monotonic() - start:.1f} s\n")
 
 
 def track(
@@ -112,6 +113,43 @@ def track(
         for value in iterable:
             yield value
             progress.advance()
+
+
+class _Lines:
+    """Progress as lines of a log."""
+
+    def __init__(self, description: str, total: float | None, unit: str) -> None:
+        self._description, self._total, self._unit = description, total, unit
+        self._pause = float(os.environ.get("EVENRANK_LOG_SECONDS") or 60)
+        self._start = self._latest = time.monotonic()
+        self._done = 0.0
+        sys.stderr.write(f"{description} ...\n")
+
+    def show(self, done: float, note: str) -> None:
+        """Write a line if the latest one is a minute old."""
+        self._done = done
+        now = time.monotonic()
+        if now - self._latest < self._pause:
+            return
+        self._latest = now
+        unit, total = self._unit, self._total
+        rate = done / (now - self._start)
+        facts = [_amount(done, unit)]
+        if total:
+            facts = [f"{_amount(done, unit if unit == 'bytes' else '')} of {_amount(total, unit)}"]
+        if done:
+            facts.append(f"{_amount(rate, unit, digits=0 if rate >= 10 else 2)}/s")
+        if done and total and total > done:
+            facts.append(f"{_duration((total - done) / rate)} left")
+        sys.stderr.write(f"{self._description}: {', '.join(filter(None, [*facts, note]))}\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Write how much was done in which time."""
+        amount = f"{_amount(self._done, self._unit)} in " if self._done else ""
+        sys.stderr.write(
+            f"{self._description}: {amount}{_duration(time.monotonic() - self._start)}\n"
+        )
 
 
 @contextmanager
@@ -131,8 +169,12 @@ def _live() -> Iterator[Progress]:
                 of = f" of {_amount(task.total, unit)}"
             return Text(f"{_amount(task.completed, unit)}{of}  {task.fields['note']}".rstrip())
 
+    class Description(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(task.description)  # not as markup
+
     with Progress(
-        "{task.description}",
+        Description(),
         BarColumn(),
         Amount(),
         TimeRemainingColumn(elapsed_when_finished=True),
@@ -145,10 +187,18 @@ def _live() -> Iterator[Progress]:
             _shown.reset(token)
 
 
-def _amount(value: float, unit: str) -> str:
-    """Print an amount of work: ``1,200 rows``, ``3.4 MB``."""
+def _amount(value: float, unit: str, digits: int = 0) -> str:
+    """Return an amount of work as text: ``1,200 rows``, ``3.4 MB``."""
     if unit == "bytes":
         from rich.filesize import decimal
 
         return decimal(int(value))
-    return f"{value:,.0f} {unit}".rstrip()
+    return f"{value:,.{digits}f} {unit}".rstrip()
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as text: ``4.2 s``, ``12 min``, ``3 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
