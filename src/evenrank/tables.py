@@ -83,6 +83,7 @@ class Column:
         group: A heading above it, shared with its neighbours of the same group.
         better: Which direction is better.
         spec: How its numbers are printed, as a format specification.
+        term: A term that its heading (of the group, if there is one) links to, in a page.
         text: Whether it contains words: these are aligned at the start, numbers at the end.
     """
 
@@ -90,6 +91,7 @@ class Column:
     group: str = ""
     better: Better = "none"
     spec: str = ".4f"
+    term: str = ""
     text: bool = False
 
     @property
@@ -106,11 +108,13 @@ class Row:
         title: Its heading, shown in the first column.
         cells: One for each column.
         role: ``frame`` rows are for reference, ``total`` rows summarise the rows above.
+        terms: The terms that the row defines, for links from headings.
     """
 
     title: str
     cells: tuple[Value | Cell, ...]
     role: Literal["plain", "frame", "total"] = "plain"
+    terms: tuple[str, ...] = ()
 
     @property
     def full_cells(self) -> tuple[Cell, ...]:
@@ -149,10 +153,15 @@ class Table:
             for row in self.rows
         ]
 
-    def groups(self) -> list[tuple[str, int, Better]]:
-        """Return the headings above the columns: text, number of columns, better direction."""
+    def groups(self) -> list[tuple[Column, int]]:
+        """Return the headings above the columns: the first column of each, and how many."""
         groups = groupby(self.columns, key=lambda column: column.group)
-        return [(name, len(columns), columns[0].better) for name, (*columns,) in groups]
+        return [(first, 1 + len(others)) for _, (first, *others) in groups]
+
+    @property
+    def shaded(self) -> bool:
+        """Whether it is a heat map."""
+        return any(cell.shade is not None for row in self.rows for cell in row.full_cells)
 
 
 def best_cells(table: Table) -> frozenset[tuple[int, int]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from babel import Locale
 
@@ -15,6 +17,7 @@ from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.score import score
 from evenrank.evaluation.worst import build_worst
 from evenrank.files import fingerprint_of, whole_folder
+from evenrank.languages import normalise
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.frames import ranks_table, top_table
 from evenrank.results.schema import (
@@ -176,6 +179,104 @@ def right_to_left(tmp_path_factory) -> Path:
     benchmark = make_benchmark("scripts", languages=("ar", "de", "fa", "he", "ur"))
     folder = tmp_path_factory.mktemp("scripts") / "result"
     return write_sample(folder, benchmark, RETRIEVERS[0])
+
+
+@pytest.fixture(scope="session")
+def flores(tmp_path_factory) -> Path:
+    """A result in the 204 languages of FLORES-200 with random figures, written without ranking."""
+    codes = runpy.run_path(str(Path(__file__).parents[1] / "test_languages.py"))["FLORES_200"]
+    langs = [normalise(code) for code in codes.split()]
+    rng = np.random.default_rng(7)
+    count = len(langs)
+    quality_QP = rng.uniform(0.1, 0.6, (count, count)) + 0.3 * np.eye(count)
+    share_QP = rng.dirichlet(np.ones(count), count)
+    distances = rng.integers(200, 30_000, (count, 3))
+
+    def by_pair(matrix):
+        rows = [dict(zip(langs, row, strict=True)) for row in matrix.tolist()]
+        return dict(zip(langs, rows, strict=True))
+
+    def ranked(offset):
+        return [
+            {"lang": lang, "rank": 1 + offset + 100 * place, "text": f"A passage in {lang}. " * 20}
+            for place, lang in enumerate(langs)
+        ]
+
+    worst = [
+        {
+            "query_id": f"q{number}",
+            "lang": langs[number],
+            "text": f"query {number}?",
+            "rank_distance": 20_300,
+            "answers": ranked(number),
+            "first": {"lang": "fr", "text": "not it", "relevant": False},
+        }
+        for number in range(20)
+    ]
+    example = {
+        "query_id": "e",
+        "lang": "fr",
+        "text": "exemple?",
+        "answers": [],
+        "relevant_ranks": {lang: 1 + place for place, lang in enumerate(langs)},
+    }
+    sizes = dict.fromkeys(langs, 3)
+    means = dict(zip(langs, distances.mean(axis=1).tolist(), strict=True))
+    mean = {"AP": float(quality_QP.mean())}
+    result = Result.model_validate(
+        {
+            "created": "2025-01-02T03:04:05Z",
+            "benchmark": {
+                "name": "flores",
+                "title": "FLORES",
+                "source": "",
+                "licence": "CC BY-SA",
+                "citation": "",
+                "fingerprint": "abc",
+                "languages": langs,
+                "queries": sizes,
+                "passages": sizes,
+            },
+            "model": {
+                "label": "e5",
+                "path": "e5",
+                "fingerprint": "def",
+                "dimension": 384,
+                "query_prompt": "",
+                "passage_prompt": "",
+            },
+            "settings": {"mono": mean, "cross": mean, "multi": mean},
+            "bias": {"rank_distance": float(distances.mean())},
+            "pairs": {"AP": by_pair(quality_QP)},
+            "pool": {"AP": dict.fromkeys(langs, 0.4), "rank_distance": means},
+            "scored": sizes,
+            "share": {
+                "cutoff": 10,
+                "by_query_lang": by_pair(share_QP),
+                "passages": dict.fromkeys(langs, 1 / count),
+            },
+            "examples": [example],
+            "worst": worst,
+            "versions": {},
+            "timings": {},
+            "config": {},
+        }
+    )
+    per_query = pa.table(
+        {
+            "query_id": [f"{lang}-{number}" for lang in langs for number in range(3)],
+            "query_lang": np.repeat(langs, 3),
+            "parallel": pa.array(np.tile(np.arange(3), count), pa.int32()),
+            "pool": ["multi"] * 3 * count,
+            "relevant": [count] * 3 * count,
+            "AP": rng.uniform(size=3 * count),
+            "rank_distance": distances.ravel().astype(float),
+        }
+    )
+    folder = tmp_path_factory.mktemp("flores") / "e5"
+    folder.mkdir()
+    write_result(folder, result, per_query, pa.table({}))
+    return folder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 from evenrank.report.build import build_report
-from evenrank.report.rendering.html import render_html
+from evenrank.report.page import render_html
 from evenrank.results.schema import read_result
 
 PHONE, DESKTOP = 390, 1280
@@ -18,6 +18,14 @@ PHONE, DESKTOP = 390, 1280
 MEASURE = """
 <!DOCTYPE html><body><iframe srcdoc="{page}" style="border: 0; width: {width}px; height: 800px">
 </iframe><pre></pre><script>
+function search(page) {{
+  const field = page.querySelector("#search");
+  if (field === null) return null;
+  field.value = "Wel";
+  field.dispatchEvent(new Event("input"));
+  const rows = [...page.querySelectorAll(".long-table tbody tr:not([hidden])")];
+  return [field.checkVisibility(), rows.map((row) => row.cells[0].textContent)];
+}}
 addEventListener("load", () => {{
   const {{contentDocument: page, contentWindow: view}} = document.querySelector("iframe");
   page.querySelectorAll("details").forEach((fold) => fold.open = true);
@@ -35,7 +43,8 @@ addEventListener("load", () => {{
       const side = inside.left - around.left > around.right - inside.right ? "right" : "left";
       return [text.lang, view.getComputedStyle(text).direction, side];
     }}),
-    rows: page.querySelectorAll(".failures tbody tr").length,
+    rows: page.querySelectorAll(".fold:has(> .query) > .table-block tbody tr").length,
+    languages: search(page),
   }});
 }});
 </script>
@@ -66,11 +75,11 @@ def browse(tmp_path_factory):
     if "works" not in dump(browser, trial):
         pytest.skip("chromium does not start on this machine")
 
-    def measure(page, width):
+    def measure(page, width, *, policy=False):
+        """Without its policy, a request of the page would be seen."""
         path = folder / f"{width}.html"
-        # without its policy, so that a request would show
-        free = re.sub(r"<meta http-equiv[^>]*>", "", page)
-        text = MEASURE.format(page=html.escape(free), width=width)
+        shown = page if policy else re.sub(r"<meta http-equiv[^>]*>", "", page)
+        text = MEASURE.format(page=html.escape(shown), width=width)
         path.write_text(text.strip(), encoding="utf-8")
         shown = dump(browser, path)
         found = re.search(r"<pre>(\{.*?\})</pre>", shown)
@@ -113,3 +122,13 @@ def test_each_script_runs_its_own_way_also_after_a_latin_name(right_to_left, edi
     sides = {(lang, direction, side) for lang, direction, side in found["texts"]}
     right = {(lang, "rtl", "right") for lang in ("ar", "fa", "he", "ur")}
     assert sides == right | {("de", "ltr", "left")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_search_shows_the_languages_that_it_finds(flores, browse, width):
+    found = browse(render_html(build_report([flores])), width, policy=True)
+    visible, languages = found["languages"]
+    assert visible
+    assert languages == ["Welsh (cy)"] * 3  # by query language, pairs, sizes
+    assert found["needed"] <= found["width"] <= width

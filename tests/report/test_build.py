@@ -33,7 +33,7 @@ def test_results_stand_together_by_benchmark(samples):
     report = build_report([samples[0], samples[3], samples[1], samples[4]])
     assert [part.title for part in report.parts] == ["territories", "half", "All results"]
     assert names(report.parts[0]) == names(report.parts[1]) == BENCHMARK_SECTIONS
-    assert names(report.parts[2]) == ["losses", "provenance"]
+    assert names(report.parts[2]) == ["losses", "definitions", "provenance"]
     headline = report.parts[1].sections[0].blocks[1]
     assert [row.title for row in headline.rows[:2]] == ["x-x-mono", "x-y"]
 
@@ -58,7 +58,7 @@ def test_sections_without_anything_to_show_are_left_out(samples, edited):
     )
     report = build_report([bare])
     assert names(report.parts[0]) == ["headline", "share", "measures", "benchmark"]
-    assert names(report.parts[1]) == ["provenance"]
+    assert names(report.parts[1]) == ["definitions", "provenance"]
 
 
 def test_a_section_registered_elsewhere_takes_its_place(samples, monkeypatch):
@@ -99,8 +99,8 @@ def test_json_holds_the_figures_themselves(samples, tmp_path):
     kinds = [
         block["kind"] for section in report["parts"][0]["sections"] for block in section["blocks"]
     ]
-    assert {"text", "table", "figure", "rankings", "failures"} <= set(kinds)
-    assert [panel["kind"] for panel in pairs["blocks"][0]["panels"]] == ["heatmap"] * 3
+    assert {"text", "table", "figure", "query", "fold"} <= set(kinds)
+    assert [panel["kind"] for panel in pairs["blocks"][1]["panels"]] == ["table"] * 3
 
 
 def test_a_file_that_exists_is_kept(samples, tmp_path):

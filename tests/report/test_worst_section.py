@@ -1,11 +1,11 @@
-"""The worst questions, against the result folders and the ranks themselves."""
+"""The worst queries, against the result folders and the ranks themselves."""
 
 import pyarrow.parquet as pq
 import pytest
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
 from evenrank.evaluation.evaluate_run import evaluate_run
-from evenrank.report.content import Failures, Text
+from evenrank.report.content import Fold, Text
 from evenrank.report.entry import read_entries
 from evenrank.report.section import SECTIONS
 from evenrank.results.schema import read_result
@@ -17,16 +17,23 @@ WORDS = {"de": ["rot", "grün", "blau"], "en": ["red", "green", "blue"], "es": [
 def content(folders):
     text, *found = SECTIONS.get("worst").content(read_entries(folders))
     assert isinstance(text, Text)
-    assert all(isinstance(block, Failures) for block in found)
+    assert all(isinstance(block, Fold) for block in found)
     return text.text, found
+
+
+def passages(query):
+    """The passages of a query with their facts."""
+    ((title, found),) = query.rankings
+    assert not title
+    return found
 
 
 def cells(table, group=""):
     """The cells of each row by the columns' titles, of the columns whose group begins so."""
     return [
         {
-            column.title: value
-            for column, value in zip(table.columns, row.cells, strict=True)
+            column.title: cell.value
+            for column, cell in zip(table.columns, row.cells, strict=True)
             if column.group.startswith(group)
         }
         for row in table.rows
@@ -76,15 +83,16 @@ def run_of(tmp_path):
 
 def test_each_result_shows_its_own_in_the_order_kept(samples):
     _, found = content(samples[:3])
-    for folder, failures in zip(samples[:3], found, strict=True):
+    assert [fold.open for fold in found] == [True, False, False]
+    for folder, fold in zip(samples[:3], found, strict=True):
         result = read_result(folder)
-        assert failures.title == f"The worst 20 of {result.model.label}"
-        assert [one.question.text for one in failures.questions] == [
-            query.text for query in result.worst
-        ]
+        assert fold.title == f"The worst 20 of {result.model.label}"
+        overview, *queries = fold.blocks
+        assert [one.query.text for one in queries] == [query.text for query in result.worst]
         titles = [f"{place}. {query.lang}" for place, query in enumerate(result.worst, 1)]
-        assert [row.title for row in failures.overview.rows] == titles
-        for row, query in zip(cells(failures.overview, "Rank of"), result.worst, strict=True):
+        assert [row.title for row in overview.rows] == titles
+        for row, query in zip(cells(overview, "Rank"), result.worst, strict=True):
+            row = {lang: rank for lang, rank in row.items() if lang in ("ar", "de", "en", "tr")}
             assert row == {
                 lang: {answer.lang: answer.rank for answer in query.answers}.get(lang)
                 for lang in ("ar", "de", "en", "tr")
@@ -100,52 +108,57 @@ def test_the_other_results_answer_the_same_query_beside_it(samples):
         ranks = pq.read_table(folder / "ranks.parquet").to_pandas()
         best.append(ranks[ranks["query_id"] == query.query_id].groupby("lang")["rank"].min())
     distances = [ranks.max() - ranks.min() for ranks in best]
-    assert list(cells(found[0].overview, "Rank distance")[0].values()) == distances
+    overview, first, *_ = found[0].blocks
+    assert list(cells(overview, "Rank distance")[0].values()) == distances
     assert distances[0] == query.rank_distance
-    answers = [one for one in found[0].questions[0].passages if not one.note]
+    answers = [one for one in passages(first) if one.relevant]
     assert [one.passage.lang for one in answers] == list(best[0].sort_values().index)
+    labels = ("x-x-mono", "x-y", "hybrid")
     for one in answers:
-        assert one.ranks == tuple(ranks[one.passage.lang] for ranks in best)
+        ranks = [ranks[one.passage.lang] for ranks in best]
+        assert one.facts == " · ".join(
+            f"{label} {rank}" for label, rank in zip(labels, ranks, strict=True)
+        )
 
 
 def test_best_and_worst_language_are_marked_and_named(samples):
-    _, (failures,) = content(samples[:1])
-    table = failures.overview
+    _, (fold,) = content(samples[:1])
+    table, *queries = fold.blocks
     assert "▼" in table.note
-    for row, failure in zip(table.rows, failures.questions, strict=True):
+    for row, query in zip(table.rows, queries, strict=True):
         ranks = {
-            column.title: (value, aside)
-            for column, value, aside in zip(table.columns, row.cells, row.asides, strict=True)
-            if column.group.startswith("Rank of") and value is not None
+            column.title: cell
+            for column, cell in zip(table.columns, row.cells, strict=True)
+            if column.group == "Rank" and cell.value is not None
         }
-        last = max(ranks, key=ranks.get)
-        assert [lang for lang, (_, aside) in ranks.items() if aside] == [last]
-        first = min(ranks, key=ranks.get)
-        summary = f"best: {first} {ranks[first][0]}; worst: {last} {ranks[last][0]}"
-        assert failure.summary == summary
+        last = max(ranks, key=lambda lang: ranks[lang].value)
+        assert [lang for lang, cell in ranks.items() if cell.aside] == [last]
+        first = min(ranks, key=lambda lang: ranks[lang].value)
+        summary = f"best: {first} {ranks[first].value}; worst: {last} {ranks[last].value}"
+        assert query.summary == summary
 
 
-def test_what_stood_first_is_shown_where_it_is_no_answer(samples):
-    _, (failures,) = content(samples[:1])
+def test_the_passage_at_rank_1_is_shown_if_it_is_not_relevant(samples):
+    _, (fold,) = content(samples[:1])
     firsts = [query.first for query in read_result(samples[0]).worst]
     assert {first.relevant for first in firsts} == {True, False}
-    for first, failure in zip(firsts, failures.questions, strict=True):
-        top = failure.passages[0]
-        assert top.ranks == (1,)
-        assert top.note == ("" if first.relevant else "no answer")
+    for first, query in zip(firsts, fold.blocks[1:], strict=True):
+        top = passages(query)[0]
+        assert top.facts == ("rank 1" if first.relevant else "rank 1 · not relevant")
+        assert top.relevant == first.relevant
         assert (top.passage.lang, top.passage.text) == (first.lang, first.text)
 
 
-def test_old_results_lack_their_part_and_are_looked_up_all_the_same(samples, edited):
+def test_a_result_without_worst_queries_has_no_table_and_is_looked_up(samples, edited):
     old = edited(samples[0], worst=[])
     assert not SECTIONS.get("worst").applies(read_entries([old]))
-    _, (failures,) = content([old, samples[1]])
-    assert failures.title == "The worst 20 of x-y"
-    assert all(row["x-x-mono"] is not None for row in cells(failures.overview, "Rank distance"))
+    _, (fold,) = content([old, samples[1]])
+    assert fold.title == "The worst 20 of x-y"
+    assert all(row["x-x-mono"] is not None for row in cells(fold.blocks[0], "Rank distance"))
     (old / "ranks.parquet").unlink()
-    _, (failures,) = content([old, samples[1]])
-    assert all(row["x-x-mono"] is None for row in cells(failures.overview, "Rank distance"))
-    assert all(one.ranks[0] is None for one in failures.questions[0].passages)
+    _, (fold,) = content([old, samples[1]])
+    assert all(row["x-x-mono"] is None for row in cells(fold.blocks[0], "Rank distance"))
+    assert all("x-x-mono" not in one.facts for one in passages(fold.blocks[1]))
 
 
 def test_a_result_needs_no_other_file_for_its_own(samples, edited):
@@ -157,27 +170,42 @@ def test_a_result_needs_no_other_file_for_its_own(samples, edited):
 def test_a_run_that_ends_shows_no_rank_that_is_not_known(run_of):
     """Its depth is 3: the English answer may stand anywhere behind."""
     lines = {"de-q0": ["de-p0", "de-p1", "es-p0"], "en-q1": ["en-p1", "de-p1", "es-p1"]}
-    _, (failures,) = content([run_of(lines)])
-    first, second = failures.overview.rows
+    _, (fold,) = content([run_of(lines)])
+    table, query, _ = fold.blocks
+    first, second = table.rows
     assert (first.title, second.title) == ("1. de", "2. en")
-    assert first.cells == (3, 1, "not in run", 3)
-    assert first.asides == ("+", "", "", "")
-    assert second.cells == (2, 2, 1, 3)
-    assert second.asides == ("", "", "", "▼")
-    assert "the run ends" in failures.overview.note
-    assert failures.questions[0].summary == "best: de 1; worst: en not in run"
-    assert [one.ranks for one in failures.questions[0].passages] == [(1,), (3,), ("not in run",)]
+    assert [(cell.value, cell.aside) for cell in first.cells] == [
+        (3, "+"),
+        (1, ""),
+        ("not in run", ""),
+        (3, ""),
+    ]
+    assert [(cell.value, cell.aside) for cell in second.cells] == [
+        (2, ""),
+        (2, ""),
+        (1, ""),
+        (3, "▼"),
+    ]
+    assert "the run ends" in table.note
+    assert query.summary == "best: de 1; worst: en not in run"
+    assert [one.facts for one in passages(query)] == ["rank 1", "rank 3", "rank not in run"]
 
 
 def test_another_run_is_looked_up_as_far_as_it_goes(run_of):
     one = run_of({"de-q0": ["de-p0", "en-p0", "es-p0"]}, "one")
     two = run_of({"de-q0": ["de-p1", "de-p0"], "en-q2": ["de-p2", "en-p2"]}, "two")
-    _, (failures, _) = content([one, two])
-    (row,) = [row for row in failures.overview.rows if row.title == "1. de"]
-    assert (row.cells[:2], row.asides[:2]) == ((2, 1), ("", "+"))  # behind its depth of 2
-    assert content([two])[1][0].questions[0].summary == "best: de 2; worst: 2 languages not in run"
-    ranks = [one.ranks for one in failures.questions[0].passages]
-    assert ranks == [(1, 2), (2, "not in run"), (3, "not in run")]
+    _, (fold, _) = content([one, two])
+    table, query, *_ = fold.blocks
+    (row,) = [row for row in table.rows if row.title == "1. de"]
+    found = [(cell.value, cell.aside) for cell in row.cells[:2]]
+    assert found == [(2, ""), (1, "+")]  # its depth is 2
+    own = content([two])[1][0].blocks[1]
+    assert own.summary == "best: de 2; worst: 2 languages not in run"
+    assert [one.facts for one in passages(query)] == [
+        "one 1 · two 2",
+        "one 2 · two not in run",
+        "one 3 · two not in run",
+    ]
 
 
 def test_best_ranks_where_answers_are_in_one_language_only(run_of):
@@ -191,21 +219,22 @@ def test_best_ranks_where_answers_are_in_one_language_only(run_of):
         "de-q2": ["de-p2"],
         "en-q2": ["de-p0"],
     }
-    text, (failures,) = content([run_of(lines, own=True)])
-    assert "Rank distance does not exist here" in text
-    table = failures.overview
+    text, (fold,) = content([run_of(lines, own=True)])
+    assert "There is no rank distance" in text
+    table, *queries = fold.blocks
     assert [column.title for column in table.columns] == ["run"]
-    assert [(row.title, *row.cells) for row in table.rows] == [
+    assert [(row.title, row.cells[0].value) for row in table.rows] == [
         ("1. en", "not in run"),
         ("2. de", 3),
         ("3. es", 2),
     ]
-    summaries = [one.summary for one in failures.questions]
-    assert summaries == ["answer: en not in run", "answer: de 3", "answer: es 2"]
+    summaries = [one.summary for one in queries]
+    assert summaries == ["relevant: en not in run", "relevant: de 3", "relevant: es 2"]
 
 
 def test_a_run_without_texts_names_its_queries(run_of):
     lines = {"de-q0": ["de-p0", "de-p1", "es-p0"]}
-    _, (failures,) = content([run_of(lines, texts=False)])
-    assert [one.question.text for one in failures.questions] == ["de-q0"]
-    assert failures.questions[0].passages == ()
+    _, (fold,) = content([run_of(lines, texts=False)])
+    _, query = fold.blocks
+    assert query.query.text == "de-q0"
+    assert passages(query) == ()

@@ -1,20 +1,30 @@
-"""From result folders to a report, and to files."""
+"""Build a report from result folders, and write it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
+
+import orjson
 
 from evenrank.files import refuse_existing_file, refuse_overlap, whole_file
 from evenrank.report.content import Part, Report, SectionContent
 from evenrank.report.entry import Entry, read_entries
-from evenrank.report.rendering.data import render_json
-from evenrank.report.rendering.html import render_html
-from evenrank.report.rendering.markdown import render_markdown
+from evenrank.report.markdown import render_markdown
+from evenrank.report.page import render_html
 from evenrank.report.section import Entries, Scope, sections_in_order
 
 Format = Literal["html", "md", "json"]
+
+
+def render_json(report: Report) -> str:
+    """Return the report as indented JSON; each block names its ``kind``."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(asdict(report), option=options).decode()
+
+
 RENDERERS: dict[Format, Callable[[Report], str]] = {
     "html": render_html,
     "md": render_markdown,
@@ -23,7 +33,7 @@ RENDERERS: dict[Format, Callable[[Report], str]] = {
 
 
 def build_report(folders: Sequence[Path]) -> Report:
-    """Build a report from result folders; results on the same benchmark stand side by side.
+    """Build a report from result folders; results on one benchmark are in one part.
 
     Args:
         folders: At least one; their order is the order of the report, and the first result on each
@@ -94,10 +104,10 @@ def report_path(output: Path, form: Format) -> Path:
 def _benchmark_part(group: Entries, keys: list[tuple[str, str]]) -> Part:
     facts = group[0].result.benchmark
     queries, passages = sum(facts.queries.values()), sum(facts.passages.values())
-    namesakes = [name for name, _ in keys if name == facts.name]
+    same_name = [name for name, _ in keys if name == facts.name]
     return Part(
-        # content decides what is comparable, so namesakes of other content stand apart
-        title=facts.name if len(namesakes) == 1 else f"{facts.name} [{facts.fingerprint}]",
+        # content decides what is comparable: benchmarks of one name may differ
+        title=facts.name if len(same_name) == 1 else f"{facts.name} [{facts.fingerprint}]",
         lead=f"{facts.title.rstrip('.')}. {len(facts.languages)} languages, {queries:,} queries, "
         f"{passages:,} passages.",
         sections=_fill("benchmark", group),

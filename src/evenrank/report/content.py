@@ -1,159 +1,44 @@
-"""What a report is made of, as plain data: HTML, Markdown and JSON all render the same blocks.
+"""What a report consists of, as plain data: HTML, Markdown and JSON render the same blocks.
 
-A :class:`Report` has parts (one for each benchmark, then one about all results); a part has
-sections; a section has blocks: paragraphs, tables, figures, listings, rankings, failures. Texts
-are plain text: whoever renders them escapes them.
+A :class:`Report` has parts (one for each benchmark, then one about all results), a part has
+sections, a section has blocks. All texts are plain text: a renderer escapes them.
 """
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
-Better = Literal["higher", "lower", "none"]
-Value = float | str | None
-"""A cell: a number, a text, or ``None`` where there is nothing to show."""
+from evenrank.tables import Column, Row, Table
 
-NOTHING = "–"
-MARK = "•"
-
-
-def show(value: Value, spec: str = ".4f") -> str:
-    """Return a cell's value as it is printed; a dash where there is none.
-
-    >>> show(0.79184), show(-12.34, "+,.1f"), show(None), show("en")
-    ('0.7918', '−12.3', '–', 'en')
-    """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return NOTHING
-    return value if isinstance(value, str) else format(value, spec).replace("-", "−")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        title: Its heading.
-        group: A heading above it, shared with its neighbours of the same group.
-        better: Which direction is better.
-        spec: How its numbers are printed, as a format specification.
-    """
-
-    title: str
-    group: str = ""
-    better: Better = "none"
-    spec: str = ".4f"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A row of a table.
-
-    Attributes:
-        title: Its heading.
-        cells: Its values, one for each column.
-        role: ``frame`` rows are for reference, ``total`` rows sum the others up.
-        asides: Small print beside each cell, such as an interval or a mark; empty for none.
-    """
-
-    title: str
-    cells: tuple[Value, ...]
-    role: Literal["plain", "frame", "total"] = "plain"
-    asides: tuple[str, ...] = ()
-
-    def aside(self, column: int) -> str:
-        """Return the small print of a cell."""
-        return self.asides[column] if self.asides else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table; the best values are marked down each column or across each group of columns."""
-
-    caption: str
-    head: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    best: Literal["down", "across", "none"] = "none"
-    note: str = ""
-    kind: Literal["table"] = field(default="table", init=False)
+STEPS = 12
+"""Rows of the table of a curve: steps at equal distances."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """A result in a figure: its label, and the number that fixes its colour everywhere."""
+    """A result in a chart: its label, and the number that fixes its colour everywhere."""
 
     number: int
     label: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatMap:
-    """A matrix of numbers with a colour each.
+class Boxes:
+    """Box plots on a logarithmic axis: for each row of a table, one box for each series.
 
     Attributes:
-        title: What the panel shows; also its description for who cannot see it.
-        row_axis: What the rows are.
-        column_axis: What the columns are.
-        rows: ``R`` names.
-        columns: ``C`` names.
-        values: ``R`` x ``C`` numbers, ``None`` where there is none.
-        shades: ``R`` x ``C`` strengths of colour: -1..1, where the sign chooses the colour, and 0
-            is the colour of the page.
-        spec: How the numbers are printed.
-        marked: ``R`` x ``C``, which squares carry a dot; empty for none.
+        axis: What the numbers are.
+        series: The results.
+        limits: The smallest and the largest number of the axis, common to the panels of a figure.
+        table: For each series the columns 10 %, 25 %, median, 75 %, 90 % and mean.
     """
 
-    title: str
-    row_axis: str
-    column_axis: str
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    values: tuple[tuple[float | None, ...], ...]
-    shades: tuple[tuple[float | None, ...], ...]
-    spec: str = ".2f"
-    marked: tuple[tuple[bool, ...], ...] = ()
-    kind: Literal["heatmap"] = field(default="heatmap", init=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bars:
-    """Horizontal bars: for each category, one bar for each series."""
-
-    title: str
     axis: str
-    categories: tuple[str, ...]
     series: tuple[Series, ...]
-    values: tuple[tuple[float | None, ...], ...]
-    """One row of numbers for each series, one number for each category."""
-    spec: str = ",.0f"
-    kind: Literal["bars"] = field(default="bars", init=False)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A distribution in six numbers; quantiles by linear interpolation."""
-
-    p10: float
-    p25: float
-    median: float
-    p75: float
-    p90: float
-    mean: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Boxes:
-    """Horizontal boxes on a logarithmic axis: for each category, one for each series."""
-
-    title: str
-    axis: str
-    categories: tuple[str, ...]
-    series: tuple[Series, ...]
-    values: tuple[tuple[Spread | None, ...], ...]
-    spec: str = ",.0f"
+    limits: tuple[float, float]
+    table: Table
     kind: Literal["boxes"] = field(default="boxes", init=False)
 
 
@@ -165,6 +50,11 @@ class Curve:
     x: tuple[float, ...]
     y: tuple[float, ...]
 
+    def at(self, x: float) -> float | None:
+        """Return the last value that is known at ``x``."""
+        place = bisect_right(self.x, x)
+        return self.y[place - 1] if place else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
@@ -174,16 +64,28 @@ class Lines:
     x_axis: str
     y_axis: str
     curves: tuple[Curve, ...]
-    spec: str = ".4g"
     kind: Literal["lines"] = field(default="lines", init=False)
 
-
-Panel = HeatMap | Bars | Boxes | Lines
+    @property
+    def table(self) -> Table:
+        """The values of the curves at a few steps."""
+        longest = max((curve.x for curve in self.curves), key=len)
+        count = min(STEPS, len(longest))
+        steps = [longest[round((n + 1) * len(longest) / count) - 1] for n in range(count)]
+        return Table(
+            caption=f"{self.title}: {self.y_axis}",
+            head=self.x_axis,
+            columns=tuple(Column(title=curve.series.label, spec=".4g") for curve in self.curves),
+            rows=tuple(
+                Row(title=f"{step:,.0f}", cells=tuple(curve.at(step) for curve in self.curves))
+                for step in steps
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """What the colours of heat maps mean: the value at either end, and in the middle."""
+    """What the colours of heat maps mean: the value at each end, and in the middle."""
 
     low: str
     high: str
@@ -193,10 +95,10 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One or more panels under one caption."""
+    """Heat maps (tables with shaded cells) or charts under one caption."""
 
     caption: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Table | Boxes | Lines, ...]
     legend: tuple[Series, ...] = ()
     scale: Scale | None = None
     kind: Literal["figure"] = field(default="figure", init=False)
@@ -212,7 +114,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Listing:
-    """Text that keeps its lines, such as a configuration; folded away where it can be."""
+    """Text that keeps its lines, such as a configuration; a page folds it."""
 
     title: str
     text: str
@@ -220,84 +122,70 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A table that is too large to be read; a page offers it as a compressed CSV file."""
+
+    file: str
+    table: Table
+    kind: Literal["download"] = field(default="download", init=False)
+
+
+@dataclass(frozen=True)
 class Quote:
-    """Text of a benchmark, in its language."""
+    """A text of a benchmark, in its language."""
 
     lang: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A passage in a ranking."""
+@dataclass(frozen=True)
+class Found:
+    """A passage in a ranking, with facts such as its rank."""
 
-    rank: int
-    score: float
+    passage: Quote
+    facts: str
     relevant: bool
-    passage: Quote
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """One result's best passages for a question."""
-
-    series: Series
-    answers: tuple[Answer, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rankings:
-    """A question with the best passages of each result, side by side."""
-
-    question: Quote
-    answers: tuple[Answers, ...]
-    ranks: Table
-    kind: Literal["rankings"] = field(default="rankings", init=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placed:
-    """A passage with its rank under each result: a number, or a text such as ``"not in run"``."""
-
-    passage: Quote
-    ranks: tuple[Value, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A question that is answered badly.
+class QueryResults:
+    """A query and what was found for it.
 
     Attributes:
-        question: The question.
-        summary: Its best and its worst answer in a few words.
-        passages: What stood above the answers, then the answers, the best first.
+        query: The query.
+        number: Its place in a list of queries, or nothing.
+        summary: Its result in a few words, or nothing.
+        rankings: Passages, each list under a title (a result's label, or nothing).
+        ranks: The ranks of the relevant passages, if they are not with the passages.
+        open: Whether a page shows the rankings from the start.
     """
 
-    question: Quote
-    summary: str
-    passages: tuple[Placed, ...]
+    query: Quote
+    number: str = ""
+    summary: str = ""
+    rankings: tuple[tuple[str, tuple[Found, ...]], ...]
+    ranks: Table | None = None
+    open: bool = False
+    kind: Literal["query"] = field(default="query", init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Failures:
-    """What one result answers worst: all in a table, then each question by itself, in its order.
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that a page hides until they are asked for.
 
     Attributes:
-        title: What it shows.
-        overview: A row for each question.
-        series: The results that the ranks of passages are about, in this order.
-        questions: The questions.
+        title: What they show.
+        blocks: The blocks.
+        open: Whether the page shows them from the start.
     """
 
     title: str
-    overview: Table
-    series: tuple[Series, ...]
-    questions: tuple[Failure, ...]
-    kind: Literal["failures"] = field(default="failures", init=False)
+    blocks: tuple[Table | Figure | Listing | QueryResults | Download, ...]
+    open: bool = False
+    kind: Literal["fold"] = field(default="fold", init=False)
 
 
-Block = Text | Table | Figure | Listing | Rankings | Failures
+Block = Text | Table | Figure | Listing | Download | QueryResults | Fold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,48 +213,3 @@ class Report:
     title: str
     lead: str
     parts: tuple[Part, ...]
-
-
-def best_cells(table: Table) -> frozenset[tuple[int, int]]:
-    """Return (row, column) of the cells that are best; values printed alike are all best.
-
-    Nothing is best among fewer than two values, or where all are alike.
-
-    >>> table = Table(
-    ...     caption="", head="", best="down", columns=(Column(title="AP", better="higher"),),
-    ...     rows=(Row(title="a", cells=(0.5,)), Row(title="b", cells=(0.6,))),
-    ... )
-    >>> sorted(best_cells(table))
-    [(1, 0)]
-    """
-    rows = [number for number, row in enumerate(table.rows) if row.role != "frame"]
-    columns = range(len(table.columns))
-    if table.best == "down":
-        contests = [[(row, column) for row in rows] for column in columns]
-    elif table.best == "across":
-        groups = dict.fromkeys(column.group for column in table.columns)
-        contests = [
-            [(row, column) for column in columns if table.columns[column].group == group]
-            for row in rows
-            for group in groups
-        ]
-    else:
-        contests = []
-    return frozenset(cell for contest in contests for cell in _winners(table, contest))
-
-
-def _winners(table: Table, contest: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the best of some cells of a table."""
-    column = table.columns[contest[0][1]] if contest else None
-    values = {
-        cell: float(value)
-        for cell in contest
-        if isinstance(value := table.rows[cell[0]].cells[cell[1]], int | float)
-        and math.isfinite(value)
-    }
-    if column is None or column.better == "none" or len(values) < 2:
-        return []
-    pick = max if column.better == "higher" else min
-    best = show(pick(values.values()), column.spec)
-    winners = [cell for cell, value in values.items() if show(value, column.spec) == best]
-    return winners if len(winners) < len(values) else []

@@ -22,7 +22,7 @@ class Section:
     Attributes:
         name: Its name, also the anchor in the page.
         title: Its heading.
-        order: Sections stand in ascending order.
+        order: Sections are shown in ascending order.
         scope: Whether it is about the results on one benchmark, or about all results.
         applies: Whether there is anything to show for these results.
         content: Its blocks for these results.
@@ -47,7 +47,7 @@ def section(
     scope: Scope = "benchmark",
     applies: Callable[[Entries], bool] = bool,
 ) -> Callable[[ContentFunction], ContentFunction]:
-    """Return a decorator that registers a function as a section's content and leaves it as is."""
+    """Return a decorator that registers a function as the content of a section."""
 
     def register(content: ContentFunction) -> ContentFunction:
         SECTIONS.register(name, Section(name, title, order, scope, applies, content))

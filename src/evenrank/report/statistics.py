@@ -10,27 +10,27 @@ from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import Difference
 from evenrank.comparison.intervals import setting_intervals
 from evenrank.comparison.reading import comparable, has_blocks
-from evenrank.report.content import MARK, show
 from evenrank.report.entry import Entry
-from evenrank.report.terms import RANK_DISTANCE, RANK_DISTANCE_NORM, main_measure
+from evenrank.report.terms import RANK_DISTANCE, RANK_DISTANCE_NORM, SPECS, main_measure
 from evenrank.results.schema import Setting
+from evenrank.tables import MARK, show
 
 RESAMPLES = 1_000
-"""Enough for ends with the digits shown; ``evenrank compare`` takes more."""
+"""Enough for the digits shown; ``evenrank compare`` draws more."""
 
 HEADLINE_MEASURES = ("R@1", "R@10", RANK_DISTANCE, RANK_DISTANCE_NORM)
 
 SMALL_PRINT = (
-    "Small print: 95 % bootstrap interval over questions, each with its translations. Intervals of "
-    "two models may overlap although their difference exceeds chance."
+    "Small print: 95 % bootstrap interval. The intervals of two models may overlap although their "
+    "difference is not chance."
 )
 
 
 def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
-    """Return the others against the first result: main measure and rank distance.
+    """Compare the other results with the first: main measure and rank distance.
 
-    ``None`` where there is nothing to compare, or where a result does not know which queries are
-    translations of one another.
+    ``None`` if there is nothing to compare, or if a result does not know which queries are
+    parallel.
     """
     measure = main_measure(entries)
     if len(entries) < 2 or measure is None or not all(has_blocks(one.folder) for one in entries):
@@ -44,7 +44,7 @@ def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
 def intervals_of(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
     """Return the interval of each macro mean of a measure and the usual ones, as it is printed.
 
-    Empty where the result does not know which queries are translations of one another.
+    Empty if the result does not know which queries are parallel.
     """
     return _intervals(entry, measure) if has_blocks(entry.folder) else {}
 
@@ -53,19 +53,18 @@ def interval_text(low: float, high: float, spec: str) -> str:
     """Return an interval as it is printed.
 
     >>> interval_text(-0.0312, 0.004, "+.3f"), interval_text(10.26, 13.5, ",.1f")
-    ('[−0.031, +0.004]', '[10.3, 13.5]')
+    ('[−.031, +.004]', '[10.3, 13.5]')
     """
     return f"[{show(low, spec)}, {show(high, spec)}]"
 
 
 def change_text(row: Difference) -> str:
-    """Return the interval of a difference, and a mark if it exceeds chance."""
-    spec = "+,.1f" if row.measure == RANK_DISTANCE else "+.4f"
-    text = interval_text(row.low, row.high, spec)
+    """Return the interval of a difference, and a mark if it is unlikely to be chance."""
+    text = interval_text(row.low, row.high, f"+{SPECS.get(row.measure, '.4f')}")
     return f"{text} {MARK}" if row.significant else text
 
 
-# entries are told apart by identity, so what was computed for one report serves no other
+# entries are compared by identity, so one report never uses the results of another
 
 
 @lru_cache(maxsize=4)
@@ -78,8 +77,8 @@ def _compare(entries: tuple[Entry, ...], measures: tuple[str, ...]) -> Compariso
 def _intervals(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
     known = {**entry.result.pairs, **entry.result.bias}
     wanted = dict.fromkeys([measure, *HEADLINE_MEASURES])
-    taken = [name for name in wanted if name is not None and name in known]
-    found = setting_intervals(entry.folder, taken, resamples=RESAMPLES)
+    present = [name for name in wanted if name is not None and name in known]
+    found = setting_intervals(entry.folder, present, resamples=RESAMPLES)
     return {
         (name, setting): interval_text(low, high, ",.1f" if name == RANK_DISTANCE else ".3f")
         for (name, setting), (low, high) in found.items()

@@ -1,14 +1,15 @@
-"""How a report names, prints and judges measures."""
+"""How a report names and prints measures and languages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from evenrank.errors import EvenrankError
 from evenrank.languages import language_name
 from evenrank.measures.base import Measure, parse_measure
-from evenrank.report.content import Better, Column
 from evenrank.report.entry import Entry
+from evenrank.results.schema import Figures
+from evenrank.tables import Better, Column
 
 AVERAGE_PRECISION = "AP"
 RANK_DISTANCE = "rank_distance"
@@ -65,11 +66,18 @@ def measure_column(name: str, *, title: str | None = None, group: str = "") -> C
         group=group,
         better=better(name),
         spec=SPECS.get(name, ".4f"),
+        term=name,
     )
 
 
+def measure_names(figures: Iterable[Figures]) -> list[str]:
+    """Return the names of all measures with a figure, the explained ones first."""
+    names = list(dict.fromkeys(name for by_name in figures for name in by_name))
+    return [name for name in TITLES if name in names] + [n for n in names if n not in TITLES]
+
+
 def language_title(code: str) -> str:
-    """Return a language as a row's heading.
+    """Return the name of a language with its code.
 
     >>> language_title("el")
     'Greek (el)'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenrank.report.content import Block, Column, Row, Table
+from evenrank.report.content import Block, Text
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import language_title
+from evenrank.tables import Column, Row, Table
 
 
 @section("benchmark", "The benchmark", order=80)
@@ -21,10 +22,11 @@ def benchmark(entries: Entries) -> Iterator[Block]:
         "Citation": facts.citation,
         "Fingerprint": facts.fingerprint,
     }
+    yield Text("Where the queries and passages come from, and how many there are.")
     yield Table(
         caption=facts.title,
         head="",
-        columns=(Column(title=""),),
+        columns=(Column(title="", text=True),),
         rows=tuple(Row(title=name, cells=(text,)) for name, text in card.items() if text),
     )
     counts = (facts.queries, result.scored, facts.passages)
@@ -40,5 +42,5 @@ def benchmark(entries: Entries) -> Iterator[Block]:
             Column(title=title, spec=",.0f") for title in ("queries", "queries scored", "passages")
         ),
         rows=(*rows, Row(title="Total", cells=totals, role="total")),
-        note="A query is scored if the collection holds a passage that answers it.",
+        note="A query is scored if the pool contains a passage that is relevant to it.",
     )

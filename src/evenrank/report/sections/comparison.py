@@ -6,19 +6,25 @@ from collections.abc import Iterator
 
 from evenrank.comparison.comparison import Comparison
 from evenrank.comparison.difference import Difference
-from evenrank.report.content import MARK, Block, Column, Row, Table, Text
+from evenrank.report.content import Block, Text
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.headline import SETTING_TITLES
 from evenrank.report.statistics import change_text, comparison_of
-from evenrank.report.terms import RANK_DISTANCE, language_title, mean_title
+from evenrank.report.terms import RANK_DISTANCE, SPECS, language_title, mean_title
 from evenrank.results.schema import Setting
+from evenrank.tables import MARK, Cell, Column, Row, Table
 
 GUIDE = (
-    "Paired permutation test ({permutations:,} permutations) and percentile bootstrap "
-    "({resamples:,} resamples) over {blocks:,} questions, each with its translations: parallel "
-    "questions are not independent. p is corrected after Holm within each model, measure and kind "
-    "of figure; effect is Cohen’s d_z, the mean of the questions’ differences over their "
-    "standard deviation."
+    "Whether the differences from the first result could be chance: p is the chance of a "
+    "difference of this size between equally good models. A small p (at most .05) speaks for a "
+    "real difference. Effect is the size of the difference in standard deviations over queries "
+    "(Cohen’s d_z)."
+)
+METHOD = (
+    "Method: paired permutation test ({permutations:,} permutations) and bootstrap intervals "
+    "({resamples:,} resamples) over {blocks:,} blocks; a block is a query with its translations, "
+    "which are not independent. p is corrected by Holm’s method within each model, measure and "
+    "kind of figure."
 )
 NOTE = f"Small print: 95 % interval; {MARK} p of at most .05 after Holm."
 
@@ -35,11 +41,14 @@ def comparison(entries: Entries) -> Iterator[Block]:
     if found is None:
         return
     blocks = max(row.blocks for row in found.rows)
-    yield Text(
-        GUIDE.format(permutations=found.permutations or 0, resamples=found.resamples, blocks=blocks)
-    )
+    yield Text(GUIDE)
     yield _tests_table(entries, found)
     yield _languages_table(entries, found)
+    yield Text(
+        METHOD.format(
+            permutations=found.permutations or 0, resamples=found.resamples, blocks=blocks
+        )
+    )
 
 
 def _tests_table(entries: Entries, found: Comparison) -> Table:
@@ -51,7 +60,7 @@ def _tests_table(entries: Entries, found: Comparison) -> Table:
         caption=f"Tests of the differences from {entries[0].label}",
         head="Model",
         columns=tuple(
-            Column(title=title, group=_title(*figure), spec=spec)
+            Column(title=title, group=_title(*figure), spec=spec, term=figure[0])
             for figure in figures
             for title, spec in (("p", ".4f"), ("effect", "+.2f"))
         ),
@@ -78,29 +87,31 @@ def _title(measure: str, setting: Setting) -> str:
 
 
 def _languages_table(entries: Entries, found: Comparison) -> Table:
-    """Return the difference of each query language in the pool of all languages."""
+    """Return the difference of each query language in the multilingual pool."""
     rows = {(row.query_lang, row.measure, row.system): row for row in found.select("query_lang")}
     columns = [(measure, system) for measure in found.measures for system in found.systems]
     labels = dict(zip(found.systems, (entry.label for entry in entries[1:]), strict=True))
     langs = sorted({lang for lang, _, _ in rows if lang is not None})
     cells = {lang: [rows.get((lang, *column)) for column in columns] for lang in langs}
     return Table(
-        caption=f"Difference from {entries[0].label} by language of the query, in the "
-        "multilingual collection",
-        head="Query",
+        caption=f"Difference from {entries[0].label} by query language, in the multilingual pool",
+        head="Query language",
         columns=tuple(
             Column(
                 title=labels[system],
                 group=mean_title(measure),
-                spec="+,.1f" if measure == RANK_DISTANCE else "+.4f",
+                spec=f"+{SPECS.get(measure, '.4f')}",
+                term=measure,
             )
             for measure, system in columns
         ),
         rows=tuple(
             Row(
                 title=language_title(lang),
-                cells=tuple(row.difference if row else None for row in cells[lang]),
-                asides=tuple(change_text(row) if row else "" for row in cells[lang]),
+                cells=tuple(
+                    Cell(row.difference, aside=change_text(row)) if row else None
+                    for row in cells[lang]
+                ),
             )
             for lang in langs
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evenrank.report.content import MARK, Block, Column, Row, Table, Text, Value
+from evenrank.report.content import Block, Text
 from evenrank.report.entry import Entry
 from evenrank.report.section import Entries, section
 from evenrank.report.statistics import SMALL_PRINT, change_text, comparison_of, intervals_of
@@ -16,6 +16,7 @@ from evenrank.report.terms import (
     measure_column,
 )
 from evenrank.results.schema import Setting
+from evenrank.tables import MARK, Cell, Column, Row, Table
 
 SETTING_TITLES: dict[Setting, str] = {
     "mono": "monolingual",
@@ -24,161 +25,137 @@ SETTING_TITLES: dict[Setting, str] = {
 }
 RECALLS: tuple[tuple[str, Setting], ...] = (("R@1", "mono"), ("R@1", "cross"), ("R@10", "multi"))
 GUIDE = (
-    "Monolingual: query and collection in one language. Cross-lingual: every ordered pair of "
-    "different languages. Multilingual: one collection of all languages together. "
-    "Every figure is a mean over queries, then over languages or pairs of languages. "
-    "Rank distance: how far apart the answers to one query rank in the multilingual collection "
-    "when they say the same in different languages; the normalised one is 0 at its least value "
-    "and 1 for a random order."
+    "How well each model finds the passages that answer a query, and how much the language of a "
+    "passage changes its rank. Monolingual: query and passages are in the same language. "
+    "Cross-lingual: they are in two different languages. Multilingual: the passages of all "
+    "languages are ranked together; this is the multilingual pool. Rank distance: the number of "
+    "ranks between passages that say the same in different languages; normalised, it is 0 at its "
+    "minimum and 1 in a random order."
 )
-BOLD = "Bold: the best of its column; values that print alike are all bold."
+BOLD = "Bold: the best of its column; values that print the same are all bold."
 TESTED = (
-    "Small print: 95 % bootstrap interval of the difference, over questions each with its "
-    f"translations; {MARK} p of at most .05 in a paired permutation test, after Holm."
+    f"Small print: 95 % bootstrap interval of the difference; {MARK} p of at most .05 in a paired "
+    "permutation test, after Holm."
 )
-UNTESTED = "These are differences between means; whether they exceed chance is not tested here."
-REFERENCES = {"least": "Least possible", "random": "Random order"}
+UNTESTED = "It is not tested whether these differences could be chance."
+REFERENCES = {"least": "Minimum possible", "random": "Random order"}
+
+Named = tuple[str, Setting]
+"""A measure and a setting."""
 
 
 @section("headline", "Quality and language bias", order=10)
 def headline(entries: Entries) -> Iterator[Block]:
-    """Quality in the three settings beside rank distance, and the recalls."""
+    """Quality in the three settings with rank distance, the recalls, and changes."""
+    measure = main_measure(entries) or ""
     yield Text(GUIDE)
-    yield _main_table(entries)
+    yield _main_table(entries, measure)
     if any(_setting(entry, *recall) is not None for entry in entries for recall in RECALLS):
-        yield _recall_table(entries)
+        yield Table(
+            caption="Recall: the part of the relevant passages within the first ranks",
+            head="Model",
+            columns=tuple(
+                measure_column(name, title=SETTING_TITLES[setting], group=name)
+                for name, setting in RECALLS
+            ),
+            rows=tuple(_row(entry, measure, RECALLS) for entry in entries),
+            best="down",
+        )
     if len(entries) > 1:
-        yield _change_table(entries)
+        yield _change_table(entries, measure)
 
 
-def _main_table(entries: Entries) -> Table:
-    measure = main_measure(entries)
+def _main_table(entries: Entries, measure: str) -> Table:
     title = mean_title(measure) if measure else "quality"
+    figures: list[Named] = [(measure, setting) for setting in SETTING_TITLES]
     columns = [
-        measure_column(measure or "", title=SETTING_TITLES[setting], group=title)
+        measure_column(measure, title=SETTING_TITLES[setting], group=title)
         for setting in SETTING_TITLES
     ]
-    columns += [
-        measure_column(name, title=short, group="Rank distance")
-        for name, short in ((RANK_DISTANCE, "in ranks"), (RANK_DISTANCE_NORM, "normalised"))
-    ]
-    figures: list[tuple[str, Setting]] = [(measure or "", setting) for setting in SETTING_TITLES]
-    figures += [(RANK_DISTANCE, "multi"), (RANK_DISTANCE_NORM, "multi")]
-    asides = [_asides(entry, measure, figures) for entry in entries]
-    notes = [BOLD] if len(entries) > 1 else []
-    notes += [SMALL_PRINT] if any(asides) else []
-    rows = [
-        Row(
-            title=entry.label,
-            cells=(
-                *(_setting(entry, measure, setting) for setting in SETTING_TITLES),
-                entry.result.bias.get(RANK_DISTANCE),
-                entry.result.bias.get(RANK_DISTANCE_NORM),
-            ),
-            asides=small,
-        )
-        for entry, small in zip(entries, asides, strict=True)
-    ]
+    for name, short in ((RANK_DISTANCE, "in ranks"), (RANK_DISTANCE_NORM, "normalised")):
+        figures.append((name, "multi"))
+        columns.append(measure_column(name, title=short, group="Rank distance"))
+    rows = [_row(entry, measure, figures) for entry in entries]
+    small = any(cell.aside for row in rows for cell in row.full_cells)
     return Table(
         caption=f"{title} in the three settings, and rank distance",
         head="Model",
         columns=tuple(columns),
-        rows=(*rows, *_frame(entries)),
+        rows=(*rows, *_references(entries)),
         best="down",
-        note=" ".join(notes),
+        note=" ".join([BOLD] * (len(entries) > 1) + [SMALL_PRINT] * small),
     )
 
 
-def _asides(
-    entry: Entry, measure: str | None, figures: Sequence[tuple[str, Setting]]
-) -> tuple[str, ...]:
-    """Return the interval of each figure; nothing at all where a result has none."""
-    found = intervals_of(entry, measure)
-    return tuple(found.get(figure, "") for figure in figures) if found else ()
+def _row(entry: Entry, measure: str, figures: Sequence[Named]) -> Row:
+    """Return the figures of a result, each with its interval if there is one."""
+    intervals = intervals_of(entry, measure or None)
+    return Row(
+        title=entry.label,
+        cells=tuple(
+            Cell(_setting(entry, *figure), aside=intervals.get(figure, "")) for figure in figures
+        ),
+    )
 
 
-def _frame(entries: Entries) -> Iterator[Row]:
-    """What rank distance stands against; the same for all results on one benchmark."""
+def _references(entries: Entries) -> Iterator[Row]:
+    """What rank distance is compared with; the same for all results on one benchmark."""
     references = entries[0].result.references.get(RANK_DISTANCE, {})
     for name, normalised in (("least", 0.0), ("random", 1.0)):
         if (value := references.get(name)) is not None:
-            cells: tuple[Value, ...] = (None, None, None, value, normalised)
+            cells = (None, None, None, value, normalised)
             yield Row(title=REFERENCES[name], cells=cells, role="frame")
 
 
-def _recall_table(entries: Entries) -> Table:
-    columns: list[Column] = [
-        measure_column(name, title=SETTING_TITLES[setting], group=name) for name, setting in RECALLS
-    ]
-    rows = [
-        Row(
-            title=entry.label,
-            cells=tuple(_setting(entry, *recall) for recall in RECALLS),
-            asides=_asides(entry, main_measure(entries), RECALLS),
-        )
-        for entry in entries
-    ]
-    return Table(
-        caption="Recall at the top",
-        head="Model",
-        columns=tuple(columns),
-        rows=tuple(rows),
-        best="down",
-    )
+def _setting(entry: Entry, measure: str, setting: Setting) -> float | None:
+    figures = entry.result.settings.get(setting, {})
+    return (figures | entry.result.bias if setting == "multi" else figures).get(measure)
 
 
-def _setting(entry: Entry, measure: str | None, setting: Setting) -> float | None:
-    return entry.result.settings.get(setting, {}).get(measure or "")
-
-
-def _change_table(entries: Entries) -> Table:
+def _change_table(entries: Entries, measure: str) -> Table:
     first = entries[0]
-    measure = main_measure(entries)
-    columns = [
-        Column(title=SETTING_TITLES[setting], group=mean_title(measure or ""), spec="+.4f")
-        for setting in SETTING_TITLES
-    ]
-    columns += [
-        Column(title="in ranks", group="Rank distance", spec="+,.1f"),
-        Column(title="in percent", group="Rank distance", spec="+.1%"),
-    ]
+    figures: list[Named] = [(measure, setting) for setting in SETTING_TITLES]
+    figures.append((RANK_DISTANCE, "multi"))
+    tests = _tests(entries)
     rows = []
-    changes = _changes(entries)
     for number, entry in enumerate(entries[1:]):
         before, after = (one.result.bias.get(RANK_DISTANCE) for one in (first, entry))
         cells = [
-            _minus(_setting(entry, measure, setting), _setting(first, measure, setting))
-            for setting in SETTING_TITLES
+            Cell(
+                _minus(_setting(entry, *figure), _setting(first, *figure)),
+                aside=tests[number].get(figure, "") if tests else "",
+            )
+            for figure in figures
         ]
-        cells += [_minus(after, before), _minus(after / before, 1) if after and before else None]
-        small = changes[number] if changes else ()
-        rows.append(Row(title=entry.label, cells=tuple(cells), asides=small))
+        cells.append(Cell(_minus(after / before, 1) if after and before else None))
+        rows.append(Row(title=entry.label, cells=tuple(cells)))
+    title = mean_title(measure)
     return Table(
         caption=f"Change against {first.label}",
         head="Model",
-        columns=tuple(columns),
+        columns=(
+            *(
+                Column(title=short, group=title, spec="+.4f", term=measure)
+                for short in SETTING_TITLES.values()
+            ),
+            Column(title="in ranks", group="Rank distance", spec="+,.1f", term=RANK_DISTANCE),
+            Column(title="in percent", group="Rank distance", spec="+.1%"),
+        ),
         rows=tuple(rows),
-        note=TESTED if changes else UNTESTED,
+        note=TESTED if tests else UNTESTED,
     )
 
 
-def _changes(entries: Entries) -> list[tuple[str, ...]]:
-    """Return the small print of each row of the table of changes; empty if nothing is tested."""
+def _tests(entries: Entries) -> list[dict[Named, str]]:
+    """Return the small print of each later result's changes; empty if they are not tested."""
     comparison = comparison_of(entries)
     if comparison is None:
         return []
-    measure = main_measure(entries) or ""
-    figures: list[tuple[str, Setting]] = [(measure, setting) for setting in SETTING_TITLES]
-    tested = {
-        (row.system, row.measure, row.setting): change_text(row)
-        for row in comparison.select("setting")
-    }
     return [
-        (
-            *(tested.get((system, *figure), "") for figure in figures),
-            tested.get((system, RANK_DISTANCE, "multi"), ""),
-            "",
-        )
+        {
+            (row.measure, row.setting): change_text(row)
+            for row in comparison.select("setting", system=system)
+        }
         for system in comparison.systems
     ]
 

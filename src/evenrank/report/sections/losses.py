@@ -1,4 +1,4 @@
-"""Loss over training, where the models' training logs came with them."""
+"""Loss over training, for models whose training log is in their result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from evenrank.errors import DataError
-from evenrank.report.content import Block, Curve, Figure, Lines, Series
+from evenrank.report.content import Block, Curve, Figure, Lines, Series, Text
 from evenrank.report.entry import Entry, one_per_label
 from evenrank.report.section import Entries, section
 
@@ -16,7 +16,7 @@ Kind = Literal["loss", "dev"]
 
 
 class LogEntry(BaseModel):
-    """One line of a training log; other fields are let through and not shown."""
+    """One line of a training log; other fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,17 +43,18 @@ def _trained(entries: Entries) -> list[Entry]:
     applies=lambda entries: bool(_trained(entries)),
 )
 def losses(entries: Entries) -> Iterator[Block]:
-    """Curves of the training loss and of what was watched on the dev split."""
+    """Curves of the training loss and of the measure on the dev split."""
     logs = [(entry.series, read_log(entry)) for entry in _trained(entries)]
     panels = [
         _panel(logs, "loss", "Training loss", "loss"),
-        _panel(logs, "dev", "On the dev split", "what was watched"),
+        _panel(logs, "dev", "On the dev split", "dev measure"),
     ]
+    yield Text("How training went, by step, for the models whose training log is known.")
     drawn = tuple(panel for panel in panels if panel.curves)
     if drawn:
         yield Figure(
-            caption="Training, by step. Losses of different strategies are not comparable with one "
-            "another: their batches make tasks of different difficulty.",
+            caption="Losses of different strategies are not comparable: their batches differ in "
+            "difficulty.",
             panels=drawn,
             legend=tuple(series for series, _ in logs),
         )

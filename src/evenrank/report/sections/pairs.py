@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from evenrank.report.content import Block, Figure, HeatMap, Scale, show
+import numpy as np
+from numpy.typing import NDArray
+
+from evenrank.report.content import Block, Download, Figure, Fold, Scale, Text
 from evenrank.report.entry import Entry
+from evenrank.report.heatmap import MANY, Matrix, heat_table, mean_by_script
 from evenrank.report.section import Entries, section
 from evenrank.report.statistics import comparison_of
-from evenrank.report.terms import main_measure, mean_title, passage_languages, query_languages
+from evenrank.report.terms import (
+    language_title,
+    main_measure,
+    mean_title,
+    passage_languages,
+    query_languages,
+)
+from evenrank.tables import Column, Row, Table, show
 
-Matrix = tuple[tuple[float | None, ...], ...]
-Marks = tuple[tuple[bool, ...], ...]
+GUIDE = (
+    "How well a model finds passages in one language with queries in another. Each cell is the "
+    "{measure} of queries in the language of its row, ranked against the passages in the language "
+    "of its column{same}; higher is better."
+)
+BY_SCRIPT = (
+    "With so many languages, the heat maps show means over all languages of a script; the number "
+    "of languages is in brackets. The first column is for queries and passages in the same "
+    "language, which the other columns leave out."
+)
+DOT = " A dot marks a change that is unlikely to be chance (p of at most .05 after Holm)."
 
 
 @section(
@@ -22,68 +42,98 @@ Marks = tuple[tuple[bool, ...], ...]
 )
 def pairs(entries: Entries) -> Iterator[Block]:
     """Quality for each pair, and what changes against the first result."""
-    measure = main_measure(entries)
-    if measure is None:
+    measure = main_measure(entries) or ""
+    title = mean_title(measure)
+    queries, passages = query_languages(entries), passage_languages(entries)
+    matrices = [_matrix(entry, measure, queries, passages) for entry in entries]
+    changes = [matrix - matrices[0] for matrix in matrices[1:]]
+    names = [f"{entry.label} − {entries[0].label}" for entry in entries[1:]]
+    many = max(len(queries), len(passages)) > MANY
+    same = "" if many else " (the diagonal: the same language)"
+    yield Text(GUIDE.format(measure=title, same=same))
+    if not many:
+        axes = ("query \\ passages", queries, passages)
+        yield _values(title, [(e.label, axes, m) for e, m in zip(entries, matrices, strict=True)])
+        if changes:
+            marked = _significant(entries, queries, passages)
+            panels = [(name, axes, change) for name, change in zip(names, changes, strict=True)]
+            yield _changes(f"Change in {title} against {entries[0].label}", panels, marked)
         return
-    matrices = [_matrix(entry, measure, entries) for entry in entries]
-    yield _values(entries, matrices, mean_title(measure))
-    if len(entries) > 1:
-        yield _differences(entries, matrices, mean_title(measure))
+    yield Text(BY_SCRIPT)
+    yield _values(title, _by_script([e.label for e in entries], matrices, queries, passages))
+    if changes:
+        caption = f"Change in {title} against {entries[0].label}, by script"
+        yield _changes(caption, _by_script(names, changes, queries, passages))
+    for entry, matrix in zip(entries, matrices, strict=True):
+        panel = _by_script([entry.label], [matrix], queries, passages, rows=False)
+        yield Fold(f"Each query language of {entry.label}", (_values(title, panel),))
+        yield Download(f"pairs-{entry.number + 1}.csv.gz", _plain(entry, matrix, queries, passages))
 
 
-def _values(entries: Entries, matrices: list[Matrix], title: str) -> Figure:
-    present = _numbers(matrices)
-    low, high = min(present, default=0.0), max(present, default=1.0)
+Panel = tuple[str, tuple[str, Sequence[str], Sequence[str]], Matrix]
+
+
+def _by_script(
+    names: Sequence[str],
+    matrices: Sequence[Matrix],
+    queries: Sequence[str],
+    passages: Sequence[str],
+    *,
+    rows: bool = True,
+) -> list[Panel]:
+    panels: list[Panel] = []
+    for name, matrix in zip(names, matrices, strict=True):
+        row_names, columns, values = mean_by_script(matrix, queries, passages, rows=rows)
+        row_names = row_names if rows else [language_title(lang) for lang in row_names]
+        panels.append((name, ("query \\ passages", row_names, columns), values))
+    return panels
+
+
+def _values(title: str, panels: Sequence[Panel]) -> Figure:
+    low, high = _range(panels)
     width = (high - low) or 1.0
-    panels = tuple(
-        _panel(
-            entries,
-            title=entry.label,
-            values=matrix,
-            shades=_map(matrix, low, width),
-            spec=".2f",
-        )
-        for entry, matrix in zip(entries, matrices, strict=True)
-    )
     return Figure(
-        caption=f"{title} of each pair of query language and passage language; the diagonal is "
-        "monolingual. One scale of colour for all panels; higher is better.",
-        panels=panels,
+        caption=f"{title} of each pair. All panels have the same colours.",
+        panels=tuple(
+            heat_table(name, axes, values, (values - low) / width) for name, axes, values in panels
+        ),
         scale=Scale(low=show(low, ".2f"), high=show(high, ".2f")),
     )
 
 
-def _differences(entries: Entries, matrices: list[Matrix], title: str) -> Figure:
-    changes = [_minus(matrix, matrices[0]) for matrix in matrices[1:]]
-    marks, legend = _significant(entries), ""
-    if marks:
-        legend = " A dot marks pairs whose change exceeds chance (p of at most .05 after Holm)."
-    widest = max((abs(value) for value in _numbers(changes)), default=0.0)
-    panels = tuple(
-        _panel(
-            entries,
-            title=f"{entry.label} − {entries[0].label}",
-            values=change,
-            shades=_map(change, 0.0, widest or 1.0),
-            spec="+.2f",
-            marked=marked,
-        )
-        for entry, change, marked in zip(
-            entries[1:], changes, marks or [()] * len(changes), strict=True
-        )
-    )
+def _changes(
+    caption: str, panels: Sequence[Panel], marked: Sequence[NDArray[np.bool_]] = ()
+) -> Figure:
+    widest = max(map(abs, _range(panels)))
     return Figure(
-        caption=f"Change in {title} of each pair against {entries[0].label}; above zero is better."
-        f"{legend}",
-        panels=panels,
+        caption=f"{caption}; above zero is better.{DOT if marked else ''}",
+        panels=tuple(
+            heat_table(
+                name,
+                axes,
+                values,
+                values / (widest or 1.0),
+                spec="+.2f",
+                marked=marked[number] if marked else None,
+            )
+            for number, (name, axes, values) in enumerate(panels)
+        ),
         scale=Scale(
             low=show(-widest, "+.2f"), middle="0", high=show(widest, "+.2f"), diverging=True
         ),
     )
 
 
-def _significant(entries: Entries) -> list[Marks]:
-    """Return which pairs of each result but the first differ beyond chance; empty if untested."""
+def _range(panels: Sequence[Panel]) -> tuple[float, float]:
+    """Return the smallest and the largest number of all panels."""
+    numbers = np.concatenate([values[~np.isnan(values)] for _, _, values in panels])
+    return (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
+
+
+def _significant(
+    entries: Entries, queries: Sequence[str], passages: Sequence[str]
+) -> list[NDArray[np.bool_]]:
+    """Return which pairs differ from the first result beyond chance; empty if untested."""
     comparison = comparison_of(entries)
     if comparison is None:
         return []
@@ -93,50 +143,24 @@ def _significant(entries: Entries) -> list[Marks]:
         if row.significant
     }
     return [
-        tuple(
-            tuple((system, asked, lang) in found for lang in passage_languages(entries))
-            for asked in query_languages(entries)
-        )
+        np.array([[(system, query, lang) in found for lang in passages] for query in queries])
         for system in comparison.systems
     ]
 
 
-def _panel(
-    entries: Entries, title: str, values: Matrix, shades: Matrix, spec: str, marked: Marks = ()
-) -> HeatMap:
-    return HeatMap(
-        title=title,
-        row_axis="query",
-        column_axis="passages in",
-        rows=query_languages(entries),
-        columns=passage_languages(entries),
-        values=values,
-        shades=shades,
-        spec=spec,
-        marked=marked,
-    )
-
-
-def _matrix(entry: Entry, measure: str, entries: Entries) -> Matrix:
+def _matrix(entry: Entry, measure: str, queries: Sequence[str], passages: Sequence[str]) -> Matrix:
     figures = entry.result.pairs[measure]
-    return tuple(
-        tuple(figures.get(asked, {}).get(lang) for lang in passage_languages(entries))
-        for asked in query_languages(entries)
-    )
+    rows = [[figures.get(query, {}).get(lang) for lang in passages] for query in queries]
+    return np.array(rows, dtype=np.float64)
 
 
-def _numbers(matrices: list[Matrix]) -> list[float]:
-    return [value for matrix in matrices for row in matrix for value in row if value is not None]
-
-
-def _minus(left: Matrix, right: Matrix) -> Matrix:
-    return tuple(
-        tuple(None if a is None or b is None else a - b for a, b in zip(row, other, strict=True))
-        for row, other in zip(left, right, strict=True)
-    )
-
-
-def _map(matrix: Matrix, low: float, width: float) -> Matrix:
-    return tuple(
-        tuple(None if value is None else (value - low) / width for value in row) for row in matrix
+def _plain(entry: Entry, matrix: Matrix, queries: Sequence[str], passages: Sequence[str]) -> Table:
+    return Table(
+        caption=f"All pairs of languages of {entry.label}",
+        head="query \\ passages",
+        columns=tuple(Column(title=lang) for lang in passages),
+        rows=tuple(
+            Row(title=lang, cells=tuple(None if v != v else v for v in row))
+            for lang, row in zip(queries, matrix.tolist(), strict=True)
+        ),
     )

@@ -1,19 +1,20 @@
-"""How the results were made: models, training, versions, time, settings."""
+"""How the results were computed: models, training, versions, time, settings."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 
-from evenrank.report.content import Block, Column, Listing, Row, Table, Value
+from evenrank.report.content import Block, Listing, Text
 from evenrank.report.entry import one_per_label
 from evenrank.report.section import Entries, section
 from evenrank.results.schema import Result
+from evenrank.tables import Column, Row, Table, Value
 
 MODEL_FACTS: dict[str, Callable[[Result], Value]] = {
     "path": lambda result: result.model.path,
     "fingerprint": lambda result: result.model.fingerprint,
-    "width of embeddings": lambda result: str(result.model.dimension),
+    "embedding dimension": lambda result: str(result.model.dimension),
     "query prompt": lambda result: _quoted(result.model.query_prompt),
     "passage prompt": lambda result: _quoted(result.model.passage_prompt),
     "batch strategy": lambda result: _trained(result, "strategy"),
@@ -22,9 +23,10 @@ MODEL_FACTS: dict[str, Callable[[Result], Value]] = {
 }
 
 
-@section("provenance", "How it was made", order=90, scope="report")
+@section("provenance", "How it was computed", order=90, scope="report")
 def provenance(entries: Entries) -> Iterator[Block]:
-    """Tables that put the results side by side, then their settings in full."""
+    """Tables with all results, then their settings in full."""
+    yield Text("What is needed to compute the same figures again.")
     yield _models(one_per_label(entries))
     yield _runs(entries)
     yield _versions(entries)
@@ -43,7 +45,7 @@ def _models(entries: Entries) -> Table:
     return Table(
         caption="Models",
         head="Model",
-        columns=tuple(Column(title=name) for name in known),
+        columns=tuple(Column(title=name, text=True) for name in known),
         rows=tuple(
             Row(title=entry.label, cells=tuple(values[number] for values in known.values()))
             for number, entry in enumerate(entries)
@@ -57,8 +59,8 @@ def _runs(entries: Entries) -> Table:
         caption="Evaluations, with seconds by step",
         head="Model",
         columns=(
-            Column(title="benchmark"),
-            Column(title="made (UTC)"),
+            Column(title="benchmark", text=True),
+            Column(title="created (UTC)", text=True),
             *(Column(title=step, group="seconds", spec=",.2f") for step in steps),
         ),
         rows=tuple(
@@ -86,7 +88,9 @@ def _versions(entries: Entries) -> Table:
     return Table(
         caption="Versions",
         head="Package",
-        columns=tuple(Column(title="version" if len(columns) == 1 else title) for title in columns),
+        columns=tuple(
+            Column(title="version" if len(columns) == 1 else title, text=True) for title in columns
+        ),
         rows=tuple(
             Row(
                 title=package,
@@ -98,7 +102,7 @@ def _versions(entries: Entries) -> Table:
 
 
 def _trained(result: Result, fact: str) -> Value:
-    """Return what the training run said of itself, as text."""
+    """Return a fact that the training run saved, as text."""
     value = (result.model.training or {}).get(fact)
     if isinstance(value, list):
         return " ".join(str(item) for item in value)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from evenrank.report.content import Bars, Block, Boxes, Figure, Spread
+from evenrank.report.content import Block, Boxes, Figure, Text
 from evenrank.report.entry import Entry
+from evenrank.report.heatmap import MANY, group_title, scripts
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import RANK_DISTANCE, query_languages
 from evenrank.results.schema import MULTI
+from evenrank.tables import Column, Row, Table
+
+GUIDE = (
+    "Passages with the same content in different languages should have nearly the same rank. Rank "
+    "distance is the number of ranks between the first and the last of them in the multilingual "
+    "pool; lower is better."
+)
+QUANTILES = {"10 %": 0.1, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "90 %": 0.9}
+ONE_PANEL = 4
+"""Up to this many rows are one panel; more are two, next to each other where there is space."""
 
 
 def _applies(entries: Entries) -> bool:
@@ -22,39 +34,58 @@ def _applies(entries: Entries) -> bool:
 
 @section("rank-distance", "Rank distance", order=40, applies=_applies)
 def rank_distance(entries: Entries) -> Iterator[Block]:
-    """Bars of the means beside boxes of the distribution."""
+    """Box plots over the queries of each language, or of each script if there are many."""
     shown = [entry for entry in entries if RANK_DISTANCE in entry.result.pool]
     langs = query_languages(shown)
+    groups = {lang: [place] for place, lang in enumerate(langs)}
+    if len(langs) > MANY:
+        groups = {group_title(*group): group[1] for group in scripts(langs).items()}
+    values = [_by_language(entry, langs) for entry in shown]
+    rows = [
+        Row(
+            title=name,
+            cells=tuple(
+                cell
+                for distances in values
+                for cell in _six(np.concatenate([distances[place] for place in places]))
+            ),
+        )
+        for name, places in groups.items()
+    ]
+    columns = tuple(
+        Column(title=title, group=entry.label, spec=",.0f")
+        for entry in shown
+        for title in (*QUANTILES, "mean")
+    )
+    half = len(rows) if len(rows) <= ONE_PANEL else (len(rows) + 1) // 2
     series = tuple(entry.series for entry in shown)
-    means = tuple(
-        tuple(entry.result.pool[RANK_DISTANCE].get(lang) for lang in langs) for entry in shown
-    )
-    largest = max((mean for row in means for mean in row if mean is not None), default=0.0)
-    bars = Bars(
-        title="Mean over queries",
-        axis="rank distance",
-        categories=langs,
-        series=series,
-        values=means,
-        spec=",.0f" if largest >= 100 else ".1f",
-    )
-    boxes = Boxes(
-        title="Distribution over queries",
-        axis="rank distance, logarithmic",
-        categories=langs,
-        series=series,
-        values=tuple(_spreads(entry, langs) for entry in shown),
-    )
+    numbers = [cell for row in rows for cell in row.cells if isinstance(cell, float)] or [1.0]
+    yield Text(GUIDE)
     yield Figure(
-        caption="Rank distance by query language; lower is better. Boxes: from the first to the "
-        "third quartile, with the median as a line and the mean as a dot; whiskers from the 10th "
-        "to the 90th percentile.",
-        panels=(bars, boxes),
+        caption="Rank distance by language of the query. The thick bar contains the middle half of "
+        "the queries (a line marks the median), the thin line eight of ten; the dot and the number "
+        "at the right are the mean. The axis is logarithmic.",
+        panels=tuple(
+            Boxes(
+                axis="rank distance",
+                series=series,
+                limits=(min(numbers), max(numbers)),
+                table=Table(
+                    caption=f"{part[0].title} – {part[-1].title}",
+                    head="Queries in",
+                    columns=columns,
+                    rows=tuple(part),
+                ),
+            )
+            for part in (rows[:half], rows[half:])
+            if part
+        ),
         legend=series,
     )
 
 
-def _spreads(entry: Entry, langs: tuple[str, ...]) -> tuple[Spread | None, ...]:
+def _by_language(entry: Entry, langs: tuple[str, ...]) -> list[NDArray[np.float64]]:
+    """Return the rank distances of the queries of each language."""
     table = entry.per_query(
         {"query_lang": pa.string(), "pool": pa.string(), RANK_DISTANCE: pa.float64()}
     )
@@ -62,12 +93,14 @@ def _spreads(entry: Entry, langs: tuple[str, ...]) -> tuple[Spread | None, ...]:
         pc.and_(pc.equal(table["pool"], MULTI), pc.is_finite(table[RANK_DISTANCE]))
     )
     distances = table[RANK_DISTANCE].to_numpy()
-    asked = table["query_lang"].to_numpy()
-    return tuple(_spread(distances[asked == lang]) for lang in langs)
+    places = pc.index_in(table["query_lang"], pa.array(langs)).fill_null(-1).to_numpy()
+    order = np.argsort(places, kind="stable")
+    ends = np.searchsorted(places[order], np.arange(len(langs) + 1))
+    return [distances[order[start:end]] for start, end in pairwise(ends.tolist())]
 
 
-def _spread(values: NDArray[np.float64]) -> Spread | None:
+def _six(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    """Return the quantiles (by linear interpolation) and the mean; none without values."""
     if not len(values):
-        return None
-    p10, p25, median, p75, p90 = np.quantile(values, [0.1, 0.25, 0.5, 0.75, 0.9]).tolist()
-    return Spread(p10, p25, median, p75, p90, mean=float(values.mean()))
+        return (None,) * (len(QUANTILES) + 1)
+    return (*np.quantile(values, [*QUANTILES.values()]).tolist(), float(values.mean()))

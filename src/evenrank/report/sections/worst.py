@@ -1,4 +1,4 @@
-"""The questions that each result answers worst, with the other results beside it."""
+"""The queries with the worst results of each model, next to the other models' results."""
 
 from __future__ import annotations
 
@@ -6,52 +6,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evenrank.report.content import (
-    Block,
-    Column,
-    Failure,
-    Failures,
-    Placed,
-    Quote,
-    Row,
-    Table,
-    Text,
-    Value,
-    show,
-)
+from evenrank.report.content import Block, Fold, Found, QueryResults, Quote, Text
 from evenrank.report.entry import Entry
+from evenrank.report.heatmap import MANY
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.examples import LONGEST, cut
-from evenrank.report.terms import passage_languages
+from evenrank.report.terms import RANK_DISTANCE, passage_languages
 from evenrank.results.schema import WorstQuery
+from evenrank.tables import Cell, Column, Row, Table, show
 
 BY_DISTANCE = (
-    "For each model, the questions whose answers in different languages rank farthest apart in the "
-    "multilingual collection; each question once, asked in the language that does worst."
+    "For each model, the queries whose relevant passages in different languages have the most "
+    "different ranks in the multilingual pool. Of parallel queries only the worst is shown."
 )
 BY_RANK = (
-    "For each model, the questions whose best answer ranks lowest in the multilingual collection. "
-    "Rank distance does not exist here: the answers to a question are in one language only."
+    "For each model, the queries whose first relevant passage has the lowest rank in the "
+    "multilingual pool. There is no rank distance: the relevant passages of a query are in one "
+    "language only."
 )
 READING = (
-    "A question opens to the best answer in each language with its rank, after what stood first if "
-    f"that is no answer. Texts are cut after {LONGEST} characters."
+    "Open a query to read the relevant passages with their ranks, after the passage at rank 1 if "
+    f"that is not relevant. Texts are cut after {LONGEST} characters."
 )
-MARKS = "Bold: the best of its group of columns; ▼: the language whose answer ranks last."
+MARKS = "Bold: the best of its group of columns; ▼: the language with the last rank."
 CUT_OFF = (
-    "Not in run: the run ends before this answer; +: so the distance is at least this. Questions "
-    "of equal distance stand in the order of the benchmark."
+    "Not in run: the run ends before this passage; +: the distance is at least this. Queries of "
+    "equal distance are in the order of the benchmark."
 )
 WORST, AT_LEAST, NOT_IN_RUN = "▼", "+", "not in run"
+ENDS = 5
+"""Of more than ``MANY`` languages, this many first and last passages are shown."""
 
 
 @dataclass(frozen=True)
 class _Standing:
-    """How one result answers one query.
+    """The result of one model for one query.
 
     Attributes:
-        ranks: Rank of the best answer in each language, ``None`` if it is not in the run.
-        distance: The rank distance, or the least that it can be.
+        ranks: First relevant rank in each language, ``None`` if it is not in the run.
+        distance: The rank distance, or the minimum that it can be.
     """
 
     ranks: Mapping[str, int | None]
@@ -65,45 +58,46 @@ class _Standing:
 
     @property
     def missing(self) -> bool:
-        """Whether a run lacks an answer."""
+        """Whether a run misses a relevant passage."""
         return len(self.known) < len(self.ranks)
 
-    def cell(self, lang: str) -> Value:
-        """Return the rank of the answer in a language, if there is one."""
-        return self.known.get(lang, NOT_IN_RUN if lang in self.ranks else None)
-
-    def mark(self, lang: str) -> str:
-        """Return the mark of the answer that ranks last of several."""
+    def cell(self, lang: str) -> Cell:
+        """Return the rank in a language, if there is one, with a mark if it is the last."""
         last = not self.missing and len(self.known) > 1 and [*self.known][-1] == lang
-        return WORST if last else ""
+        rank = self.known.get(lang, NOT_IN_RUN if lang in self.ranks else None)
+        return Cell(rank, aside=WORST if last else "")
 
 
 Standings = Sequence[Mapping[str, _Standing]]
-"""For each result, how it answers queries, by their ids."""
+"""For each model, its results by the ids of queries."""
 
 
 @section(
     "worst",
-    "Worst questions",
+    "Worst queries",
     order=55,
     applies=lambda entries: any(entry.result.worst for entry in entries),
 )
 def worst(entries: Entries) -> Iterator[Block]:
-    """For each result its worst questions, and how the other results answer them."""
+    """The worst queries of each model, with the results of the other models."""
     by_distance = any(_has_distance(entry) for entry in entries)
     yield Text(f"{BY_DISTANCE if by_distance else BY_RANK} {READING}")
     wanted = {query.query_id for entry in entries for query in entry.result.worst}
     looked_up = [_looked_up(entry, wanted) for entry in entries]
-    for place, entry in enumerate(entries):
-        if entry.result.worst:
-            standings = [*looked_up]
-            standings[place] = looked_up[place] | _own(entry)
-            yield Failures(
-                title=f"The worst {len(entry.result.worst)} of {entry.label}",
-                overview=_overview(entries, place, standings),
-                series=tuple(one.series for one in entries),
-                questions=tuple(_failure(place, standings, query) for query in entry.result.worst),
-            )
+    shown = [place for place, entry in enumerate(entries) if entry.result.worst]
+    for place in shown:
+        worst_queries = entries[place].result.worst
+        standings = [*looked_up]
+        standings[place] = looked_up[place] | _own(entries[place])
+        queries = (
+            _query(entries, place, standings, number, query)
+            for number, query in enumerate(worst_queries, 1)
+        )
+        yield Fold(
+            f"The worst {len(worst_queries)} of {entries[place].label}",
+            (_overview(entries, place, standings), *queries),
+            open=place == shown[0],
+        )
 
 
 def _has_distance(entry: Entry) -> bool:
@@ -111,7 +105,7 @@ def _has_distance(entry: Entry) -> bool:
 
 
 def _own(entry: Entry) -> dict[str, _Standing]:
-    """Return what the result itself keeps of its worst queries."""
+    """Return what a result contains about its own worst queries."""
     return {
         query.query_id: _Standing(
             {answer.lang: answer.rank for answer in query.answers}, query.rank_distance
@@ -121,7 +115,7 @@ def _own(entry: Entry) -> dict[str, _Standing]:
 
 
 def _looked_up(entry: Entry, queries: set[str]) -> dict[str, _Standing]:
-    """Return how a result answers queries, by its ranks of all of them."""
+    """Return a model's results for some queries, from its ranks of all queries."""
     run = entry.result.config.get("run")
     depth = run.get("depth") if isinstance(run, dict) else None
     return {
@@ -131,7 +125,7 @@ def _looked_up(entry: Entry, queries: set[str]) -> dict[str, _Standing]:
 
 
 def _distance(ranks: Mapping[str, int | None], depth: int | None) -> int | None:
-    """Return the rank distance, with what a run lacks at the rank behind its depth."""
+    """Return the rank distance; passages that a run misses count as rank depth + 1."""
     known = [rank for rank in ranks.values() if rank is not None]
     if len(ranks) < 2 or not known:
         return None
@@ -141,96 +135,98 @@ def _distance(ranks: Mapping[str, int | None], depth: int | None) -> int | None:
 
 
 def _overview(entries: Entries, place: int, standings: Standings) -> Table:
-    """Return a row for each question: how each result answers it, and its answers' ranks."""
+    """Return a row for each query: its result under each model, and the ranks by language."""
     entry = entries[place]
-    ids = [query.query_id for query in entry.result.worst]
-    own = [standings[place][query_id] for query_id in ids]
+    own = [standings[place][query.query_id] for query in entry.result.worst]
     by_distance = _has_distance(entry)
     langs = [
         lang
         for lang in passage_languages(entries)
         if by_distance and any(lang in standing.ranks for standing in own)
     ]
-    title = "Rank distance" if by_distance else "Rank of the best answer"
-    caption = (
-        f"{title.lower()}, and the rank of the answer in each language" if langs else title.lower()
-    )
+    langs = langs if len(langs) <= MANY else []
+    title = "Rank distance" if by_distance else "First relevant rank"
     rows = []
     for number, (query, standing) in enumerate(zip(entry.result.worst, own, strict=True), 1):
         cells = [_badness(answered.get(query.query_id), by_distance) for answered in standings]
-        cells += [(standing.cell(lang), standing.mark(lang)) for lang in langs]
-        rows.append(
-            Row(
-                title=f"{number}. {query.lang}",
-                cells=tuple(value for value, _ in cells),
-                asides=tuple(aside for _, aside in cells),
-            )
-        )
+        cells += [standing.cell(lang) for lang in langs]
+        rows.append(Row(title=f"{number}. {query.lang}", cells=tuple(cells)))
     notes = [MARKS] if langs else []
-    cut_off = any(answered[one].missing for answered in standings for one in ids if one in answered)
+    ids = [query.query_id for query in entry.result.worst]
+    if any(answered[one].missing for answered in standings for one in ids if one in answered):
+        notes.append(CUT_OFF)
     return Table(
-        caption=f"{entry.label}, worst first: {caption}",
-        head="Question",
+        caption=f"{title}{', and the rank of the relevant passage by language' if langs else ''}",
+        head="Query",
         columns=(
             *(_column(one.label, title) for one in entries),
-            *(_column(lang, "Rank of the answer") for lang in langs),
+            *(_column(lang, "Rank") for lang in langs),
         ),
         rows=tuple(rows),
         best="across",
-        note=" ".join([*notes, *([CUT_OFF] if cut_off else [])]),
+        note=" ".join(notes),
     )
 
 
 def _column(title: str, group: str) -> Column:
-    return Column(title=title, group=group, better="lower", spec=",.0f")
+    term = RANK_DISTANCE if group == "Rank distance" else ""
+    return Column(title=title, group=group, better="lower", spec=",.0f", term=term)
 
 
-def _badness(standing: _Standing | None, by_distance: bool) -> tuple[Value, str]:
-    """Return what decides how bad an answer is, and its mark."""
+def _badness(standing: _Standing | None, by_distance: bool) -> Cell:
+    """Return what decides how bad a result is, with its mark."""
     if standing is None:
-        return None, ""
+        return Cell(None)
     if by_distance:
         at_least = standing.distance is not None and standing.missing
-        return standing.distance, AT_LEAST if at_least else ""
-    return next(iter(standing.known.values()), NOT_IN_RUN), ""
+        return Cell(standing.distance, aside=AT_LEAST if at_least else "")
+    return Cell(next(iter(standing.known.values()), NOT_IN_RUN))
 
 
-def _failure(place: int, standings: Standings, query: WorstQuery) -> Failure:
-    return Failure(
-        question=Quote(query.lang, cut(query.text) or query.query_id),
+def _query(
+    entries: Entries, place: int, standings: Standings, number: int, query: WorstQuery
+) -> QueryResults:
+    text = cut(query.text) or query.query_id
+    return QueryResults(
+        query=Quote(query.lang, text),
+        number=f"{number}.",
         summary=_summary(standings[place][query.query_id]),
-        passages=tuple(_passages(place, standings, query)),
+        rankings=(("", tuple(_passages(entries, place, standings, query))),),
     )
 
 
 def _summary(standing: _Standing) -> str:
-    """Return the best and the worst answer in a few words."""
+    """Return the first and the last rank in a few words."""
     found = [f"{lang} {show(rank, ',d')}" for lang, rank in standing.known.items()]
-    lacking = [f"{lang} {NOT_IN_RUN}" for lang, rank in standing.ranks.items() if rank is None]
+    missing = [f"{lang} {NOT_IN_RUN}" for lang, rank in standing.ranks.items() if rank is None]
     if len(standing.ranks) < 2:
-        return f"answer: {', '.join(found + lacking)}"
-    if len(lacking) > 1:
-        lacking = [f"{len(lacking)} languages {NOT_IN_RUN}"]
-    return f"best: {(found or lacking)[0]}; worst: {(lacking or found)[-1]}"
+        return f"relevant: {', '.join(found + missing)}"
+    if len(missing) > 1:
+        missing = [f"{len(missing)} languages {NOT_IN_RUN}"]
+    return f"best: {(found or missing)[0]}; worst: {(missing or found)[-1]}"
 
 
-def _passages(place: int, standings: Standings, query: WorstQuery) -> Iterator[Placed]:
-    """What stood first if it is no answer, then the answers, the best first."""
+def _passages(
+    entries: Entries, place: int, standings: Standings, query: WorstQuery
+) -> Iterator[Found]:
+    """What is at rank 1 if it is not relevant, then the relevant passages, the best first."""
+    labels = [entry.label for entry in entries] if len(entries) > 1 else ["rank"]
     first = query.first
     if first and first.text and not first.relevant:
-        ranks: list[Value] = [None] * len(standings)
-        ranks[place] = 1
-        yield Placed(
-            passage=Quote(first.lang, cut(first.text)), ranks=tuple(ranks), note="no answer"
+        facts = f"{labels[place]} 1 · not relevant"
+        yield Found(Quote(first.lang, cut(first.text)), facts, relevant=False)
+    answers = sorted(query.answers, key=lambda one: (one.rank is None, one.rank or 0))
+    if len(answers) > MANY:
+        answers = answers[:ENDS] + answers[-ENDS:]
+    for answer in answers:
+        cells = [
+            answered[query.query_id].cell(answer.lang).value if query.query_id in answered else None
+            for answered in standings
+        ]
+        facts = " · ".join(
+            f"{label} {show(value, ',d')}"
+            for label, value in zip(labels, cells, strict=True)
+            if value is not None
         )
-    for answer in sorted(query.answers, key=lambda one: (one.rank is None, one.rank or 0)):
         if answer.text:
-            yield Placed(
-                passage=Quote(answer.lang, cut(answer.text)),
-                ranks=tuple(
-                    answered[query.query_id].cell(answer.lang)
-                    if query.query_id in answered
-                    else None
-                    for answered in standings
-                ),
-            )
+            yield Found(Quote(answer.lang, cut(answer.text)), facts, relevant=True)

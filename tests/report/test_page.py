@@ -5,11 +5,14 @@ from importlib.resources import files
 import pytest
 
 from evenrank.report.build import build_report
-from evenrank.report.drawing.heatmap import DARK, FAINTEST
-from evenrank.report.rendering.html import render_html
+from evenrank.report.page import DARK, SHADES, render_html
 from evenrank.results.schema import read_result
+from evenrank.tables import show
 
-HOSTILE = """</title></svg><script>alert('1')</script><img src="http://evil.example/x" onerror=a>"""
+HOSTILE = (
+    """</title></svg><script>alert('1')</script><img src="http://evil.example/x" onerror=a>"""
+    "\x00\x1b[31m\x9b\ufffe\u202e"
+)
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -112,8 +115,8 @@ def test_hostile_texts_stay_texts(samples, edited):
     assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
     shown = "".join(page.texts)
     assert shown.count("alert('1')") > 15 + 6
-    titles = [attrs for tag, attrs in page.elements if tag == "title"]
-    assert len(titles) > 5  # of the page and of each drawing
+    assert not set(shown) & set("\x00\x1b\x9b\ufffe\u202e")
+    assert shown.count("\\x1b[31m") > 15 + 6
 
 
 def test_texts_carry_their_language_and_find_their_direction(page):
@@ -123,10 +126,26 @@ def test_texts_carry_their_language_and_find_their_direction(page):
     assert len([attrs for attrs in quotes if attrs["lang"] == "ar"]) >= 6
 
 
+def test_a_heat_map_is_a_table_whose_cells_have_a_colour(page):
+    heat = [attrs for tag, attrs in page.elements if "heat" in attrs.get("class", "").split()]
+    assert {attrs["aria-label"] for attrs in heat} >= {"hybrid", "hybrid − x-x-mono"}
+    cells = [attrs["class"].split() for tag, attrs in page.elements if tag == "td" and attrs]
+    shades = {name for classes in cells for name in classes if re.fullmatch(r"[ml]\d+", name)}
+    assert {"m0", f"m{SHADES}"} <= shades
+    assert any(name.startswith("l") for name in shades)
+    dark = {classes[0] for classes in cells if "dark" in classes}
+    assert dark == {name for name in shades if int(name[1:]) / SHADES >= DARK}
+
+
+def test_a_measure_in_a_heading_leads_to_its_definition(page):
+    links = {link for link in page.values("href") if link.startswith("#term-")}
+    assert {"#term-AP", "#term-rank_distance", "#term-R.4010"} <= links
+
+
 def test_every_drawing_and_table_says_what_it_is(page):
     drawings = [attrs for tag, attrs in page.elements if tag == "svg" and "role" in attrs]
     ids = set(page.values("id"))
-    assert len(drawings) == 2 * (3 + 2 + 2 + 3) + 2
+    assert len(drawings) == 2 + 2  # rank distances on two benchmarks, two curves of training
     assert all(attrs["aria-labelledby"] in ids for attrs in drawings)
     assert all(attrs["aria-label"] for tag, attrs in page.elements if tag == "table")
 
@@ -134,7 +153,7 @@ def test_every_drawing_and_table_says_what_it_is(page):
 def test_the_best_of_a_column_is_bold(samples, edited):
     page = render_html(build_report(samples[:2]))
     best = max(read_result(folder).settings["cross"]["AP"] for folder in samples[:2])
-    assert f"<strong>{best:.4f}</strong>" in page
+    assert f"<strong>{show(best)}</strong>" in page
     assert "higher is better" in page
     alone = render_html(build_report([edited(samples[0], worst=[])]))
     assert "<strong>" not in alone  # the questions of a single result have a best language
@@ -177,8 +196,8 @@ def test_text_and_marks_can_be_told_from_the_page(theme):
 @pytest.mark.parametrize("colour", ["more", "less"])
 def test_numbers_can_be_read_on_every_shade_of_a_heat_map(theme, colour):
     colours = {name: channels(value) for name, value in themes()[theme].items()}
-    for percent in range(round(100 * FAINTEST), 101):
-        strength = percent / 100
+    for step in range(SHADES + 1):
+        strength = step / SHADES
         cell = [
             strength * over + (1 - strength) * under
             for over, under in zip(colours[colour], colours["paper"], strict=True)

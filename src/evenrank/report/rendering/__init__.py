@@ -1,1 +1,0 @@
-"""A report's content as HTML, Markdown and JSON."""
