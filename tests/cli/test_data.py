@@ -72,7 +72,7 @@ def test_validate_names_bad_rows_and_fails(broken, corpus):
     result = run("validate", corpus, broken)
     lines = result.stdout.splitlines()
     assert lines[1] == f"{broken}: 1 items, 1 rows, languages en, 12 bad rows"
-    assert lines[2].startswith(f"  {broken}:2: found 'no JSON', which is no JSON")
+    assert lines[2].startswith(f"  {broken}:2: found 'no JSON', which is not JSON")
     assert lines[3].startswith(f"  {broken}:3: found field 'question' with an empty string")
     assert lines[-1] == "  and 2 more"
     assert isinstance(result.exception, DataError)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from evenrank.data import conversion
 from evenrank.data.opening import open_corpus, open_counted
 from evenrank.errors import ConfigError, DataError
 
@@ -16,15 +17,15 @@ GOOD = {"id": "1", "lang": "en", "query": "Who won?", "passage": "The Broncos wo
 OTHER = GOOD | {"id": "2"}
 
 BAD_LINES = {
-    "no JSON": ('{"id": "1", ', "no JSON (unexpected end of data)"),
+    "no JSON": ('{"id": "1", ', "not JSON (unexpected end of data)"),
     "no object": ('["1", "en"]', "found list "),
     "no field": (json.dumps({"id": "9", "lang": "en", "query": "?"}), "no field 'passage'"),
     "empty text": (json.dumps(OTHER | {"query": ""}), "field 'query' with an empty string"),
     "number as text": (json.dumps(OTHER | {"passage": 3}), "field 'passage' with int 3"),
     "no language": (json.dumps(OTHER | {"lang": "english!"}), "language code 'english!'"),
     "repeated id": (json.dumps(GOOD | {"lang": "eng"}), "id '1' again in 'en', after "),
-    "half a surrogate": ('{"id": "\\ud800"}', "no JSON (no low surrogate in string)"),
-    "no UTF-8": (b'{"id": "caf\xe9"}', "byte 0xe9 at position 11, which is no UTF-8"),
+    "half a surrogate": ('{"id": "\\ud800"}', "not JSON (no low surrogate in string)"),
+    "no UTF-8": (b'{"id": "caf\xe9"}', "byte 0xe9 at position 11, which is not UTF-8"),
 }
 
 
@@ -42,7 +43,7 @@ def test_the_first_bad_row_is_an_error_that_names_its_line(bad_line, write_lines
     message = str(caught.value)
     assert message.startswith(f"{path}:3: found ")
     assert found in message
-    assert message.endswith(", or pass --skip-bad FILE to leave out what is bad.")
+    assert message.endswith(", or pass --skip-bad FILE to leave out bad rows.")
     assert "\n" not in message
 
 
@@ -54,11 +55,35 @@ def test_a_repeated_id_names_both_lines(write_lines):
     assert caught.value.found == f"id '1' again in 'en', after {path}:1"
 
 
-def test_a_repeated_id_in_two_files_names_both(write_lines, tmp_path):
-    write_lines("c/en.jsonl", [OTHER, GOOD])
-    write_lines("c/eng.jsonl", [GOOD | {"id": "3"}, OTHER])
-    with pytest.raises(DataError, match=r"c/eng.jsonl:2: .* after .*c/en.jsonl:1"):
-        open_corpus(tmp_path / "c")
+BORDERS = [
+    {},
+    {"query": "Who won?T", "passage": "he Broncos won."},
+    {"id": "1T"},
+    {"passage_id": "2"},
+    {"article": "a"},
+    {"negatives": []},
+    {"negatives": ["a", "b"]},
+    {"negatives": ["ab"]},
+    {"negatives": ["a"]},
+]
+
+
+def test_the_fingerprint_tells_every_difference_of_the_rows(write_lines):
+    prints = [
+        open_corpus(write_lines(f"{number}.jsonl", [GOOD | fields])).fingerprint
+        for number, fields in enumerate(BORDERS)
+    ]
+    assert len(set(prints)) == len(BORDERS)
+    same = write_lines("same.jsonl", [GOOD | {"article": None, "negatives": None, "year": 1}])
+    assert open_corpus(same).fingerprint == prints[0]
+
+
+def test_a_batch_is_limited_in_rows_and_in_characters(write_lines, monkeypatch):
+    monkeypatch.setattr(conversion, "BATCH_ROWS", 3)
+    monkeypatch.setattr(conversion, "BATCH_CHARACTERS", 100)
+    rows = [GOOD | {"id": n, "passage": "p" * (1 if n < 7 else 100)} for n in range(9)]
+    table = open_corpus(write_lines("a.jsonl", rows)).table
+    assert [len(chunk) for chunk in table["id"].chunks] == [3, 3, 2, 1]
 
 
 def test_bad_rows_are_written_and_counted_and_the_rest_is_read(write_lines, tmp_path, caplog):
@@ -75,7 +100,7 @@ def test_bad_rows_are_written_and_counted_and_the_rest_is_read(write_lines, tmp_
     for number, (line, found) in enumerate(BAD_LINES.values(), 2):
         record = numbers[str(number)]
         assert found.removeprefix("found ") in record["reason"]
-        if found.startswith(("no JSON", "found")):
+        if found.startswith(("not JSON", "found")):
             assert record["raw"] == line
     open_corpus(path, skip_bad=tmp_path / "bad.jsonl")
     assert "skipped 9 bad rows of 11, written to" in caplog.text
@@ -124,7 +149,7 @@ def test_a_gzip_file_cut_short(tmp_path, keep):
         assert opened.counts.skipped == 1
 
 
-def test_a_gzip_file_that_is_none_or_is_damaged(write_lines, tmp_path):
+def test_a_gzip_file_that_is_not_one_or_is_damaged(write_lines, tmp_path):
     (tmp_path / "a.jsonl.gz").write_text(json.dumps(GOOD))
     with pytest.raises(DataError, match=r"a.jsonl.gz:1: found Not a gzipped file"):
         open_corpus(tmp_path / "a.jsonl.gz")
@@ -200,7 +225,7 @@ def test_languages_are_restricted_while_reading(write_lines, tmp_path):
     assert (opened.corpus.languages, opened.counts.other_languages) == (("de",), 1)
 
 
-def test_a_language_that_is_asked_for_and_not_there(write_lines, tmp_path):
+def test_a_requested_language_that_is_not_there(write_lines, tmp_path):
     write_lines("c/en.jsonl", [GOOD])
     one = write_lines("one.jsonl", [GOOD])
     for source in (tmp_path / "c", one):
@@ -213,7 +238,7 @@ def test_a_language_that_is_asked_for_and_not_there(write_lines, tmp_path):
 
 
 def test_only_columns_that_matter_are_read_from_parquet(tmp_path):
-    """A bad row is shown without the columns that nobody asked for."""
+    """A bad row is shown without the columns that do not matter."""
     path = _parquet(tmp_path, query="")
     with pytest.raises(DataError):
         open_corpus(path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+from datetime import UTC, datetime
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,13 +41,8 @@ def folder(rows, write_lines, tmp_path):
     return tmp_path / "corpus"
 
 
-@pytest.fixture
-def hub_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hub")
-
-
 def test_the_forms_of_source_are_found_by_themselves():
-    assert list(READERS) == ["folder", "hf", "jsonl", "parquet", "world-facts"]
+    assert list(READERS) == ["beir", "file", "folder", "hf", "world-facts"]
 
 
 def test_a_folder_has_a_file_for_each_language(folder):
@@ -60,32 +56,136 @@ def test_a_folder_has_a_file_for_each_language(folder):
 def test_languages_are_those_of_the_file_names(write_lines, tmp_path):
     write_lines("zh_cn.jsonl", [{"id": 1, "question": "谁？", "context": "她。"}])
     write_lines("en_bt.jsonl.gz", [{"id": 1, "question": "Who?", "context": "She."}])
-    write_lines(".hidden.jsonl", ["no corpus"])
-    write_lines("README.md", ["no corpus"])
+    write_lines(".hidden.jsonl", ["not a corpus"])
+    write_lines("README.md", ["not a corpus"])
     assert open_corpus(tmp_path).languages == ("en-BT", "zh")
 
 
-def test_every_form_gives_the_same_corpus(folder, rows, write_lines, tmp_path, hub_cache):
-    write_lines("one.jsonl", rows)
-    write_lines("two.jsonl.gz", rows)
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "three.parquet", row_group_size=5)
-    (tmp_path / "four").mkdir()
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "four" / "train.parquet")
+def write_csv(path, rows):
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def written(form, rows, folder):
+    """Write rows in one of the forms, and return the source."""
+    name = form.removeprefix("hf:").removeprefix("folder of ")
+    path = folder / f"train.{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form.startswith("folder of "):
+        for lang, of_lang in by_language(rows).items():
+            part = written(name, of_lang, folder / "parts")
+            part.rename(part.parent / f"{lang}.{name}")
+        return folder / "parts"
+    if "csv" in name:
+        write_csv(path, rows)
+    elif "tsv" in name:
+        lines = (rows[0], *(row.values() for row in rows))
+        path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+    elif name == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=5)
+    elif name == "json":
+        path.write_text(json.dumps(rows))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if name.endswith(".gz"):
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    return f"hf:{folder}" if form.startswith("hf:") else path
+
+
+FORMS = [
+    *("jsonl", "jsonl.gz", "json", "csv", "csv.gz", "tsv", "parquet"),
+    *("hf:jsonl", "hf:json", "hf:csv", "hf:parquet"),
+    *("folder of jsonl", "folder of csv", "folder of parquet"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_corpus(form, rows, folder, tmp_path):
+    corpus = open_corpus(written(form, rows, tmp_path / "new"))
     whole = open_corpus(folder)
-    others = [
-        open_corpus(tmp_path / "one.jsonl"),
-        open_corpus(tmp_path / "two.jsonl.gz"),
-        open_corpus(tmp_path / "three.parquet"),
-        open_corpus(f"hf:{tmp_path / 'four'}"),
+    assert content(corpus) == content(whole)
+    assert corpus.languages == whole.languages
+
+
+AS_WRITTEN = [
+    *("007", "7", "1e5", "0x10", "1_000", "+1", "NA", "null", "None", "nan", "true", "False"),
+    *("2026-11-25", "2026-11-25T12:00:00Z", "12:30", " leading", "trailing ", "1,5", "=1+1"),
+    *("é", "e\u0301", "\ufeffx", "ID #1", "a/b", "'quoted'"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ids_and_texts_arrive_as_they_are_written(form, tmp_path):
+    rows = [
+        {"id": text, "passage_id": text, "lang": "en", "query": text, "passage": text}
+        for text in AS_WRITTEN
     ]
-    assert [corpus.name for corpus in others] == ["one", "two", "three", "four"]
-    assert len({corpus.fingerprint for corpus in others}) == 1
-    for corpus in others:
-        assert content(corpus) == content(whole)
-        assert corpus.languages == whole.languages
+    corpus = open_corpus(written(form, rows, tmp_path / "new"))
+    for name in ("id", "passage_id", "query", "passage"):
+        assert corpus.column(name, corpus.first_rows) == AS_WRITTEN, name
 
 
-def test_column_types_of_parquet_may_differ_where_they_hold_the_same(tmp_path):
+@pytest.mark.parametrize("form", [form for form in FORMS if "sv" not in form])
+def test_a_number_as_an_id_is_its_decimal_text(form, tmp_path):
+    rows = [SUPER_BOWL | {"id": 7}, SUPER_BOWL | {"id": 2**53 + 1}]
+    corpus = open_corpus(written(form, rows, tmp_path / "new"))
+    assert corpus.column("id", corpus.first_rows) == ["7", "9007199254740993"]
+    wrong = [SUPER_BOWL | {"id": 0.5}]
+    with pytest.raises(DataError, match=r"'id' (with float|of type double).*a whole number"):
+        open_corpus(written(form, wrong, tmp_path / "wrong"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "hf:parquet", "folder of parquet"])
+def test_a_date_is_not_a_text(form, tmp_path):
+    rows = [SUPER_BOWL | {"id": datetime(2026, 11, 25, tzinfo=UTC)}]
+    with pytest.raises(DataError, match=r"column 'id' of type timestamp.*Convert the column to"):
+        open_corpus(written(form, rows, tmp_path / "new"))
+
+
+def test_csv_with_quotes_lines_and_missing_values(tmp_path):
+    path = tmp_path / "a.csv"
+    row = SUPER_BOWL | {"query": 'A "quoted", two\r\nline query?', "title": ""}
+    path.write_bytes(b"\xef\xbb\xbf" + write_csv(path, [row, row | {"id": "2"}]).read_bytes())
+    corpus = open_corpus(path)
+    assert corpus.column("query", corpus.first_rows) == [row["query"]] * 2
+    assert corpus.column("article", corpus.first_rows) == [None, None]
+    for text, place, message in [
+        ("id,lang,query,passage\n1,en,?,.\n2,en,?\n", 3, "found 3 fields, expected 4"),
+        ('id,lang,query,passage\n1,en,"a\nb",.\n2,en,"?,.\n', 4, "unexpected end of data"),
+        ("id,lang,query,passage\n1,en,,.\n", 2, "field 'query' without a value"),
+        ("id,lang,query\n1,en,?\n", 2, "no field 'passage' or 'context' among id, lang, query"),
+        ("id,id,query\n1,en,?\n", 1, "column 'id' twice"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(DataError, match=rf"a.csv:{place}: .*{message}"):
+            open_corpus(path)
+    path.write_bytes(b"id,lang,query,passage\n1,en,caf\xe9,.\n2,en,?,.\n")
+    with pytest.raises(DataError, match=r"a.csv:2: found bytes that are not UTF-8"):
+        open_corpus(path)
+    assert len(open_corpus(path, skip_bad=tmp_path / "bad.jsonl")) == 1
+
+
+def test_nothing_is_quoted_in_tsv(tmp_path):
+    (tmp_path / "en.tsv").write_text('id\tquery\tpassage\n1\t"Hamlet" is what?\t"A" play.\n')
+    corpus = open_corpus(tmp_path)
+    assert corpus.column("query", corpus.first_rows) == ['"Hamlet" is what?']
+    assert corpus.column("passage", corpus.first_rows) == ['"A" play.']
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv", "a.tsv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_refused_in_one_line(tmp_path, name, encoding):
+    data = json.dumps(SUPER_BOWL).encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    with pytest.raises(DataError, match=rf"{name}:1: found UTF-16 text.* iconv -f UTF-16 -t UTF-8"):
+        open_corpus(tmp_path / name)
+
+
+def test_column_types_of_parquet_may_differ_if_the_values_are_the_same(tmp_path):
     table = pa.table(
         {
             "id": pa.array([1, 2], pa.int32()),
@@ -110,32 +210,29 @@ def test_column_types_of_parquet_may_differ_where_they_hold_the_same(tmp_path):
     [
         ({"query": None}, "no column 'query' among id, lang, passage.*'query' or 'question'"),
         ({"passage": [1]}, "column 'passage' of type int64, expected a string"),
-        ({"id": [0.5]}, "column 'id' of type double, expected a string .* or a whole number"),
+        ({"id": [0.5]}, "column 'id' of type double, expected a whole number, or a string"),
         ({"lang": pa.nulls(1)}, "column 'lang' of type null, expected a string"),
         ({"negatives": ["no"]}, "column 'negatives' of type string, expected a list"),
         ({"negatives": [[1]]}, "column 'negatives' of type list<.*int64>, expected a list"),
     ],
 )
 @pytest.mark.parametrize("form", ["parquet", "hf"])
-def test_columns_that_are_missing_or_cannot_hold_their_field(
-    tmp_path, hub_cache, form, columns, message
-):
+def test_columns_that_are_missing_or_of_another_type(tmp_path, form, columns, message):
     (tmp_path / "set").mkdir()
     path = tmp_path / "set" / "bad.parquet"
     good = {name: [value] for name, value in SUPER_BOWL.items()}
     merged = {name: column for name, column in (good | columns).items() if column is not None}
     pq.write_table(pa.table(merged), path)
-    source = str(path) if form == "parquet" else f"hf:{tmp_path / 'set'}"
     with pytest.raises(DataError, match=message) as caught:
-        open_corpus(source)
-    assert caught.value.place == source
+        open_corpus(path if form == "parquet" else f"hf:{tmp_path / 'set'}")
+    assert caught.value.place == str(path)
 
 
 def test_a_damaged_parquet_file(tmp_path):
     path = tmp_path / "bad.parquet"
     pq.write_table(pa.Table.from_pylist([SUPER_BOWL] * 100), path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"bad.parquet: found damage .*expected a whole Parquet"):
+    with pytest.raises(DataError, match=r"bad.parquet: found damage .*expected a complete Parquet"):
         open_corpus(path)
 
 
@@ -149,7 +246,7 @@ def test_invalid_utf_8_in_parquet_names_the_row(tmp_path):
     assert corpus.column("id", corpus.first_rows) == ["1", "3"]
 
 
-def test_a_hugging_face_split_and_configuration(tmp_path, hub_cache):
+def test_a_hugging_face_split_and_configuration(tmp_path):
     for split, item in (("train", "1"), ("test", "2")):
         (tmp_path / "set").mkdir(exist_ok=True)
         line = json.dumps(SUPER_BOWL | {"id": item})
@@ -165,12 +262,12 @@ def test_a_hugging_face_split_and_configuration(tmp_path, hub_cache):
         open_corpus(f"hf:{tmp_path / 'set'}:other")
 
 
-def test_a_hugging_face_data_set_that_does_not_exist(tmp_path, hub_cache):
+def test_a_hugging_face_data_set_that_does_not_exist(tmp_path):
     with pytest.raises(DataError, match="expected a data set that can be loaded"):
         open_corpus(f"hf:{tmp_path / 'nothing'}")
 
 
-def test_code_of_a_data_set_is_never_run(tmp_path, hub_cache):
+def test_code_of_a_data_set_is_never_run(tmp_path):
     (tmp_path / "evil").mkdir()
     code = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
     (tmp_path / "evil" / "evil.py").write_text(code)
@@ -179,7 +276,7 @@ def test_code_of_a_data_set_is_never_run(tmp_path, hub_cache):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_changed_data_set_is_read_again(tmp_path, hub_cache):
+def test_a_changed_data_set_is_read_again(tmp_path):
     (tmp_path / "set").mkdir()
     for item in ("1", "22"):
         line = json.dumps(SUPER_BOWL | {"id": item})
@@ -207,24 +304,60 @@ def test_a_source_that_does_not_exist(source):
 
 
 def test_a_file_that_no_reader_knows(tmp_path):
-    (tmp_path / "a.csv").write_text("id,query\n")
+    (tmp_path / "a.txt").write_text("id,query\n")
     with pytest.raises(DataError, match="found a file that no reader knows"):
-        open_source(str(tmp_path / "a.csv"))
+        open_source(str(tmp_path / "a.txt"))
 
 
-def test_a_folder_without_files_of_lines(tmp_path):
+def test_a_folder_without_files_of_rows(tmp_path):
     (tmp_path / "de.json").write_text("[]")
-    with pytest.raises(DataError, match=r"no .jsonl or .jsonl.gz file in the folder"):
+    with pytest.raises(DataError, match=r"found no file that ends in .jsonl, .csv,"):
         open_source(str(tmp_path))
 
 
-def test_a_file_in_a_folder_that_is_named_after_no_language(folder):
-    (folder / "everything.jsonl").write_text("{}")
-    with pytest.raises(DataError, match=r"everything.jsonl: found language code 'everything'"):
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("everything.jsonl", "Rename it; or open the file itself, if its rows have a lang field"),
+        ("train.csv", "Rename it; or open the file itself, if its rows have a lang field"),
+        ("english_collection.tsv", "This looks like mMARCO"),
+        ("dutch_queries.train.tsv", "This looks like mMARCO"),
+    ],
+)
+def test_a_file_in_a_folder_that_is_not_named_after_a_language(folder, name, remedy):
+    (folder / name).write_text("{}")
+    with pytest.raises(DataError, match=rf"{name}: found a file name that is not a.*{remedy}"):
         open_source(str(folder))
 
 
-def test_a_byte_order_mark_windows_line_ends_and_blank_lines_are_no_rows(tmp_path):
+def test_two_files_of_one_language_are_refused(write_lines, tmp_path):
+    write_lines("c/en.jsonl", [SUPER_BOWL])
+    write_lines("c/eng.jsonl.gz", [SUPER_BOWL | {"id": "3"}])
+    with pytest.raises(
+        DataError, match=r"eng.jsonl.gz: found a second file for English \(en\), af"
+    ):
+        open_corpus(tmp_path / "c")
+    for twi, akan in (("twi_Latn", "aka_Latn"), ("eng-US", "eng"), ("por", "por-BR")):
+        for lang in (twi, akan):
+            write_lines(f"{twi}/{lang}.jsonl", [{"id": 1, "query": "?", "passage": "."}])
+        assert len(open_corpus(tmp_path / twi).languages) == 2
+
+
+def test_names_that_are_words_and_rare_languages_are_not_read_in_silence(
+    write_lines, tmp_path, caplog
+):
+    for name in ("dev", "all", "new", "de"):
+        write_lines(f"c/{name}.jsonl", [{"id": 1, "query": "?", "passage": "."}])
+    assert open_corpus(tmp_path / "c").languages == ("all", "de", "dev", "new")
+    assert "dev.jsonl is read as dev (dev). If it is not: rename it, or open" in caplog.text
+    assert "new.jsonl is read as Newari (new)" in caplog.text
+    assert len(caplog.records) == 3
+    write_lines("d/all.jsonl", [SUPER_BOWL])
+    with pytest.raises(DataError, match=r"language 'en' .*expected 'all', the name of the file"):
+        open_corpus(tmp_path / "d")
+
+
+def test_a_byte_order_mark_windows_line_ends_and_blank_lines_are_not_rows(tmp_path):
     line = json.dumps(SUPER_BOWL).encode()
     other = json.dumps(SUPER_BOWL | {"lang": "de"}).encode()
     data = b"\xef\xbb\xbf" + line + b"\r\n\r\n  \n" + other  # and no line end at the end

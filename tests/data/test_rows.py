@@ -1,4 +1,4 @@
-"""Rows: what each field may be called and hold, and what is said where it does not."""
+"""Rows: the names of each field, what it may contain, and what the error says if it does not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GERMAN = Part("de.jsonl", 0, lambda columns: iter(()), lang="de")
 GOOD = {"id": "1", "lang": "de", "query": "Wer?", "passage": "Ada."}
 
 
-def test_fields_stand_in_the_order_of_the_schema():
+def test_fields_are_in_the_order_of_the_schema():
     assert [field.name for field in FIELDS] == list(Values._fields) == SCHEMA.names
 
 
@@ -57,8 +57,11 @@ def test_an_empty_article_is_an_unknown_article():
     ("value", "found"),
     [
         ("", "with an empty string"),
-        (" \n\u2003", "with a blank string"),
-        (None, "with NoneType None"),
+        (" \n\u2003", "with nothing visible: ' \\n\\u2003'"),
+        ("\u200b", "with nothing visible: '\\u200b'"),
+        ("\x00\x1b\ufffe", "with nothing visible: '\\x00\\x1b\\ufffe'"),
+        ("\u0301", "with nothing visible: '\\u0301'"),
+        (None, "without a value"),
         (True, "with bool True"),
         (1.5, "with float 1.5"),
         (["a"], "with list ['a']"),
@@ -70,13 +73,47 @@ def test_a_bad_value_names_place_field_value_and_remedy(field, value, found):
         values_of(GOOD | {field: value}, FILE, 7)
     message = str(caught.value)
     assert message.startswith(f"corpus.jsonl:7: found field {field!r} {found}")
-    assert "expected a string that is not empty" in message
-    assert message.endswith("--skip-bad FILE to leave out what is bad.")
-    assert len(message) < 250
+    assert "a visible" in message
+    assert message.endswith("--skip-bad FILE to leave out bad rows.")
+    assert len(message) < 280
+
+
+def test_a_bad_text_names_id_and_language():
+    with pytest.raises(DataError, match=r"nothing visible: '\\u200b' \(id '1', lang 'de'\),"):
+        values_of(GOOD | {"passage": "\u200b"}, FILE, 7)
+
+
+@pytest.mark.parametrize("text", ["?", "。", "\u200bA", "नमस्ते", "१", "😀", "NA\x00", "\ufffe1"])
+def test_a_text_with_a_sign_is_kept_as_it_is_written(text):
+    values = values_of(GOOD | {"query": text, "passage": f"{text} "}, FILE, 1)
+    assert (values.query, values.passage) == (text, f"{text} ")
+
+
+@pytest.mark.parametrize("key", ["a\x00b", "a\nb", "a\x1b[31m", "a\u2028", "a\ufffe", "a\x85"])
+def test_an_id_has_no_control_character(key):
+    for field in ("id", "passage_id"):
+        with pytest.raises(DataError, match=f"field '{field}' with str 'a.* no control character"):
+            values_of(GOOD | {field: key}, FILE, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "layout"),
+    [
+        ({"query_id": "1", "query": "?", "positive_passages": []}, "training data of Tevatron"),
+        ({"query": "?", "pos": ["."], "neg": []}, "training data of FlagEmbedding"),
+        ({"question": "?", "positive_ctxs": []}, "training data of DPR"),
+        ({"anchor": "?", "positive": "."}, "pairs of Sentence Transformers"),
+        ({"version": "1.1", "data": []}, "a SQuAD file"),
+        ({"_id": "1", "text": "?"}, "one file of a BEIR folder"),
+    ],
+)
+def test_other_layouts_are_recognised(row, layout):
+    with pytest.raises(DataError, match=f"This looks like {layout}: write a row with id, lang"):
+        values_of(row, FILE, 1)
 
 
 @pytest.mark.parametrize("field", ["query", "passage", "lang"])
-def test_a_number_is_no_text(field):
+def test_a_number_is_not_a_text(field):
     with pytest.raises(DataError, match=f"field '{field}' with int 5"):
         values_of(GOOD | {field: 5}, FILE, 1)
 
@@ -87,10 +124,10 @@ def test_a_missing_field_lists_those_that_are_there(field):
     with pytest.raises(DataError) as caught:
         values_of(row, FILE, 1)
     assert f"no field {field!r}" in caught.value.found
-    assert caught.value.found.endswith(f"among {', '.join(row)}")
+    assert f" among {', '.join(row)}" in caught.value.found
 
 
-def test_a_bad_alias_is_named_as_it_stands():
+def test_a_bad_alias_is_named_as_it_is_written():
     row = {"id": "1", "lang": "de", "question": "", "context": "Ada."}
     with pytest.raises(DataError, match="field 'question' with an empty string"):
         values_of(row, FILE, 1)
@@ -103,7 +140,7 @@ def test_a_bad_optional_key_is_refused():
 
 @pytest.mark.parametrize("negatives", ["no", ["no", ""], ["no", 1], [None], {"a": "b"}])
 def test_negatives_are_a_list_of_texts(negatives):
-    with pytest.raises(DataError, match="expected a list of strings that are not empty"):
+    with pytest.raises(DataError, match="expected a list of strings with a visible character"):
         values_of(GOOD | {"negatives": negatives}, FILE, 1)
 
 
@@ -111,14 +148,16 @@ def test_negatives_may_be_an_empty_list():
     assert values_of(GOOD | {"negatives": []}, FILE, 1).negatives == []
 
 
-def test_a_language_that_is_none_is_refused():
+def test_a_code_that_is_not_a_language_is_refused():
     with pytest.raises(DataError, match=r"corpus.jsonl:3: found language code 'qq-1234567890'"):
         values_of(GOOD | {"lang": "qq-1234567890"}, FILE, 3)
 
 
 def test_a_row_agrees_with_the_name_of_its_file():
     assert values_of(GOOD | {"lang": "deu"}, GERMAN, 1).lang == "de"
-    with pytest.raises(DataError, match=r"language 'fr', expected 'de', as the name of the file"):
+    with pytest.raises(
+        DataError, match=r"language 'fr' .*expected 'de', the name of the file.*open"
+    ):
         values_of(GOOD | {"lang": "fr"}, GERMAN, 1)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from evenrank.data.corpus import SCHEMA, corpus_from_rows
 from evenrank.data.opening import open_corpus
+from evenrank.data.rows import is_visible
 from evenrank.data.writing import write_corpus
 from evenrank.errors import ConfigError, DataError
 
@@ -24,11 +25,12 @@ def rows_of(corpus):
     return {(row["id"], row["lang"]): row for row in rows}
 
 
-text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6).filter(str.strip)
+text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6).filter(is_visible)
+key = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1).filter(is_visible)
 row = st.fixed_dictionaries(
     {
-        "id": text,
-        "passage_id": text,
+        "id": key,
+        "passage_id": key,
         "article": st.none() | text,
         "lang": st.sampled_from(["de", "en-BT", "zh-TW"]),
         "query": text,

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from evenrank.errors import DataError
 from evenrank.files import fingerprint_of
+from evenrank.languages import parse_languages
 
 SCHEMA = pa.schema(
     [
@@ -95,13 +96,13 @@ class ParallelCorpus:
             fingerprint=fingerprint_of(self.fingerprint, chosen.astype(np.int64).tobytes()),
         )
 
-    def restrict(self, languages: Iterable[str]) -> ParallelCorpus:
+    def restrict(self, languages: str | Iterable[str]) -> ParallelCorpus:
         """Return the corpus in some of its languages; items that have none of them are left out.
 
         Raises:
             DataError: A language is not in the corpus.
         """
-        wanted = sorted(set(languages))
+        wanted = sorted(parse_languages(languages))
         for lang in wanted:
             if lang not in self.languages:
                 raise DataError(

@@ -1,8 +1,12 @@
 """Filters on rows: ``in_xquad_paragraph = false and lang != "it"``.
 
-A filter is comparisons joined by ``and``. Each compares a column of the source with a value as
-JSON writes it: a number, a string in double or single quotes, ``true``, ``false`` or ``null``. A
-name with other signs than letters, digits and ``_.-`` stands in backquotes.
+A filter is comparisons joined by ``and``. Each compares a column of the source with a value as JSON
+writes it: a number, a string in double or single quotes, ``true``, ``false`` or ``null``. A name
+with other signs than letters, digits and ``_.-`` is put in backquotes.
+
+A row without the column, or with null there, has the value null. Null equals null only, and is
+neither less nor greater than anything. Values of different types, such as ``1`` and ``"1"`` or
+``1`` and ``true``, are never equal and have no order.
 """
 
 from __future__ import annotations
@@ -26,116 +30,81 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 _COMPARISON = re.compile(
-    r"""\s*(?: (?P<name>[^\W\d][\w.-]*) | `(?P<quoted>[^`]+)` )
-        \s*(?P<operator> != | <= | >= | = | < | > )
-        \s*(?: (?P<word>(?i:true|false|null)) (?![\w.-])
-             | (?P<json>-?\d[\d.eE+-]* (?![\w]) | "(?:[^"\\]|\\.)*")
-             | '(?P<single>[^']*)' )
-    """,
-    re.VERBOSE,
+    r"""\s*(?P<name>[^\W\d][\w.-]*|`[^`]+`)\s*(?P<operator>!=|<=|>=|=|<|>)\s*
+        (?P<value>true|false|null|-?\d[\w.+-]*|"(?:[^"\\]|\\.)*"|'[^']*')\s*(?P<next>$|(?<=\s)and\s)""",
+    re.VERBOSE | re.IGNORECASE,
 )
-_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One comparison of a column with a value.
-
-    A row without the column, or with null there, has the value null. Null equals null only, so it
-    is ``!=`` every other value; it is neither less nor greater than anything. Values of different
-    types, such as ``1`` and ``"1"`` or ``1`` and ``true``, are never equal and have no order.
-    """
-
-    column: str
-    operator: str
-    value: Scalar
-
-    def holds(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether the comparison is true of a row."""
-        found = row.get(self.column)
-        comparable = _kind(found) == _kind(self.value)
-        if self.operator in _ORDER:
-            return comparable and found is not None and _ORDER[self.operator](found, self.value)
-        equal = comparable and bool(found == self.value)
-        return equal if self.operator == "=" else not equal
-
-    def __str__(self) -> str:
-        return f"`{self.column}` {self.operator} {orjson.dumps(self.value).decode()}"
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Comparisons that must all hold; :func:`parse_filter` reads what ``str`` writes."""
+    """Comparisons that must all hold.
 
-    comparisons: tuple[Comparison, ...]
+    Attributes:
+        text: The filter as it was written.
+        comparisons: Column, operator and value of each.
+    """
+
+    text: str
+    comparisons: tuple[tuple[str, str, Scalar], ...]
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns that the filter looks at."""
-        return frozenset(comparison.column for comparison in self.comparisons)
+        return frozenset(column for column, _, _ in self.comparisons)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row passes."""
-        return all(comparison.holds(row) for comparison in self.comparisons)
-
-    def __str__(self) -> str:
-        return " and ".join(map(str, self.comparisons))
+        return all(_holds(row.get(column), sign, value) for column, sign, value in self.comparisons)
 
 
 def parse_filter(text: str) -> Filter:
     """Parse a filter.
 
     Raises:
-        ConfigError: The text is no filter; the message says where it stops being one.
+        ConfigError: The text is not a filter; the message says from where on.
 
     >>> english = parse_filter("lang = 'en' and year >= 2000")
     >>> english.holds({"lang": "en", "year": 2001}), english.holds({"lang": "en"})
     (True, False)
-    >>> print(english)
-    `lang` = "en" and `year` >= 2000
     """
-    comparisons: list[Comparison] = []
-    position = 0
-    while True:
+    comparisons: list[tuple[str, str, Scalar]] = []
+    position, more = 0, "and"
+    while more:
         match = _COMPARISON.match(text, position)
-        if match is None:
-            raise _refused(
-                text,
-                position,
-                "COLUMN OPERATOR VALUE, where OPERATOR is one of = != < <= > >= and VALUE a "
-                "number, a string in quotes, true, false or null",
-            )
-        comparisons.append(
-            Comparison(match["name"] or match["quoted"], match["operator"], _scalar(text, match))
-        )
-        position = match.end()
-        if not text[position:].strip():
-            return Filter(tuple(comparisons))
-        joint = _AND.match(text, position)
-        if joint is None:
-            raise _refused(text, position, "'and' or the end")
-        position = joint.end()
+        try:
+            if match is None:
+                raise ValueError
+            name, sign, value = match["name"].strip("`"), match["operator"], match["value"]
+            comparisons.append((name, sign, _scalar(value)))
+        except ValueError:
+            raise ConfigError(
+                f"filter {text!r}",
+                f"{text[position:]!r}" if text[position:].strip() else "its end",
+                "COLUMN OPERATOR VALUE [and ...]: OPERATOR one of = != < <= > >=, VALUE a number, "
+                "a string in quotes, true, false or null",
+                'Write it like: in_xquad_paragraph = false and lang != "it"',
+            ) from None
+        position, more = match.end(), match["next"]
+    return Filter(text, tuple(comparisons))
 
 
-def _scalar(text: str, match: re.Match[str]) -> Scalar:
-    if match["single"] is not None:
-        return match["single"]
-    try:
-        value: Scalar = orjson.loads(match["json"] or match["word"].lower())
-    except orjson.JSONDecodeError:
-        raise _refused(text, match.start("json"), "a value as JSON writes it") from None
+def _scalar(text: str) -> Scalar:
+    if text[0] == "'":
+        return text[1:-1]
+    value: Scalar = orjson.loads(text if text[0] == '"' else text.lower())
     return value
 
 
-def _refused(text: str, position: int, expected: str) -> ConfigError:
-    rest = text[position:].strip()
-    found = f"{rest!r} at position {text.index(rest, position) + 1}" if rest else "its end"
-    remedy = 'Write it like: in_xquad_paragraph = false and lang != "it"'
-    return ConfigError(f"filter {text!r}", found, expected, remedy)
+def _holds(found: object, sign: str, value: Scalar) -> bool:
+    comparable = _kind(found) == _kind(value)
+    if sign in _ORDER:
+        return comparable and found is not None and _ORDER[sign](found, value)
+    return (comparable and found == value) == (sign == "=")
 
 
 def _kind(value: object) -> str:
-    """Return the JSON kind of a value; ``bool`` is no number here, unlike in Python."""
+    """Return the JSON kind of a value; ``bool`` is not a number here, unlike in Python."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return "number"
     return type(value).__name__

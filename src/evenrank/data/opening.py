@@ -1,8 +1,8 @@
-"""Opening a corpus: converted once, then only mapped.
+"""Opening a corpus: it is converted once, and mapped from then on.
 
 A source is converted into a folder of the cache, whose name follows from the source's path, sizes
-and times of change, the filter and the languages. So a source that changes is read again, and one
-that does not opens in milliseconds, whatever its size.
+and modification times, the filter and the languages. So a source that changes is read again, and
+one that does not opens in milliseconds, whatever its size.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from evenrank.data.filters import parse_filter
 from evenrank.data.readers.base import Source, open_source
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import cache_folder, fingerprint_of, whole_file, whole_folder
-from evenrank.languages import normalise
+from evenrank.languages import parse_languages
 
-FORMAT = "1"
-"""Part of every key: raise it when reading or converting changes what comes out."""
+FORMAT = "2"
+"""Part of every key: raise it when reading or converting changes the result."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +41,26 @@ def open_corpus(
     source: str | Path,
     *,
     where: str | None = None,
-    languages: Sequence[str] | None = None,
-    skip_bad: Path | None = None,
+    languages: str | Sequence[str] | None = None,
+    skip_bad: str | Path | None = None,
     name: str | None = None,
 ) -> ParallelCorpus:
     """Open a parallel corpus.
 
     Args:
-        source: A folder of ``<lang>.jsonl[.gz]``; a ``.jsonl[.gz]`` or ``.parquet`` file with a
-            ``lang`` column; ``hf:ID[:CONFIG][:SPLIT]``; or ``world-facts[:SPLIT]``.
+        source: A file of rows with a ``lang`` field (``.jsonl``, ``.csv``, ``.tsv``, ``.parquet``);
+            a folder of such files named after languages; a BEIR folder, or one for each language;
+            ``hf:ID[:CONFIG][:SPLIT]``; or ``world-facts[:SPLIT]``.
         where: A filter on the columns of the source, such as ``is_impossible != true``; see
             ``evenrank.data.filters``.
-        languages: Languages to read; all if ``None``.
-        skip_bad: Leave out rows that are bad, and write them with the reason to this file. Without
-            it, the first bad row is an error.
+        languages: Languages to read, such as ``["de", "en"]`` or ``"de,en"``; all if ``None``.
+        skip_bad: Leave out bad rows, and write them with the reason to this file. Without it, the
+            first bad row is an error.
         name: Name of the corpus; by default that of the folder, file or data set.
 
     Raises:
         DataError: The source does not exist or breaks its contract; the message names the line.
-        ConfigError: The filter is none, or names a column that does not exist.
+        ConfigError: The filter is not one, or names a column that does not exist.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +71,13 @@ def open_corpus(
     (('en',), 1, ['Ada.'])
     """
     opened = open_counted(source, where=where, languages=languages, skip_bad=skip_bad, name=name)
-    _log(opened, skip_bad)
+    name, counts = opened.corpus.name, opened.counts
+    if counts.filtered or counts.other_languages:
+        text = "%s: of %d rows, %d left out by the filter and %d in other languages"
+        logger.info(text, name, counts.read, counts.filtered, counts.other_languages)
+    if counts.skipped:
+        text = "%s: skipped %d bad rows of %d, written to %s"
+        logger.warning(text, name, counts.skipped, counts.read, skip_bad)
     return opened.corpus
 
 
@@ -78,14 +85,14 @@ def open_counted(
     source: str | Path,
     *,
     where: str | None = None,
-    languages: Sequence[str] | None = None,
-    skip_bad: Path | None = None,
+    languages: str | Sequence[str] | None = None,
+    skip_bad: str | Path | None = None,
     name: str | None = None,
 ) -> Opened:
-    """Open a parallel corpus and return what was left out, too; see :func:`open_corpus`."""
+    """Open a parallel corpus and also return what was left out; see :func:`open_corpus`."""
     request = Request(
-        where=parse_filter(where) if where is not None else None,
-        languages=_normalised(languages),
+        where=None if where is None else parse_filter(where),
+        languages=None if languages is None else frozenset(parse_languages(languages)),
         strict=skip_bad is None,
     )
     if skip_bad is not None:
@@ -97,8 +104,8 @@ def open_counted(
         raise DataError(
             str(cause.filename or cache_folder()),
             cause.strerror or str(cause),
-            "a source that can be read, and a cache folder with room for what comes of it",
-            "Mend that, or name another cache folder in EVENRANK_CACHE",
+            "a source that can be read, and a cache folder with enough space",
+            "Fix it, or name another cache folder in EVENRANK_CACHE",
         ) from cause
     corpus, counts = load(folder, name or found.name)
     if skip_bad is not None:
@@ -107,18 +114,23 @@ def open_counted(
     return Opened(corpus, counts)
 
 
-def _normalised(languages: Sequence[str] | None) -> frozenset[str] | None:
-    if languages is None:
-        return None
-    if not languages:
-        raise ConfigError("languages", "none", "at least one", "Name some, or leave it out for all")
-    return frozenset(normalise(code, "languages") for code in languages)
+def refuse_inside(source: str | Path, skip_bad: str | Path) -> None:
+    """Refuse to write skipped rows over the source or into it.
+
+    Raises:
+        ConfigError: ``skip_bad`` is a file of the source.
+    """
+    if Path(source).exists() and Path(skip_bad).resolve().is_relative_to(Path(source).resolve()):
+        raise ConfigError(
+            str(skip_bad), "a file of the source itself", "another place", "Name a file elsewhere"
+        )
 
 
 def _converted(source: Source, request: Request) -> Path:
-    """Return the folder of the converted source, after converting it where that is not done."""
+    """Return the folder of the converted source; convert it if it is not there."""
     wanted = ",".join(sorted(request.languages)) if request.languages else "all"
-    view = fingerprint_of(FORMAT, source.origin, f"{request.where}", wanted)
+    where = request.where.text if request.where else ""
+    view = fingerprint_of(FORMAT, source.origin, where, wanted)
     folder = cache_folder() / "corpora" / f"{view}-{fingerprint_of(source.stamp)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):  # processes of one job convert once, not each
@@ -127,49 +139,15 @@ def _converted(source: Source, request: Request) -> Path:
                 shutil.rmtree(left, ignore_errors=True)
             with whole_folder(folder, marker="conversion", overwrite=True) as part:
                 convert(source, request, part)
-            _remove_older(folder, view)
+            # The same view of the source before it changed; who has it mapped keeps it.
+            for older in folder.parent.glob(f"{view}-*"):
+                if older.is_dir() and older != folder:
+                    shutil.rmtree(older, ignore_errors=True)
     return folder
 
 
 def _usable(folder: Path, request: Request) -> bool:
-    """Tell whether a conversion is there; one with bad rows is none for a strict request."""
+    """Tell whether there is a conversion; a strict request needs one without bad rows."""
     if not (folder / "facts.json").exists():
         return False
     return not (request.strict and (folder / "skipped.jsonl").stat().st_size)
-
-
-def _remove_older(folder: Path, view: str) -> None:
-    """Remove what the same view of the source was before it changed.
-
-    A process that has it mapped keeps it until it ends.
-    """
-    for older in folder.parent.glob(f"{view}-*"):
-        if older.is_dir() and older != folder:
-            shutil.rmtree(older, ignore_errors=True)
-
-
-def refuse_inside(source: str | Path, skip_bad: Path) -> None:
-    """Refuse to write what is skipped over or into the source itself.
-
-    Raises:
-        ConfigError: ``skip_bad`` is a file of the source.
-    """
-    if Path(source).exists() and skip_bad.resolve().is_relative_to(Path(source).resolve()):
-        raise ConfigError(
-            str(skip_bad), "a file of the source itself", "another place", "Name a file elsewhere"
-        )
-
-
-def _log(opened: Opened, skip_bad: Path | None) -> None:
-    name, counts = opened.corpus.name, opened.counts
-    if counts.filtered or counts.other_languages:
-        logger.info(
-            "%s: of %d rows, %d left out by the filter and %d in languages not asked for",
-            name,
-            counts.read,
-            counts.filtered,
-            counts.other_languages,
-        )
-    if counts.skipped:
-        text = "%s: skipped %d bad rows of %d, written to %s"
-        logger.warning(text, name, counts.skipped, counts.read, skip_bad)

@@ -1,10 +1,14 @@
-"""A row's fields: the names they go by, what they must hold, and what is wrong where they do not.
+"""The fields of a row: their names, what they contain, and what is wrong where they do not.
 
-Every form of source comes through here, so that a field has one meaning and one message.
+Every form of source comes through here, so a field has one meaning and one message. Ids and texts
+are kept as they are written. A whole number as an id becomes its decimal text: ``7`` is ``"7"``.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +16,7 @@ from evenrank.data.readers.base import Part, Row
 from evenrank.errors import DataError
 from evenrank.languages import normalise
 
-REMEDY = "Mend it, or pass --skip-bad FILE to leave out what is bad"
+REMEDY = "Fix it, or pass --skip-bad FILE to leave out bad rows"
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,9 @@ class Field:
     Attributes:
         name: Its name in a corpus.
         alias: Another name that it may have in a source.
-        kind: ``text`` is a string; ``key`` a string or a whole number, which is read as a string;
-            ``texts`` a list of strings. None of these strings may be empty or blank. ``label`` is
-            a key that may be blank, which is read as null.
+        kind: ``text`` is a string; ``key`` a string or a whole number; ``texts`` a list of strings.
+            Each string has a visible character. ``label`` is a key that may be blank, which is
+            read as null.
         required: Whether it must be there; otherwise it may be absent or null.
     """
 
@@ -35,12 +39,12 @@ class Field:
 
     @property
     def expected(self) -> str:
-        """What the field holds, for messages."""
+        """What the field contains, for messages."""
         return {
-            "text": "a string that is not empty",
-            "key": "a string that is not empty, or a whole number",
+            "text": "a string with a visible character",
+            "key": "a whole number, or a string with a visible and no control character",
             "label": "a string or a whole number",
-            "texts": "a list of strings that are not empty",
+            "texts": "a list of strings with a visible character each",
         }[self.kind]
 
 
@@ -57,6 +61,17 @@ FIELDS = (
 
 NAMES = frozenset(name for field in FIELDS for name in (field.name, field.alias))
 
+_LAYOUTS = {
+    "training data of Tevatron": {"positive_passages"},
+    "training data of FlagEmbedding": {"query", "pos"},
+    "training data of DPR": {"positive_ctxs"},
+    "pairs of Sentence Transformers": {"anchor", "positive"},
+    "a SQuAD file": {"data", "version"},
+    "one file of a BEIR folder": {"_id", "text"},
+}
+_WORD = re.compile(r"\w")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+
 
 class Values(NamedTuple):
     """The values of a good row, in the order of ``evenrank.data.corpus.SCHEMA``."""
@@ -71,20 +86,20 @@ class Values(NamedTuple):
 
 
 class _Wrong(Exception):
-    """What was found and what was expected, before anybody knows the place."""
+    """Found, expected and remedy, before the place is known."""
 
 
 def values_of(row: Row, part: Part, number: int) -> Values:
     """Check a row and return its values.
 
     Args:
-        row: Fields as the source has them; those that are no corpus fields are ignored.
+        row: Fields as the source has them; others than those of a corpus are ignored.
         part: Where the row was read.
         number: Its number there.
 
     Raises:
-        DataError: A field is missing, empty, or of a wrong type; or the language is none, or not
-            the one that the part is in.
+        DataError: A field is missing, empty, or of a wrong type; or the language is not one, or
+            not the one that the part is in.
 
     >>> part = Part("de.jsonl", 0, iter, lang="de")
     >>> values_of({"id": 7, "lang": "deu", "question": "Wer?", "context": "Ada."}, part, 1)
@@ -97,44 +112,66 @@ def values_of(row: Row, part: Part, number: int) -> Values:
         ]
         lang = _language(lang, part.lang)
     except _Wrong as wrong:
-        found, expected = wrong.args
-        raise DataError(part.place(number), found, expected, REMEDY) from None
+        found, expected, remedy = wrong.args
+        raise DataError(part.place(number), found + _whose(row), expected, remedy) from None
     return Values(id_, passage_id or id_, article, lang, query, passage, negatives)
+
+
+def layout_remedy(names: Collection[str], otherwise: str) -> str:
+    """Return how to go on where required fields are missing; names the layouts that we know."""
+    for layout, fields in _LAYOUTS.items():
+        if fields <= set(names):
+            return (
+                f"This looks like {layout}: write a row with id, lang, query and passage for each "
+                "query and language"
+            )
+    return otherwise
+
+
+def is_visible(text: str) -> bool:
+    r"""Tell whether a text has a letter, number, sign or symbol, and so a token to encode.
+
+    >>> is_visible("?"), is_visible("\u200b"), is_visible(" \x00")
+    (True, False, False)
+    """
+    return bool(_WORD.search(text)) or any(unicodedata.category(sign)[0] in "LNPS" for sign in text)
+
+
+def _whose(row: Row) -> str:
+    """Return id and language of a bad row, as far as it has them."""
+    names = [f"{key} {row[key]!a}" for key in ("id", "lang") if isinstance(row.get(key), str | int)]
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list of them
     name = field.name if field.name in row else field.alias
     value = row.get(name)
     if isinstance(value, str) and field.kind != "texts":
-        if value and not value.isspace():
+        if is_visible(value) and not (field.kind == "key" and _CONTROL.search(value)):
             return value
         if field.kind == "label":
             return None
     elif value is None and not field.required:
         return None
     elif field.kind == "texts":
-        if isinstance(value, list) and all(map(_is_text, value)):
+        if isinstance(value, list) and all(isinstance(v, str) and is_visible(v) for v in value):
             return value
     elif isinstance(value, int) and not isinstance(value, bool) and field.kind != "text":
         return str(value)
-    raise _wrong(row, field, name, value)
-
-
-def _wrong(row: Row, field: Field, name: str, value: object) -> _Wrong:
-    if name in row:
-        return _Wrong(f"field {name!r} with {_describe(value)}", field.expected)
-    either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
-    return _Wrong(f"no field {either} among {', '.join(row) or 'none'}", field.expected)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and not value.isspace()
+    if value is None:
+        either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
+        found = f"no field {either} among {', '.join(map(str, row)) or 'none'}"
+        found = f"field {name!r} without a value" if name in row else found
+        raise _Wrong(found, field.expected, layout_remedy(row, REMEDY))
+    raise _Wrong(f"field {name!r} with {_describe(value)}", field.expected, REMEDY)
 
 
 def _describe(value: object) -> str:
-    if isinstance(value, str):
-        return "an empty string" if value == "" else "a blank string"
-    text = repr(value)
+    if value == "":
+        return "an empty string"
+    if isinstance(value, str) and not is_visible(value):
+        return f"nothing visible: {value[:20]!a}"
+    text = ascii(value) if isinstance(value, str) else repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:40] + '...'}"
 
 
@@ -142,7 +179,8 @@ def _language(code: str, of_part: str | None) -> str:
     try:
         lang = normalise(code)
     except DataError as error:
-        raise _Wrong(error.found, error.expected) from None
+        raise _Wrong(error.found, error.expected, REMEDY) from None
     if of_part is not None and lang != of_part:
-        raise _Wrong(f"language {lang!r}", f"{of_part!r}, as the name of the file says")
+        remedy = "Rename the file, fix the field, or open the file itself instead of its folder"
+        raise _Wrong(f"language {lang!r}", f"{of_part!r}, the name of the file", remedy)
     return lang

@@ -1,7 +1,6 @@
-"""What a corpus reader is: it recognises a source, and streams the rows as they stand there.
+"""What a corpus reader is: it recognises a source, and streams the rows as they are written there.
 
-A reader neither checks nor renames anything that it can hand on: fields are checked in one place,
-``evenrank.data.rows``, for every form of source alike.
+A reader neither checks nor renames a field: ``evenrank.data.rows`` does, for every form of source.
 """
 
 from __future__ import annotations
@@ -21,30 +20,34 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A place in the source where a row should be and is not: what is wrong, and the raw text."""
+    """A place where a row should be and is not: what is wrong, and the raw text."""
 
     error: DataError
     raw: str = ""
 
 
-class Chunk(NamedTuple):
-    """Some consecutive rows with their numbers (from 1), and how much of the part they took."""
+Numbered = tuple[int, Row | Unreadable]
+"""A row with its number, from 1."""
 
-    rows: list[tuple[int, Row | Unreadable]]
+
+class Chunk(NamedTuple):
+    """Some consecutive rows, and how much of the part they took."""
+
+    rows: list[Numbered]
     consumed: float
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file, or whatever else of a source is read from one end to the other.
+    """A file, or another piece of a source that is read from start to end.
 
     Attributes:
         name: What messages call it.
         size: How much there is to read, in the unit of the source.
-        read: Yields the rows. It is given the columns that matter; a reader of a columnar format
+        read: Yields the rows. It gets the columns that matter; a reader of a columnar format
             leaves out the others.
-        lang: The language of all rows, where the part itself says so.
-        columns: The columns, where the part knows them without reading its rows.
+        lang: The language of all rows, if the part itself says so.
+        columns: The columns, if the part knows them without reading its rows.
         counts: What the numbers of the rows count.
     """
 
@@ -56,7 +59,7 @@ class Part:
     counts: Literal["line", "row"] = "line"
 
     def place(self, number: int) -> str:
-        """Return where a row stands, for messages: ``de.jsonl:7``."""
+        """Return where a row is, for messages: ``de.jsonl:7``."""
         return f"{self.name}:{number}" if self.counts == "line" else f"{self.name}, row {number}"
 
 
@@ -66,7 +69,7 @@ class Source:
 
     Attributes:
         name: Name of the corpus unless the user gives one.
-        origin: What the source is, whatever its content: an absolute path.
+        origin: Identifies the source, whatever its content: an absolute path.
         stamp: Changes whenever the content may have changed.
         parts: What is read, in this order.
         unit: What the sizes of the parts count.
@@ -98,7 +101,7 @@ READERS: Registry[Reader] = Registry("corpus reader", "evenrank.data.readers")
 
 
 def open_source(source: str) -> Source:
-    """Find the reader of a source and let it look.
+    """Find the reader of a source (the first in the order of names), and let it look.
 
     Raises:
         DataError: No reader recognises the source, or it cannot be read.
@@ -116,6 +119,6 @@ def open_source(source: str) -> Source:
 
 
 def stamp_of_files(*paths: Path) -> str:
-    """Return a stamp that changes with the files' names, sizes and times of change."""
-    facts = [(path.name, path.stat()) for path in paths]
-    return fingerprint_of(*(f"{name}|{stat.st_size}|{stat.st_mtime_ns}" for name, stat in facts))
+    """Return a stamp that changes with the names, sizes and modification times of files."""
+    facts = [(path, path.stat()) for path in paths]
+    return fingerprint_of(*(f"{path}|{stat.st_size}|{stat.st_mtime_ns}" for path, stat in facts))

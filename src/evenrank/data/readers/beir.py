@@ -1,0 +1,289 @@
+"""BEIR folders as a parallel corpus: ``corpus.jsonl``, ``queries.jsonl``, ``qrels/*.tsv``.
+
+There is one such folder for each language (``de/``, ``en/``), or one whose texts have a field
+``language`` or ``lang``, also within ``metadata``. An item is a query with a relevant passage of
+its own language (a grade of 1 or more). Ids join the languages; where one folder has several
+languages, a language at the start or end of an id is left out: ``de/q1`` and ``en/q1`` are ``q1``.
+
+- ``id`` is the query's id, followed by ``#`` and the passage's id if the query has several relevant
+  passages in a language. These passages are one passage group: they share their ``passage_id``.
+- ``passage`` is the title, if there is one, and the text. ``split`` is the name of the file of
+  qrels, and ``score`` the grade, for filters such as ``split = "train"``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+from evenrank.data.readers.base import (
+    READERS,
+    Chunk,
+    Numbered,
+    Part,
+    Reader,
+    Row,
+    Source,
+    Unreadable,
+    stamp_of_files,
+)
+from evenrank.data.readers.files import text_rows
+from evenrank.data.rows import REMEDY
+from evenrank.errors import DataError
+from evenrank.languages import normalise
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """One BEIR folder; ``lang`` is ``None`` if each text names its own language."""
+
+    lang: str | None
+    queries: Path
+    corpus: Path
+    qrels: tuple[Path, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.queries, self.corpus, *self.qrels)
+
+
+class _Judged(NamedTuple):
+    """A line of qrels that names a relevant passage."""
+
+    number: int
+    query: str
+    passage: str
+    score: int
+
+
+@dataclass
+class _Texts:
+    """The judged texts of a folder by id, and what could not be read."""
+
+    queries: dict[str, Row] = field(default_factory=dict)
+    corpus: dict[str, Row] = field(default_factory=dict)
+    bad: list[Numbered] = field(default_factory=list)
+
+
+Load = Callable[[_Folder], _Texts]
+
+
+class _Joined(NamedTuple):
+    """What all qrels say together.
+
+    Attributes:
+        several: Queries with several relevant passages in a language.
+        group: The name of the passage group of each of these passages.
+    """
+
+    several: set[str]
+    group: dict[str, str]
+
+
+def _find(folder: Path, lang: str | None = None) -> _Folder | None:
+    """Return the BEIR folder at a path, if there is one."""
+    files = [
+        next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+        for name in ("queries.jsonl", "corpus.jsonl")
+    ]
+    queries, corpus = files
+    qrels = tuple(sorted((folder / "qrels").glob("*.tsv")))
+    return _Folder(lang, queries, corpus, qrels) if queries and corpus and qrels else None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _recognises(source: str) -> bool:
+    folder = Path(source)
+    return folder.is_dir() and any(map(_find, [folder, *_subfolders(folder)]))
+
+
+def _open(source: str) -> Source:
+    folder = Path(source)
+    whole = _find(folder)
+    folders = [whole] if whole else [_folder_of_language(path) for path in _subfolders(folder)]
+    load = lru_cache(maxsize=1)(_load)  # the texts of one folder at a time
+    joined = cache(partial(_join, folders, load))
+    parts = tuple(
+        Part(
+            str(qrels), qrels.stat().st_size, partial(_read, found, qrels, load, joined), found.lang
+        )
+        for found in folders
+        for qrels in found.qrels
+    )
+    stamp = stamp_of_files(*(path for found in folders for path in found.files))
+    return Source(folder.resolve().name, str(folder.resolve()), stamp, parts)
+
+
+def _folder_of_language(folder: Path) -> _Folder:
+    found = _find(folder, normalise(folder.name, str(folder)))
+    if not found:
+        files = "corpus.jsonl, queries.jsonl and qrels/*.tsv in each folder"
+        raise DataError(str(folder), "an incomplete BEIR folder", files, "Complete or move it")
+    return found
+
+
+def _judged(path: Path) -> Iterator[_Judged | tuple[int, Unreadable]]:
+    """Yield the relevant passages that a file of qrels names, and its bad lines."""
+    text = path.read_bytes().decode("utf-8-sig", errors="backslashreplace")
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.rstrip("\r").split("\t")
+        try:
+            query, passage, score = fields
+            if int(score) > 0:
+                yield _Judged(number, query, passage, int(score))
+        except ValueError:
+            if line.strip() and number > 1:  # the first line is a header
+                expected = "query id, passage id and a whole number, separated by tabs"
+                yield number, _unreadable(f"{path}:{number}", repr(line[:60]), expected, line)
+
+
+def _load(folder: _Folder) -> _Texts:
+    """Read the queries and passages that the qrels of a folder name."""
+    judged = [j for path in folder.qrels for j in _judged(path) if isinstance(j, _Judged)]
+    texts = _Texts()
+    for path, wanted, found in (
+        (folder.queries, {j.query for j in judged}, texts.queries),
+        (folder.corpus, {j.passage for j in judged}, texts.corpus),
+    ):
+        with path.open("rb") as raw:
+            for number, row in text_rows(path, raw):
+                if isinstance(row, Unreadable):
+                    texts.bad.append((number, row))
+                elif (id_ := str(row.get("_id"))) in found:
+                    twice = f"id {id_!r} a second time"
+                    bad = _unreadable(f"{path}:{number}", twice, "each id once", str(row))
+                    texts.bad.append((number, bad))
+                elif id_ in wanted:
+                    found[id_] = row
+    return texts
+
+
+def _join(folders: list[_Folder], load: Load) -> _Joined:
+    """Find queries with several relevant passages, and join these passages to groups."""
+    relevant: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for folder in folders:
+        for judged in (j for path in folder.qrels for j in _judged(path)):
+            if isinstance(judged, _Judged) and (lang := _language_of(folder, judged, load)):
+                relevant[lang, _bare(judged.query, lang, folder)].add(
+                    _bare(judged.passage, lang, folder)
+                )
+    several = {query for (_, query), passages in relevant.items() if len(passages) > 1}
+    parent: dict[str, str] = {}
+
+    def first(passage: str) -> str:
+        while passage in parent:
+            passage = parent[passage]
+        return passage
+
+    for (_, query), passages in relevant.items():
+        if query in several:
+            root, *others = sorted({first(passage) for passage in passages})
+            parent.update(dict.fromkeys(others, root))
+    return _Joined(several, {passage: first(passage) for passage in parent})
+
+
+def _language_of(folder: _Folder, judged: _Judged, load: Load) -> str | None:
+    """Return the language that a query and its passage are both in, if there is one."""
+    if folder.lang:
+        return folder.lang
+    texts = load(folder)
+    langs = {
+        _language(row)
+        for row in (texts.queries.get(judged.query), texts.corpus.get(judged.passage))
+    }
+    return langs.pop() if len(langs) == 1 else None
+
+
+def _language(row: Row | None) -> str | None:
+    """Return the language that a text names, if it does."""
+    row = row or {}
+    metadata = row.get("metadata")
+    for fields in (row, metadata if isinstance(metadata, dict) else {}):
+        for name in ("language", "lang"):
+            if isinstance(code := fields.get(name), str):
+                return normalise(code, f"BEIR text {row.get('_id')!r}")
+    return None
+
+
+def _bare(id_: str, lang: str, folder: _Folder) -> str:
+    """Return an id without the language that it begins or ends with, if all are in one folder."""
+    if folder.lang:
+        return id_
+    return re.sub(rf"^{re.escape(lang)}[/_:.-](?=.)|(?<=.)[/_:.-]{re.escape(lang)}$", "", id_)
+
+
+def _read(
+    folder: _Folder, qrels: Path, load: Load, joined: Callable[[], _Joined], _: frozenset[str]
+) -> Iterator[Chunk]:
+    items = joined()
+    texts = load(folder)
+    rows: list[Numbered] = list(texts.bad) if qrels == folder.qrels[0] else []
+    others: dict[str, int] = {}  # queries with a relevant passage of another language
+    done: set[str] = set()
+    for judged in _judged(qrels):
+        if not isinstance(judged, _Judged):
+            rows.append(judged)
+        elif missing := _missing(judged, folder, texts, qrels):
+            rows.append((judged.number, missing))
+        elif lang := _language_of(folder, judged, load):
+            rows.append((judged.number, _row(judged, lang, folder, texts, items, qrels.stem)))
+            done.add(judged.query)
+        else:
+            others[judged.query] = judged.number
+    for query in others.keys() - done:
+        place = f"{qrels}:{others[query]}"
+        found = f"query {query!r} with relevant passages in other languages only"
+        bad = _unreadable(place, found, "at least one in its own language")
+        rows.append((others[query], bad))
+    yield Chunk(rows, qrels.stat().st_size)
+
+
+def _row(
+    judged: _Judged, lang: str, folder: _Folder, texts: _Texts, items: _Joined, split: str
+) -> Row:
+    query, passage = (_bare(id_, lang, folder) for id_ in (judged.query, judged.passage))
+    body = texts.corpus[judged.passage]
+    title, text = body.get("title") or None, body.get("text")
+    return {
+        "id": f"{query}#{passage}" if query in items.several else query,
+        "passage_id": items.group.get(passage, passage),
+        "title": title,
+        "lang": lang,
+        "query": texts.queries[judged.query].get("text"),
+        "passage": f"{title} {text}" if title and text else text,
+        "split": split,
+        "score": judged.score,
+    }
+
+
+def _missing(judged: _Judged, folder: _Folder, texts: _Texts, qrels: Path) -> Unreadable | None:
+    """Return what is wrong if a judged text is not there, or names no language."""
+    for kind, path, id_, found in (
+        ("query", folder.queries, judged.query, texts.queries),
+        ("passage", folder.corpus, judged.passage, texts.corpus),
+    ):
+        if id_ not in found:
+            place = f"{qrels}:{judged.number}"
+            return _unreadable(place, f"{kind} id {id_!r}", f"an id of {path.name}")
+        if not folder.lang and not _language(found[id_]):
+            expected = "a field 'language', also within 'metadata'; or a folder for each language"
+            return _unreadable(f"{path}", f"{kind} {id_!r} without a language", expected)
+    return None
+
+
+def _unreadable(place: str, found: str, expected: str, raw: str = "") -> Unreadable:
+    return Unreadable(DataError(place, found, expected, REMEDY), raw)
+
+
+READERS.register(
+    "beir",  # before "folder"
+    Reader("a BEIR folder, or a folder of them, one for each language", _recognises, _open),
+)

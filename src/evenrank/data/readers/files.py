@@ -1,0 +1,350 @@
+"""Files of rows, and folders with one file for each language: ``de.jsonl``, ``zh-TW.parquet``.
+
+JSON lines
+    ``.jsonl``: one object on each line, in UTF-8. A single file may also be ``.json``: lines, or a
+    list of objects.
+CSV
+    ``.csv``: a header line, commas, double quotes (RFC 4180). ``.tsv``: a header line and tabs;
+    nothing is quoted. Every value is the text that is written; an empty one is a missing value.
+Parquet
+    ``.parquet``: columns of strings, or of whole numbers for ids.
+
+JSON lines and CSV may be compressed by gzip: ``.jsonl.gz``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import logging
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evenrank.data.readers.base import (
+    READERS,
+    Chunk,
+    Numbered,
+    Part,
+    Reader,
+    Row,
+    Source,
+    Unreadable,
+    stamp_of_files,
+)
+from evenrank.data.rows import FIELDS, REMEDY, Field, layout_remedy
+from evenrank.errors import DataError
+from evenrank.languages import language_name, normalise
+
+_TEXT = (".jsonl", ".csv", ".tsv")
+_OF_LANGUAGES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet")
+SUFFIXES = (*_OF_LANGUAGES, ".json")
+
+_BATCH_ROWS = 4096
+_BLOCK_ROWS = 1024
+_ENGLISH_WORDS = frozenset(["all", "bad", "dev", "mix", "new", "old", "raw", "set", "top"])
+"""Names of files that are language codes too: ``dev`` is Domung, ``all`` Allar, ``new`` Newari."""
+_MMARCO = ("_collection", "_queries")
+
+logger = logging.getLogger(__name__)
+
+
+def _open_file(source: str) -> Source:
+    path = Path(source)
+    return Source(stem(path), str(path.resolve()), stamp_of_files(path), (part_of(path),))
+
+
+def _open_folder(source: str) -> Source:
+    folder = Path(source)
+    found = (
+        path for path in folder.iterdir() if path.name.endswith(_OF_LANGUAGES) and path.is_file()
+    )
+    files = sorted(path for path in found if not path.name.startswith("."))
+    if not files:
+        raise DataError(
+            source,
+            f"no file that ends in {', '.join(_OF_LANGUAGES)}",
+            "one file for each language, such as de.jsonl, or a BEIR folder",
+            "Correct the path, or name the files after their languages",
+        )
+    of_lang: dict[str, Path] = {}
+    for path in files:
+        lang = _language_of(path)
+        if lang in of_lang:
+            raise DataError(
+                str(path),
+                f"a second file for {language_name(lang)} ({lang}), after {of_lang[lang].name}",
+                "one file for each language",
+                "Merge the two, or name them after different languages or regions (en-US, en-GB)",
+            )
+        of_lang[lang] = path
+        if stem(path) in _ENGLISH_WORDS:
+            logger.warning(
+                "%s is read as %s (%s). If it is not: rename it, or open the file itself",
+                path,
+                language_name(lang),
+                lang,
+            )
+    parts = tuple(part_of(path, lang) for lang, path in of_lang.items())
+    return Source(folder.resolve().name, str(folder.resolve()), stamp_of_files(*files), parts)
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without its suffixes."""
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+def _language_of(path: Path) -> str:
+    try:
+        return normalise(stem(path))
+    except DataError:
+        remedy = "Rename it; or open the file itself, if its rows have a lang field"
+        if any(part in path.name for part in _MMARCO):
+            remedy = "This looks like mMARCO: write a row with id, query and passage for each pair"
+        raise DataError(
+            str(path),
+            "a file name that is not a language code",
+            "files of rows named after their languages, such as de.jsonl",
+            remedy,
+        ) from None
+
+
+def part_of(path: Path, lang: str | None = None) -> Part:
+    """Return the part that a file is.
+
+    Raises:
+        DataError: The file is damaged, or its columns cannot be those of a corpus.
+    """
+    size = path.stat().st_size
+    if path.suffix == ".parquet":
+        columns = _parquet_columns(path, lang)
+        return Part(str(path), size, partial(_read_parquet, path), lang, columns, "row")
+    return Part(str(path), size, partial(_read_text, path), lang)
+
+
+def text_rows(path: Path, raw: IO[bytes]) -> Iterator[Numbered]:
+    """Yield the rows of a text file, plain or gzip-compressed, and what cannot be read.
+
+    Args:
+        path: Its name, which says what is in it.
+        raw: The open file.
+    """
+    number = 0
+    try:
+        file: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        head = file.peek(4)[:4]
+        if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in head:
+            remedy = f"Convert the file: iconv -f UTF-16 -t UTF-8 {path.name}"
+            yield 1, _unreadable(path, 1, "UTF-16 text", "UTF-8", remedy)
+            return
+        for number, row in (_csv_rows if _is_table(path) else _json_rows)(path, file):
+            yield number, row
+    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        short = isinstance(cause, EOFError)
+        found = "the end of a gzip file cut short" if short else str(cause)
+        remedy = "Copy the file again, or pass --skip-bad FILE to keep the rows before"
+        yield number + 1, _unreadable(path, number + 1, found, "a complete gzip file", remedy)
+
+
+def _read_text(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
+    del columns  # a line is parsed as a whole
+    with path.open("rb") as raw:
+        position, rows = 0, text_rows(path, raw)
+        while block := list(islice(rows, _BLOCK_ROWS)):
+            yield Chunk(block, raw.tell() - position)
+            position = raw.tell()
+
+
+def _is_table(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith((".csv", ".tsv"))
+
+
+def _json_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
+    lines: Iterable[bytes] = file
+    if path.suffix == ".json":  # lines, a list of objects, or one object
+        text = file.read()
+        try:
+            value = orjson.loads(text)
+            lines = map(orjson.dumps, value) if isinstance(value, list) else [text]
+        except orjson.JSONDecodeError:
+            lines = io.BytesIO(text)
+    for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as cause:
+            if not line.isspace():
+                yield number, _bad_line(path, number, line, _diagnosis(line, cause))
+            continue
+        if isinstance(row, dict):
+            yield number, row
+        else:
+            found = f"{type(row).__name__} {_clip(line)}"
+            yield number, _bad_line(path, number, line, found)
+
+
+def _diagnosis(line: bytes, cause: orjson.JSONDecodeError) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as wrong:
+        return f"byte 0x{line[wrong.start]:02x} at position {wrong.start}, which is not UTF-8"
+    return f"{_clip(line)}, which is not JSON ({cause.msg})"
+
+
+def _clip(line: bytes, width: int = 60) -> str:
+    text = line.decode(errors="backslashreplace").strip()
+    return repr(text if len(text) <= width else text[:width] + "...")
+
+
+def _bad_line(path: Path, number: int, line: bytes, found: str) -> Unreadable:
+    raw = line.decode(errors="backslashreplace").rstrip("\r\n")
+    return _unreadable(path, number, found, "a JSON object in UTF-8 on each line", REMEDY, raw)
+
+
+def _csv_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
+    tabs = ".tsv" in path.suffixes
+    lines = (line.decode(errors="surrogateescape") for line in file)
+    reader = csv.reader(
+        lines,
+        delimiter="\t" if tabs else ",",
+        quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    header: list[str] | None = None
+    while True:
+        number = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as cause:  # the limit of a field is csv's own: 131,072 characters
+            expected = "fields of up to 131,072 characters, with each quotation mark closed"
+            yield number, _unreadable(path, number, str(cause), expected, REMEDY)
+            continue
+        if header is None:
+            header = _header(path, values)
+            continue
+        raw = ("\t" if tabs else ",").join(values)
+        if not raw.isascii() and any("\udc80" <= sign <= "\udcff" for sign in raw):
+            raw = ascii(raw)
+            yield (
+                number,
+                _unreadable(path, number, "bytes that are not UTF-8", "UTF-8", REMEDY, raw),
+            )
+        elif len(values) == len(header):
+            yield number, {name: v or None for name, v in zip(header, values, strict=True)}
+        elif values:
+            found, expected = f"{len(values)} fields", f"{len(header)}, as in the header"
+            yield number, _unreadable(path, number, found, expected, REMEDY, raw)
+
+
+def _header(path: Path, names: list[str]) -> list[str]:
+    names = [name.removeprefix("\ufeff").strip() for name in names]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}:1", f"column {twice!r} twice", "different names", "Rename one")
+    return names
+
+
+def _unreadable(
+    path: Path, number: int, found: str, expected: str, remedy: str, raw: str = ""
+) -> Unreadable:
+    return Unreadable(DataError(f"{path}:{number}", found, expected, remedy), raw)
+
+
+def _parquet_columns(path: Path, lang: str | None) -> tuple[str, ...]:
+    """Return the columns of a file, after a check that they can be those of a corpus."""
+    try:
+        schema = pq.read_schema(path)
+    except pa.ArrowInvalid as cause:
+        raise _damaged(path, cause) from cause
+    for field in FIELDS:
+        name = field.name if field.name in schema.names else field.alias
+        if name in schema.names:
+            if not _fits(schema.field(name).type, field):
+                found = f"column {name!r} of type {schema.field(name).type}"
+                remedy = "Convert the column to the text that is meant"
+                raise DataError(str(path), found, field.expected, remedy)
+        elif field.required and not (lang and field.name == "lang"):
+            raise DataError(
+                str(path),
+                f"no column {field.name!r} among {', '.join(schema.names)}",
+                f"a column {field.name!r} or {field.alias!r}",
+                layout_remedy(schema.names, "Add or rename the column"),
+            )
+    return tuple(schema.names)
+
+
+def _fits(kind: Any, field: Field) -> bool:  # noqa: ANN401 - pyarrow has no types
+    is_ = pa.types
+    if is_.is_null(kind):
+        return not field.required
+    if field.kind == "texts":
+        return bool(is_.is_list(kind) or is_.is_large_list(kind)) and _is_text(kind.value_type)
+    return _is_text(kind) or (field.kind != "text" and bool(is_.is_integer(kind)))
+
+
+def _is_text(kind: Any) -> bool:  # noqa: ANN401
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return any(is_(kind) for is_ in _TEXT_TYPES)
+
+
+_TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+
+
+def _read_parquet(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
+    with pq.ParquetFile(path) as file:
+        wanted = [name for name in file.schema_arrow.names if name in columns]
+        size_of_row = path.stat().st_size / max(1, file.metadata.num_rows)
+        number = 1
+        try:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
+                rows = _rows_of_batch(batch, f"{path}, row", number)
+                yield Chunk(list(enumerate(rows, number)), len(rows) * size_of_row)
+                number += len(rows)
+        except (pa.ArrowInvalid, OSError) as cause:
+            raise _damaged(path, cause) from cause
+
+
+def _rows_of_batch(batch: Any, place: str, first: int) -> list[Row | Unreadable]:  # noqa: ANN401
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError as cause:
+        if batch.num_rows > 1:  # one by one, to tell the bad rows from the good
+            single = (batch.slice(at, 1) for at in range(batch.num_rows))
+            return [_rows_of_batch(row, place, first + at)[0] for at, row in enumerate(single)]
+        found = f"byte 0x{cause.object[cause.start]:02x} in a text, which is not UTF-8"
+        return [Unreadable(DataError(f"{place} {first}", found, "texts in UTF-8", REMEDY))]
+
+
+def _damaged(path: Path, cause: Exception) -> DataError:
+    remedy = "Copy or download the file again"
+    return DataError(str(path), f"damage ({cause})", "a complete Parquet file", remedy)
+
+
+READERS.register(
+    "file",
+    Reader(
+        f"a file ({', '.join(SUFFIXES)}) with a lang field",
+        lambda source: source.endswith(SUFFIXES) and Path(source).is_file(),
+        _open_file,
+    ),
+)
+READERS.register(
+    "folder",
+    Reader(
+        "a folder of such files, named after languages",
+        lambda source: Path(source).is_dir(),
+        _open_folder,
+    ),
+)
