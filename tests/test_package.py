@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
 import evenrank
 
 
-def test_public_names_are_sorted_and_all_there():
-    assert evenrank.__all__ == sorted(evenrank.__all__)
-    assert set(evenrank.__all__) == set(evenrank._HOME)
-    for name in evenrank.__all__:
-        value = getattr(evenrank, name)
-        assert value.__name__ == name
-        assert value.__module__ == f"evenrank.{evenrank._HOME[name]}"
-        assert value.__doc__
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", evenrank.__all__)
+def test_a_public_name_is_there_and_explained(name):
+    value = getattr(evenrank, name)
+    assert value.__name__ == name
+    assert value.__doc__
+
+
+def test_the_interface_is_what_a_newcomer_looks_for():
+    commands = {
+        "doctor",
+        "train",
+        "evaluate",
+        "compare",
+        "write_report",
+        "run_demo",
+        "encode_benchmark",
+    }
+    assert commands < set(evenrank.__all__)
+    assert evenrank.__version__ == version("evenrank")
+    assert {*evenrank.__all__, "__version__"} == set(dir(evenrank))
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'evalute'"):
+        evenrank.evalute  # noqa: B018
+    assert not hasattr(evenrank, "_no_such_name")
+
+
+def test_importing_the_package_imports_nothing_else():
+    code = (
+        "import sys; before = set(sys.modules); import evenrank; print(set(sys.modules) - before)"
+    )
+    loaded = run(code)
+    assert "'evenrank'" in loaded
+    assert "numpy" not in loaded
+    assert "evenrank." not in loaded

@@ -1,7 +1,7 @@
-"""Retrievers that rank the same answer equally well in whichever language it is written.
+"""Retrievers that rank the same answer equally well in any of their languages.
 
-What stands in ``__all__`` is the public interface. It is loaded at first use, so that importing
-the package costs nothing.
+The names in ``__all__`` are the public interface. Each is imported when it is first used, so that
+importing the package costs nothing. ``__init__.pyi`` lists them, once for all.
 
 >>> import evenrank
 >>> corpus = evenrank.open_corpus("world-facts:train")
@@ -9,83 +9,29 @@ the package costs nothing.
 ('ar', 'de', 'el')
 """
 
-from __future__ import annotations
-
+import re
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from evenrank.batching.plan import BatchPlan
-    from evenrank.batching.strategies import make_strategy
-    from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
-    from evenrank.comparison.compare import compare
-    from evenrank.comparison.comparison import Comparison
-    from evenrank.data.corpus import ParallelCorpus
-    from evenrank.data.opening import open_corpus
-    from evenrank.data.splits import split_corpus
-    from evenrank.encoding.base import build_encoder
-    from evenrank.encoding.loading import load_encoder
-    from evenrank.errors import EvenrankError
-    from evenrank.evaluation.evaluate import evaluate
-    from evenrank.evaluation.evaluate_run import evaluate_run
-    from evenrank.evaluation.evaluator import BenchmarkEvaluator
-    from evenrank.ranking.rank import rank
-    from evenrank.report.build import write_report
-    from evenrank.results.evaluation import Evaluation, read_evaluation
-    from evenrank.training.config import TrainConfig
-    from evenrank.training.run import train
+_STUB = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+_HOME = {name: home for home, name in re.findall(r"^from (\S+) import (\w+) as", _STUB, re.M)}
 
-_HOME = {
-    "BatchPlan": "batching.plan",
-    "Benchmark": "benchmarks.benchmark",
-    "BenchmarkEvaluator": "evaluation.evaluator",
-    "Comparison": "comparison.comparison",
-    "EvenrankError": "errors",
-    "Evaluation": "results.evaluation",
-    "ParallelCorpus": "data.corpus",
-    "TrainConfig": "training.config",
-    "build_encoder": "encoding.base",
-    "compare": "comparison.compare",
-    "evaluate": "evaluation.evaluate",
-    "evaluate_run": "evaluation.evaluate_run",
-    "load_benchmark": "benchmarks.benchmark",
-    "load_encoder": "encoding.loading",
-    "make_strategy": "batching.strategies",
-    "open_corpus": "data.opening",
-    "rank": "ranking.rank",
-    "read_evaluation": "results.evaluation",
-    "split_corpus": "data.splits",
-    "train": "training.run",
-    "write_report": "report.build",
-}
-
-__all__ = [
-    "BatchPlan",
-    "Benchmark",
-    "BenchmarkEvaluator",
-    "Comparison",
-    "Evaluation",
-    "EvenrankError",
-    "ParallelCorpus",
-    "TrainConfig",
-    "build_encoder",
-    "compare",
-    "evaluate",
-    "evaluate_run",
-    "load_benchmark",
-    "load_encoder",
-    "make_strategy",
-    "open_corpus",
-    "rank",
-    "read_evaluation",
-    "split_corpus",
-    "train",
-    "write_report",
-]
+__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for."""
+    """Import a public name."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("evenrank")
     if name not in _HOME:
         raise AttributeError(f"module 'evenrank' has no attribute {name!r}")
-    return getattr(import_module(f"evenrank.{_HOME[name]}"), name)
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # found at once the next time
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, which notebooks complete."""
+    return [*__all__, "__version__"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from evenrank.benchmarks.benchmark import load_benchmark
@@ -179,12 +181,41 @@ def test_a_table_is_drawn_with_what_the_terminal_has():
     assert "+-" in done.stdout
 
 
-def test_every_command_has_help_with_an_example():
-    names = ("demo", "train", "evaluate", "report", "list")
-    for command in [[name] for name in names] + [["data", "validate"], ["data", "convert"]]:
-        shown = CliRunner().invoke(app, [*command, "--help"])
-        assert shown.exit_code == 0, command
-        assert "evenrank" in shown.output, command
+def commands(group=None, path=()):
+    """Yield the words of every command."""
+    for name, command in (group or get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_every_command_has_help_with_an_example(command):
+    shown = CliRunner().invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    words = " ".join(shown.output.replace("│", " ").split())
+    assert re.search(rf"Examples?: .*evenrank {' '.join(command)}", words), words
+
+
+def test_help_has_the_commands_in_groups():
+    shown = CliRunner().invoke(app, ["--help"]).output
+    for text in ("Train and encode", "Evaluate and compare", "Start with: evenrank demo"):
+        assert text in shown
+
+
+def test_a_shell_completes_commands():
+    environment = {"_EVENRANK_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "evenrank eva"}
+    code = "from evenrank.cli.app import app; app(prog_name='evenrank')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=True,
+    )
+    assert "evaluate" in done.stdout
+    assert "train" not in done.stdout.split()
 
 
 def test_importing_and_help_do_not_load_torch():

@@ -1,4 +1,4 @@
-"""The ``evenrank`` command: its sub-commands, and how errors reach a person."""
+"""The ``evenrank`` command and its sub-commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from evenrank.cli import guard
 from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
 from evenrank.cli.demo import demo_command
+from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
@@ -24,14 +25,14 @@ from evenrank.processes import is_first_process
 
 
 class _Commands(TyperGroup):
-    """The commands; Ctrl-C in one of them says so, where typer would end without a word."""
+    """The commands. Ctrl-C prints a line with what the command says, where typer prints none."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun passes on what all have got
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun sends it once more
             if is_first_process():
                 note = f"interrupted {stop}".strip()
                 Console(stderr=True, highlight=False).print(note, soft_wrap=True)
@@ -41,24 +42,26 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="evenrank",
     cls=_Commands,
-    help="Retrievers that rank the same answer equally well in whichever language it is written.",
+    help="Retrievers that rank the same answer equally well in any of their languages.",
+    epilog="Start with: `evenrank demo`",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.command("demo")(demo_command)
-app.command("train")(train_command)
-app.command("encode")(encode_command)
-app.command("evaluate")(evaluate_command)
-app.command("compare")(compare_command)
-app.command("report")(report_command)
-app.add_typer(data_app, name="data")
-app.command("list")(list_command)
+_MODELS, _RESULTS, _MORE = "Train and encode", "Evaluate and compare", "Data and more"
+app.command("demo", rich_help_panel=_MODELS)(demo_command)
+app.command("train", rich_help_panel=_MODELS)(train_command)
+app.command("encode", rich_help_panel=_MODELS)(encode_command)
+app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
+app.command("compare", rich_help_panel=_RESULTS)(compare_command)
+app.command("report", rich_help_panel=_RESULTS)(report_command)
+app.add_typer(data_app, name="data", rich_help_panel=_MORE)
+app.command("list", rich_help_panel=_MORE)(list_command)
+app.command("doctor", rich_help_panel=_MORE)(doctor_command)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(given: bool) -> None:
+    if given:
         typer.echo(f"evenrank {version('evenrank')}")
         raise typer.Exit
 
@@ -69,7 +72,7 @@ def _options(
         False, "--version", callback=_show_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Options that stand before the command."""
+    """Options before the command."""
 
 
 def main() -> None:

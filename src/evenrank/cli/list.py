@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from evenrank.cli.options import AsJson, print_json
+from evenrank.text import printable
 
 
-def list_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def list_command(as_json: AsJson = False) -> None:
     """List benchmarks, measures, strategies, encoders and report sections.
 
     Example: evenrank list --json
     """
     catalogue = {kind: dict(entries) for kind, entries in _catalogue().items()}
     if as_json:
-        typer.echo(json.dumps(catalogue, ensure_ascii=False, indent=2))
+        print_json(catalogue)
         return
     for kind, entries in catalogue.items():
         table = Table(title=kind, title_justify="left", show_header=False, box=None, padding=(0, 2))
         for name, line in entries.items():
-            table.add_row(name, line)
+            table.add_row(Text(printable(name)), Text(printable(line)))
         Console().print(table)
 
 
