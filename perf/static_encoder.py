@@ -23,8 +23,7 @@ from evenrank.evaluation.evaluate import evaluate
 from evenrank.results.evaluation import Evaluation
 from evenrank.results.schema import SETTINGS
 from evenrank.training.config import TrainConfig
-from evenrank.training.model import texts_of
-from evenrank.training.run import train
+from evenrank.training.run import texts_of, train
 
 PROMPTS = {"query_prompt": "Query: ", "passage_prompt": "Passage: "}
 LINES: dict[str, tuple[dict[str, object], dict[str, object]]] = {

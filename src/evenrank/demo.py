@@ -20,8 +20,7 @@ from evenrank.files import mark_folder, refuse_existing
 from evenrank.report.build import write_report
 from evenrank.results.schema import Result
 from evenrank.training.config import TrainConfig
-from evenrank.training.model import texts_of
-from evenrank.training.run import train
+from evenrank.training.run import texts_of, train
 
 STRATEGIES = ("x-x-mono", "x-y", "hybrid")
 ENCODER = "static"

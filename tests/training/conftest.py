@@ -1,4 +1,4 @@
-"""A small parallel corpus on disk, and the settings of a run that takes a second."""
+"""A small parallel corpus on disk, and the settings of runs that take a second."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import pytest
 
 from evenrank.training.config import TrainConfig
 
-LANGUAGES = ("de", "en", "fi")
-
 
 @pytest.fixture
 def corpus_folder(tmp_path):
-    """40 items in three languages, two items to a passage, one hard negative each."""
+    """Write 40 items in three languages, two items to a passage, two hard negatives each."""
     folder = tmp_path / "corpus"
     folder.mkdir()
-    for lang in LANGUAGES:
+    for lang in ("de", "en", "fi"):
         rows = [
             {
                 "id": str(item),
@@ -51,3 +49,14 @@ def config(corpus_folder, tmp_path):
         return TrainConfig(**(settings | changes))
 
     return make
+
+
+@pytest.fixture
+def weights_of():
+    """A function from a run folder to the bytes of the finished model's weights."""
+
+    def read(run_folder):
+        (path,) = (run_folder / "model").glob("**/*.safetensors")
+        return path.read_bytes()
+
+    return read

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from evenrank.batching.plan import BatchPlan
 from evenrank.batching.strategies import make_strategy
-from evenrank.data.corpus import corpus_from_rows
+from evenrank.data.corpus import ParallelCorpus, corpus_from_rows
 from evenrank.errors import ConfigError
 from evenrank.training.pairs import PairDataset, PlanSampler, sampler_of
 
@@ -27,8 +31,8 @@ def corpus(name, items=12, negatives=2):
     return corpus_from_rows(rows, name)
 
 
-def plan_of(*corpora):
-    return BatchPlan(corpora, make_strategy("x-y"), batch_size=4, seed=1)
+def plan_of(*corpora, **options):
+    return BatchPlan(corpora, make_strategy("x-y"), batch_size=4, seed=1, **options)
 
 
 def test_pairs_come_from_the_right_corpus_and_rows():
@@ -68,12 +72,33 @@ def test_too_few_negatives_are_refused_by_id():
         PairDataset(plan_of(corpus("one", negatives=1)), negatives=2)
 
 
-def test_epochs_differ_and_the_length_is_kept():
-    sampler = sampler_of(PairDataset(plan_of(corpus("one"))), batch_size=99, seed=5)
-    first = list(sampler)
-    assert len(first) == len(sampler) == 6
-    assert all(len(batch) == sampler.batch_size == 4 for batch in first)
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    sampler.set_epoch(0)
-    assert list(sampler) == first
+def test_the_sampler_yields_every_epoch_of_the_plan_in_turn():
+    plan = plan_of(corpus("one"), total_steps=14)
+    sampler = sampler_of(PairDataset(plan), batch_size=99, seed=5)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == 14
+    assert plan.steps_per_epoch == 6
+    for step, keys in enumerate(batches):
+        batch = plan.batch(step // 6, step % 6)
+        assert [key[0] for key in keys] == batch.query_rows.tolist()
+        assert {key[2] for key in keys} == {step}
+
+
+def test_the_texts_are_neither_hashed_nor_copied():
+    """2.3 GB of text, in chunks that share their memory: as large as Arrow lets no column be."""
+    items = 576
+    texts = pa.array([f"{number} " + "x" * 4_000_000 for number in range(64)])
+    ids = pa.array([str(number) for number in range(items)])
+    chunks = pa.chunked_array([texts] * (items // 64))
+    table = pa.table({"id": ids, "query": chunks, "passage": chunks})
+    numbers = np.arange(items, dtype=np.int32)
+    large = ParallelCorpus("large", table, ("de",), numbers[:, None], numbers, "fingerprint")
+    plan = BatchPlan([large], make_strategy("x-x"), batch_size=4, seed=1)
+    before, start = pa.total_allocated_bytes(), time.process_time()
+    dataset = PairDataset(plan)
+    assert time.process_time() - start < 0.5
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    assert len(dataset) == items
+    (pair,) = dataset.__getitems__([(575, 70, 0)])
+    assert pair["anchor"].startswith("63 x")
+    assert pair["positive"].startswith("6 x")

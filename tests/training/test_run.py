@@ -1,40 +1,27 @@
-"""Training with the real trainer: what it learns, what it leaves, and how it goes on."""
+"""Training with the real trainer: what it learns, what it writes, and what it refuses."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
+import io
+from contextlib import redirect_stderr
 
 import numpy as np
 import orjson
 import pytest
-from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
-from transformers import TrainerCallback
+from transformers.utils import logging as transformers_logging
 
-from evenrank.errors import ConfigError, DataError, UnknownNameError
-from evenrank.training import run as run_module
+from evenrank.errors import ConfigError, DataError, FileError, UnknownNameError
+from evenrank.files import lock_folder
 from evenrank.training.run import train
 
-
-def weights(run_folder):
-    (path,) = (run_folder / "model").glob("**/*.safetensors")
-    return load_file(path)["embedding.weight"]
-
-
-class StopAt(TrainerCallback):
-    """Sends this process a signal at the start of a step, as Ctrl-C would."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_begin(self, args, state, control, **_):
-        if state.global_step == self.step:
-            signal.raise_signal(signal.SIGINT)
+TRANSFORMER = {
+    "encoder": "scratch",
+    "encoder_settings": {"layers": 1, "width": 16, "heads": 2, "inner_width": 32},
+}
 
 
-def test_a_run_learns_and_leaves_a_plain_model(config):
+def test_a_run_learns_and_writes_a_plain_model(config):
     run = train(config(steps=120, eval_every=60, dev_fraction=0.1, batch_size=16))
     losses = [entry["loss"] for entry in run.log if "loss" in entry]
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 2
@@ -45,83 +32,153 @@ def test_a_run_learns_and_leaves_a_plain_model(config):
     assert int(model.similarity(query, passages).argmax()) == 3
 
 
-def test_the_run_folder_tells_what_was_done(config):
-    run = train(config(alpha=0.25))
+def test_the_run_folder_says_what_was_done(config):
+    run = train(config(), alpha=0.25)
     facts = orjson.loads((run.folder / "run.json").read_bytes())
     assert facts["status"] == "finished"
     assert facts["strategy"] == "hybrid(0.25)"
     assert facts["config"]["alpha"] == 0.25
-    assert facts["data"]["corpus:train"] != facts["dev"]["corpus:dev"]
+    assert facts["inputs"]["data"][0].startswith("corpus:train ")
+    assert facts["inputs"]["dev"].startswith("corpus:dev ")
     assert facts["versions"]["sentence-transformers"]
+    assert facts["last_step"] == 12
+    dev = {entry["step"]: entry["dev"] for entry in run.log if "dev" in entry}
+    assert facts["selected_step"] == min(dev, key=dev.get)
     saved = orjson.loads((run.model / "evenrank.json").read_bytes())
     assert saved["languages"] == ["de", "en", "fi"]
     assert saved["log"] == run.log
-    assert not (run.folder / "checkpoints").exists()
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        ".evenrank", "log.jsonl", "model", "run.json",
+    ]  # fmt: skip
 
 
-def test_same_seed_same_bytes(config, tmp_path):
-    first = train(config(output=tmp_path / "a"))
-    second = train(config(output=tmp_path / "b"))
-    other = train(config(output=tmp_path / "c", seed=4))
-    np.testing.assert_array_equal(weights(first.folder), weights(second.folder))
-    assert not np.array_equal(weights(first.folder), weights(other.folder))
+def test_settings_are_a_file_arguments_or_both(config, tmp_path, weights_of):
+    settings = config(steps=2, dev_fraction=0)
+    path = tmp_path / "config.yaml"
+    path.write_text(settings.model_dump_json())
+    runs = [
+        train(settings),
+        train(str(path), output=str(tmp_path / "from a file")),
+        train(**settings.model_dump() | {"output": tmp_path / "from arguments"}),
+        train(path, output=tmp_path / "other", seed=4),
+    ]
+    first, second, third, other = [weights_of(run.folder) for run in runs]
+    assert first == second == third != other
 
 
-@pytest.mark.parametrize("step", [2, 7])
-def test_an_interrupted_run_resumes_to_the_same_bytes(config, tmp_path, step):
-    """24 steps are several epochs of this corpus, so resuming also finds the right epoch."""
-    settings = {"steps": 24, "batch_size": 12, "dev_fraction": 0.0}
-    whole = train(config(output=tmp_path / "whole", **settings))
-    broken = config(output=tmp_path / "broken", **settings)
-    with pytest.MonkeyPatch.context() as patch:
-        make = run_module._make_trainer
-
-        def interrupted(*arguments):
-            trainer = make(*arguments)
-            trainer.add_callback(StopAt(step))
-            return trainer
-
-        patch.setattr(run_module, "_make_trainer", interrupted)
-        with pytest.raises(KeyboardInterrupt, match="--resume"):
-            train(broken)
-    with pytest.raises(ConfigError, match=r"an unfinished run.*--resume"):
-        train(broken)
-    resumed = train(broken, resume=True)
-    np.testing.assert_array_equal(weights(whole.folder), weights(resumed.folder))
-    assert [one["step"] for one in resumed.log] == [one["step"] for one in whole.log]
-
-
-def test_early_stopping_keeps_the_best_model(config):
-    run = train(config(steps=60, eval_every=2, patience=2, learning_rate=2.0))
+def test_the_best_model_is_kept(config, weights_of):
+    """Such a learning rate soon does harm; the run ends, and its first model is the result."""
+    run = train(config(steps=60, eval_every=2, patience=2, learning_rate=2.0, warmup=0.5))
     dev = {entry["step"]: entry["dev"] for entry in run.log if "dev" in entry}
-    assert max(dev) < 60  # such a learning rate soon does harm
+    best = min(dev, key=dev.get)
+    assert max(dev) == best + 4 < 60
+    shorter = train(
+        config(steps=60, eval_every=best, patience=1, learning_rate=2.0, warmup=0.5),
+        overwrite=True,
+    )
+    assert orjson.loads((shorter.folder / "run.json").read_bytes())["selected_step"] == best
 
 
-def test_a_benchmark_measure_selects_the_model(config):
-    run = train(config(select_by="multi AP", batch_size=6))
-    values = [entry["dev"] for entry in run.log if "dev" in entry]
-    assert len(values) == 3
-    assert all(0 < value <= 1 for value in values)
+def test_the_log_shows_the_measure_that_selects(config):
+    run = train(config(select_by="mono AP", batch_size=6, patience=None))
+    dev = {entry["step"]: entry["dev"] for entry in run.log if "dev" in entry}
+    lines = [orjson.loads(line) for line in (run.folder / "log.jsonl").read_bytes().splitlines()]
+    mono = {line["step"]: line["eval_dev_mono_AP"] for line in lines if "eval_dev_mono_AP" in line}
+    assert dev == mono
+    assert len(dev) == 3
+    facts = orjson.loads((run.folder / "run.json").read_bytes())
+    assert facts["selected_step"] == max(dev, key=dev.get)
 
 
 def test_a_small_transformer_with_cached_loss_and_hard_negatives(config):
-    sizes = {"layers": 1, "width": 16, "heads": 2, "inner_width": 32, "vocabulary": 600}
-    run = train(config(encoder="scratch", encoder_settings=sizes, mini_batch_size=4, negatives=2))
+    run = train(config(**TRANSFORMER, mini_batch_size=4, negatives=2, steps=4))
     assert all(entry["loss"] > 0 for entry in run.log if "loss" in entry)
 
 
-def test_an_existing_folder_is_refused_or_replaced(config, tmp_path):
-    train(config(steps=2))
+def test_prompts_lengths_and_trainer_arguments_reach_the_trainer(config):
+    run = train(
+        config(steps=3, trainer={"lr_scheduler_type": "constant", "max_grad_norm": "1e-3"}),
+        query_prompt="Q: ", passage_prompt="P: ", max_length=9, learning_rate=1e-3, warmup=0,
+    )  # fmt: skip
+    model = SentenceTransformer(str(run.model), local_files_only=True)
+    assert (model.prompts["query"], model.prompts["document"]) == ("Q: ", "P: ")
+    lines = [orjson.loads(line) for line in (run.folder / "log.jsonl").read_bytes().splitlines()]
+    rates = [line["learning_rate"] for line in lines if "learning_rate" in line]
+    assert rates == [1e-3] * 3
+
+
+def test_progress_shows_loss_and_speed(config, monkeypatch):
+    shown = io.StringIO()
+    with redirect_stderr(shown):
+        train(config(steps=4))
+    assert "Training: 4 steps in" in shown.getvalue()
+
+
+def test_other_libraries_log_as_before(config):
+    transformers_logging.set_verbosity_info()
+    transformers_logging.enable_progress_bar()
+    try:
+        train(config(steps=2))
+        with pytest.raises(ConfigError):
+            train(config(steps=2, strategy="x-y", languages=["de"]), overwrite=True)
+        assert transformers_logging.get_verbosity() == transformers_logging.INFO
+        assert transformers_logging.is_progress_bar_enabled()
+    finally:
+        transformers_logging.set_verbosity_warning()
+
+
+def test_a_run_that_diverges_stops_at_once(config):
+    settings = config(**TRANSFORMER, learning_rate=1e38, warmup=0, trainer={"max_grad_norm": 0})
+    with pytest.raises(ConfigError, match=r"step \d+: found a loss of nan"):
+        train(settings)
+
+
+def test_an_existing_run_is_refused_or_replaced(config):
+    run = train(config(steps=2))
     with pytest.raises(ConfigError, match=r"a finished run.*--overwrite"):
         train(config(steps=2))
+    (run.folder / "notes.txt").write_text("mine")
     train(config(steps=2), overwrite=True)
+    assert (run.folder / "notes.txt").read_text() == "mine"
     with pytest.raises(ConfigError, match="Nothing is left to resume"):
         train(config(steps=2), resume=True)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="files that are no run"):
-        train(config(output=tmp_path / "mine"), overwrite=True)
-    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("flags", [{}, {"overwrite": True}, {"resume": True}])
+@pytest.mark.parametrize("name", ["thesis.txt", "run.json", "result.json"])
+def test_a_folder_of_something_else_is_left_alone(config, tmp_path, flags, name):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / name).write_text('{"status": "finished"}')
+    with pytest.raises(ConfigError, match="mine"):
+        train(config(output=mine), **flags)
+    assert [path.name for path in mine.iterdir()] == [name]
+
+
+def test_an_output_that_overlaps_an_input_is_refused(config, corpus_folder, tmp_path):
+    start = train(config(steps=2, output=tmp_path / "start")).model
+    pretrained = {"encoder": str(start), "encoder_settings": {}}
+    for output, changes in [
+        (corpus_folder, {}),
+        (corpus_folder / "runs" / "new", {}),
+        (tmp_path, {}),
+        (start, pretrained),
+        (start.parent, pretrained),
+        (start / "new", pretrained),
+        (corpus_folder, {"corpora": ["world-facts:train"], "dev": str(corpus_folder)}),
+        (corpus_folder, {"dev_benchmark": f"corpus:{corpus_folder}", "select_by": "multi AP"}),
+    ]:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(ConfigError, match=r"^output .*input"):
+            train(config(output=output, **changes), overwrite=True)
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_second_run_into_one_folder_is_refused(config):
+    settings = config(steps=2)
+    with lock_folder(settings.output), pytest.raises(ConfigError, match="another run that writes"):
+        train(settings)
+    train(settings)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +189,17 @@ def test_an_existing_folder_is_refused_or_replaced(config, tmp_path):
         ({"alpha": 1.5}, ConfigError, "alpha: found 1.5"),
         ({"strategy": "hybird"}, UnknownNameError, "nearest is 'hybrid'"),
         ({"select_by": "multy AP"}, ConfigError, "select_by"),
-        ({"select_by": "bias LPR"}, ConfigError, "neither more nor less is better"),
+        ({"select_by": "bias LPR"}, ConfigError, "LPR"),
         ({"select_by": "mono rank_distance"}, ConfigError, "Use 'bias rank_distance'"),
         ({"select_by": "multi ndgc@10"}, UnknownNameError, "nearest is 'nDCG'"),
-        ({"select_by": "multi APP"}, UnknownNameError, "nearest is 'AP'"),
+        ({"select_by": "multi AP", "dev_fraction": 0}, ConfigError, "Set dev_benchmark or dev"),
+        ({"dev_benchmark": "world-facts"}, ConfigError, "dev_benchmark: .* Set select_by"),
+        ({"dev_fraction": 0.05}, ConfigError, "dev corpus .*: found 1 distinct passages"),
         ({"trainer": {"adam_beta": 1}}, UnknownNameError, "nearest is 'adam_beta"),
+        ({"trainer": {"max_steps": 3}}, ConfigError, "'max_steps'.* Use steps instead"),
+        ({"trainer": {"gradient_accumulation_steps": 2}}, ConfigError, "Use mini_batch_size"),
+        ({"trainer": {"max_grad_norm": "much"}}, ConfigError, "trainer, max_grad_norm: .*'much'"),
+        ({"trainer": {"lr_scheduler_type": "cosin"}}, ConfigError, "trainer: .*cosin"),
         ({"encoder": "no/such/folder", "encoder_settings": {}}, DataError, "no/such/folder"),
         ({"encoder_settings": {"widht": 16}}, UnknownNameError, "nearest is 'width'"),
         ({"corpora": ["nowhere"]}, DataError, "nowhere"),
@@ -151,16 +214,11 @@ def test_bad_settings_are_one_clear_error(config, changes, error, message):
     assert not settings.output.exists()
 
 
-def test_two_processes_share_every_batch(config, tmp_path):
-    """The same batches, split in two with negatives from both, give the same model but for sums."""
-    settings = config(output=tmp_path / "two", dev_fraction=0.0, batch_size=16)
-    path = tmp_path / "config.json"
-    path.write_text(settings.model_dump_json())
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--standalone", "-m", "evenrank", "train", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    alone = train(settings.model_copy(update={"output": tmp_path / "one"}))
-    np.testing.assert_allclose(weights(tmp_path / "two"), weights(alone.folder), atol=0.02)
-    facts = orjson.loads((tmp_path / "two" / "run.json").read_bytes())
-    assert (facts["status"], facts["processes"]) == ("finished", 2)
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(config, tmp_path):
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "run", tmp_path / ("x" * 300)):
+        with pytest.raises(FileError):
+            train(config(output=output, encoder="no/such/folder", encoder_settings={}))
+    with pytest.raises(ConfigError, match="a file"):
+        train(config(output=tmp_path / "file"))
+    assert (tmp_path / "file").stat().st_size == 0

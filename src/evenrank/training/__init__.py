@@ -1,1 +1,1 @@
-"""Fine-tuning with hybrid batches on SentenceTransformerTrainer."""
+"""Fine-tuning with the batches of a strategy, on SentenceTransformerTrainer."""

@@ -144,23 +144,27 @@ class TrainConfig(BaseModel):
         return value
 
 
-def read_config(path: str | Path | None, **overrides: Any) -> TrainConfig:  # noqa: ANN401
+def read_config(source: TrainConfig | str | Path | None, **overrides: Any) -> TrainConfig:  # noqa: ANN401
     """Read a YAML configuration; overrides that are not ``None`` replace its settings.
 
     Args:
-        path: The file; ``None`` to use the overrides alone.
+        source: The file, or other settings; ``None`` to use the overrides alone.
         **overrides: Fields of :class:`TrainConfig`.
 
     Raises:
         ConfigError: The file is missing or not YAML, a setting is unknown (the nearest name is
             offered), or a value does not fit its setting.
     """
-    values = {} if path is None else _read_file(Path(path))
+    place, values = "settings", dict[str, Any]()
+    if isinstance(source, TrainConfig):
+        values = source.model_dump()
+    elif source is not None:
+        place, values = str(source), _read_file(Path(source))
     values |= {key: value for key, value in overrides.items() if value is not None}
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as cause:
-        raise _as_config_error(cause, "settings" if path is None else str(path)) from None
+        raise _as_config_error(cause, place) from None
 
 
 def parse_yaml(text: str, place: str) -> Any:  # noqa: ANN401 - any YAML value

@@ -1,14 +1,14 @@
-"""The run folder: everything a training run leaves behind, and what it resumes from.
+"""The run folder: all that a training run writes, and what it resumes from.
 
 ``run.json``
-    Status, resolved configuration, package versions, seed, fingerprints of the data.
+    Status, configuration, package versions, fingerprints of the start encoder and the data.
 ``log.jsonl``
-    What the trainer logged, a line an entry.
+    What the trainer logged, one entry per line.
 ``checkpoints/``
     The trainer's own checkpoints while the run is not finished.
 ``model/``
     The finished model, a plain Sentence Transformers folder, with ``evenrank.json`` (strategy,
-    seed, languages, configuration and log) beside its files.
+    seed, languages, configuration and log).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from typing import Any
 
 import orjson
 
-from evenrank.errors import ConfigError
-from evenrank.files import write_json
+from evenrank.errors import ConfigError, DataError, FileError
+from evenrank.files import mark_folder, refuse_existing, require_writable, write_json
 from evenrank.training.config import TrainConfig
 
+MARKER = "training run"
 PACKAGES = ("evenrank", "sentence-transformers", "transformers", "torch", "tokenizers", "numpy")
 
 
@@ -57,95 +58,132 @@ class RunFolder:
         return self.path / "model"
 
     def read_facts(self) -> dict[str, Any]:
-        """Return ``run.json``, empty where there is none."""
-        if not self.facts.exists():
+        """Return ``run.json``, empty if it is missing.
+
+        Raises:
+            DataError: It is not the JSON that evenrank writes.
+        """
+        try:
+            facts = orjson.loads(self.facts.read_bytes())
+        except FileNotFoundError:
             return {}
-        facts: dict[str, Any] = orjson.loads(self.facts.read_bytes())
+        except ValueError:
+            facts = None
+        if not isinstance(facts, dict) or not isinstance(facts.get("config", {}), dict):
+            remedy = "Use --overwrite to start again"
+            raise DataError(str(self.facts), "a damaged file", "facts of a run", remedy)
         return facts
 
     def last_checkpoint(self) -> Path | None:
-        """Return the newest checkpoint that was written whole."""
-        steps = {
-            int(path.parent.name.removeprefix("checkpoint-")): path.parent
-            for path in self.checkpoints.glob("checkpoint-*/trainer_state.json")
-        }
-        return steps[max(steps)] if steps else None
+        """Return the newest complete checkpoint; its state is the file that is written last."""
+        complete = {}
+        for path in self.checkpoints.glob("checkpoint-*/trainer_state.json"):
+            try:
+                step = orjson.loads(path.read_bytes())["global_step"]
+            except (ValueError, TypeError, KeyError):
+                continue
+            complete[int(step)] = path.parent
+        return complete[max(complete)] if complete else None
 
 
 def check_output(folder: RunFolder, config: TrainConfig, *, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that can be neither made nor taken up; nothing is touched yet.
+    """Refuse a folder that can be neither created nor continued; nothing is changed yet.
 
     Raises:
-        ConfigError: The folder holds something and neither flag says what to do with it; it is not
-            a run folder; it is finished; or its configuration is another one.
+        ConfigError: The folder is not one of a run, or neither flag says what to do with it; the
+            run is finished; or its configuration is another one.
+        FileError: The folder cannot be written.
     """
-    if folder.path.exists() and not folder.path.is_dir():
-        raise ConfigError(str(folder.path), "a file", "a new folder", "Use another output")
-    occupied = folder.path.exists() and any(folder.path.iterdir())
-    if occupied and not folder.facts.exists():
-        raise ConfigError(
-            str(folder.path), "files that are no run", "a new folder", "Use another output"
-        )
-    if occupied and resume:
-        _check_resumable(folder, config)
-    elif occupied and not overwrite:
-        unfinished = folder.read_facts().get("status") != "finished"
+    occupied = folder.path.is_dir() and any(folder.path.iterdir())
+    if occupied and (overwrite or resume):
+        refuse_existing(folder.path, overwrite=True, marker=MARKER)
+    elif occupied and (status := folder.read_facts().get("status")):
+        finished = status == "finished"
         raise ConfigError(
             str(folder.path),
-            "an unfinished run" if unfinished else "a finished run",
+            "a finished run" if finished else "an unfinished run",
             "a new folder",
-            "Use --resume to go on with it, or --overwrite" if unfinished else "Use --overwrite",
+            "Use --overwrite" if finished else "Use --resume to continue it, or --overwrite",
         )
+    else:
+        refuse_existing(folder.path, overwrite=False, marker=MARKER)
+    if resume:
+        facts = folder.read_facts()
+        if facts.get("status") == "finished":
+            found, remedy = "a finished run", "Nothing is left to resume"
+            raise ConfigError(str(folder.path), found, "an unfinished one", remedy)
+        _refuse_change(folder, facts.get("config", {}), config.model_dump(mode="json"))
+    require_writable(folder.path)
 
 
-def begin_run(folder: RunFolder, *, resume: bool) -> None:
-    """Make the folder; unless the run is resumed, remove what an earlier one left there."""
-    if not resume:
-        shutil.rmtree(folder.path, ignore_errors=True)
-    folder.path.mkdir(parents=True, exist_ok=True)
+def begin_run(
+    folder: RunFolder, config: TrainConfig, inputs: Mapping[str, Any], *, resume: bool
+) -> None:
+    """Create the folder; unless the run is resumed, remove what an earlier run wrote there.
+
+    Files that evenrank did not write stay.
+
+    Args:
+        folder: The run folder, checked by :func:`check_output`.
+        config: All settings.
+        inputs: Fingerprints of the data and the start encoder.
+        resume: Keep what an earlier run wrote, which must have had the same inputs.
+
+    Raises:
+        ConfigError: The run is resumed and an input has changed.
+        FileError: The folder cannot be written.
+    """
+    try:
+        if resume:
+            _refuse_change(folder, folder.read_facts().get("inputs", {}), inputs)
+        else:
+            for entry in (folder.facts, folder.log):
+                entry.unlink(missing_ok=True)
+            for entry in (folder.model, folder.checkpoints):
+                if entry.exists():
+                    shutil.rmtree(entry)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        mark_folder(folder.path, MARKER)
+        for part in folder.checkpoints.glob("checkpoint-*"):  # cut short by a full disk or a kill
+            if not (part / "trainer_state.json").exists():
+                shutil.rmtree(part)
+    except OSError as cause:
+        raise FileError.of(cause, folder.path) from cause
+    write_facts(
+        folder, config=config.model_dump(mode="json"), inputs=dict(inputs), status="running"
+    )
 
 
-def write_facts(
-    folder: RunFolder, config: TrainConfig, status: str, **facts: object
-) -> dict[str, Any]:
-    """Write ``run.json`` and return it; facts of an earlier call stay."""
-    whole = folder.read_facts() | {
-        "status": status,
-        "updated": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": config.model_dump(mode="json"),
-        "versions": {package: version(package) for package in PACKAGES},
-        **facts,
-    }
-    write_json(folder.facts, whole)
-    return whole
+def write_facts(folder: RunFolder, **facts: object) -> None:
+    """Add facts to ``run.json``."""
+    versions = {package: version(package) for package in PACKAGES}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder.facts, folder.read_facts() | {"updated": now, "versions": versions} | facts)
 
 
-def read_log(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the log as entries of ``step``, ``loss`` (training) and ``dev`` (selection)."""
+def read_log(folder: RunFolder, metric: str | None) -> list[dict[str, Any]]:
+    """Return the log as entries of ``step``, ``loss`` (training) and ``dev`` (selection).
+
+    Args:
+        folder: The run folder.
+        metric: Name of the figure that selects the model, as the trainer logs it.
+    """
     entries: dict[int, dict[str, Any]] = {}
     for line in folder.log.read_bytes().splitlines():
         logged = orjson.loads(line)
         entry = entries.setdefault(logged["step"], {"step": logged["step"]})
-        if "loss" in logged:
-            entry["loss"] = logged["loss"]
-        for name, value in logged.items():
-            if name == "eval_loss" or name.startswith("eval_dev_"):
-                entry["dev"] = value
+        for name, key in (("loss", "loss"), (metric, "dev")):
+            if name in logged:
+                entry[key] = logged[name]
     return [entries[step] for step in sorted(entries) if len(entries[step]) > 1]
 
 
-def _check_resumable(folder: RunFolder, config: TrainConfig) -> None:
-    facts = folder.read_facts()
-    if facts.get("status") == "finished":
-        raise ConfigError(
-            str(folder.path), "a finished run", "an unfinished one", "Nothing is left to resume"
-        )
-    before: Mapping[str, Any] = facts.get("config", {})
-    for name, value in config.model_dump(mode="json").items():
+def _refuse_change(folder: RunFolder, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for name, value in now.items():
         if name != "output" and before.get(name, value) != value:
             raise ConfigError(
                 f"{folder.path}, {name}",
                 f"{value!r}",
                 f"{before[name]!r}, as when the run began",
-                "Resume with the same settings, or use --overwrite to start again",
+                "Resume with the same settings and data, or use --overwrite to start again",
             )

@@ -1,8 +1,8 @@
-"""Pairs for the trainer: the corpus tables themselves, looked up two rows at a time.
+"""Pairs for the trainer: texts looked up in the corpus table, a batch at a time.
 
-A strategy pairs any query row with any passage row of its item, so the pairs of an epoch are never
-written down. The batch sampler gives keys ``(query row, passage row, step)``, and the data set
-looks both texts up in the memory-mapped table.
+A strategy pairs any query row with any passage row of its item, so the pairs are never written
+down. The batch sampler yields keys ``(query row, passage row, step)``, and the data set looks up
+the texts in the memory-mapped table.
 """
 
 from __future__ import annotations
@@ -19,88 +19,84 @@ from datasets.table import InMemoryTable
 from evenrank.batching.plan import BatchPlan
 from evenrank.data.corpus import ParallelCorpus, values_at
 from evenrank.errors import ConfigError
+from evenrank.files import fingerprint_of
 
 PairKey = tuple[int, int, int]
 
 
 class PairDataset(Dataset):  # type: ignore[misc]
-    """A data set whose items are pairs of rows; its columns are anchor, positive and negatives.
+    """A data set whose items are pairs, in the columns anchor, positive and negative_1, ...
 
-    Languages and ids stay out of the columns: the trainer's collator would tokenise them.
+    These names are those that Sentence Transformers requires. Languages and ids are not in the
+    columns: the trainer's collator would tokenise them.
 
     Args:
-        plan: The batches to be drawn from it.
+        plan: The batches that use it.
         negatives: Hard negatives per pair, in the language of the passage.
 
     Raises:
-        ConfigError: Negatives are asked for, and a row has fewer.
+        ConfigError: A row has fewer negatives.
     """
 
     def __init__(self, plan: BatchPlan, negatives: int = 0) -> None:
-        tables = [corpus.table for corpus in plan.corpora]
-        self._rows = pa.concat_tables(tables)  # shares the memory of its parts
+        self.plan = plan
+        self._texts = pa.concat_tables(corpus.table for corpus in plan.corpora)  # copies nothing
         self._negatives = negatives
         if negatives:
             _require_negatives(plan.corpora, negatives)
-        columns = {"anchor": self._rows["query"], "positive": self._rows["passage"]}
-        for number in range(negatives):
-            columns[f"negative_{number + 1}"] = self._rows["passage"]
-        super().__init__(InMemoryTable(pa.table(columns)))
-        self.plan = plan
+        columns = {"anchor": self._texts["query"], "positive": self._texts["passage"]}
+        columns |= {f"negative_{number + 1}": columns["positive"] for number in range(negatives)}
+        # without a fingerprint, Dataset hashes a copy of all texts
+        fingerprint = fingerprint_of(*(corpus.fingerprint for corpus in plan.corpora))
+        super().__init__(InMemoryTable(pa.table(columns)), fingerprint=fingerprint)
 
     def __getitems__(self, keys: Sequence[PairKey]) -> list[dict[str, str]]:
         """Return the texts of some pairs."""
-        queries = self._texts("query", [query for query, _, _ in keys])
-        passages = self._texts("passage", [passage for _, passage, _ in keys])
-        columns: dict[str, list[str]] = {"anchor": queries, "positive": passages}
+        query_rows, passage_rows, steps = (np.array(part) for part in zip(*keys, strict=True))
+        columns: dict[str, list[str]] = {
+            "anchor": values_at(self._texts["query"], query_rows),
+            "positive": values_at(self._texts["passage"], passage_rows),
+        }
         if self._negatives:
-            found = self._texts("negatives", [passage for _, passage, _ in keys])
+            choices = values_at(self._texts["negatives"], passage_rows)
             for number in range(self._negatives):
                 columns[f"negative_{number + 1}"] = [
                     texts[(step * self._negatives + number) % len(texts)]
-                    for texts, (_, _, step) in zip(found, keys, strict=True)
+                    for texts, step in zip(choices, steps.tolist(), strict=True)
                 ]
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-    def _texts(self, column: str, rows: list[int]) -> list[Any]:
-        return values_at(self._rows.column(column), np.array(rows))
+        return [
+            dict(zip(columns, pair, strict=True)) for pair in zip(*columns.values(), strict=True)
+        ]
 
 
 class PlanSampler:
-    """A batch sampler over a plan, as the trainer and accelerate expect one.
+    """A batch sampler over a whole plan, as the trainer and accelerate expect one.
 
-    Args:
-        plan: The batches.
-        steps: Steps of an epoch; the plan's own if ``None``.
+    The trainer sees all passes over the corpus as one long epoch, and skips its first steps when
+    it resumes. (Told of an epoch's number, accelerate would lose it with several processes.)
     """
 
     drop_last = True
 
-    def __init__(self, plan: BatchPlan, steps: int | None = None) -> None:
+    def __init__(self, plan: BatchPlan) -> None:
         self.plan = plan
         self.batch_size = plan.batch_size
-        self.epoch = 0
-        self._steps = steps or plan.steps_per_epoch
         sizes = [corpus.table.num_rows for corpus in plan.corpora]
-        self._first_row = [sum(sizes[:number]) for number in range(len(sizes))]
+        self._first_row = np.cumsum([0, *sizes]).tolist()
 
     def __len__(self) -> int:
-        return self._steps
+        return self.plan.total_steps
 
     def __iter__(self) -> Iterator[list[PairKey]]:
-        """Yield the keys of each batch of the epoch."""
-        for step in range(self._steps):
-            batch = self.plan.batch(self.epoch, step)
+        """Yield the keys of each batch."""
+        for step in range(len(self)):
+            batch = self.plan.batch(*divmod(step, self.plan.steps_per_epoch))
             first = self._first_row[batch.corpus]
-            number = self.epoch * self._steps + step
+            query_rows, passage_rows = batch.query_rows + first, batch.passage_rows + first
             yield [
-                (int(query) + first, int(passage) + first, number)
-                for query, passage in zip(batch.query_rows, batch.passage_rows, strict=True)
+                (query, passage, step)
+                for query, passage in zip(query_rows.tolist(), passage_rows.tolist(), strict=True)
             ]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Go to an epoch; the trainer calls this at the start of each."""
-        self.epoch = epoch
 
 
 def sampler_of(dataset: PairDataset, **_: Any) -> PlanSampler:  # noqa: ANN401 - the trainer's
@@ -111,12 +107,12 @@ def sampler_of(dataset: PairDataset, **_: Any) -> PlanSampler:  # noqa: ANN401 -
 def _require_negatives(corpora: Sequence[ParallelCorpus], negatives: int) -> None:
     for corpus in corpora:
         counts = pc.fill_null(pc.list_value_length(corpus.table["negatives"]), 0)
-        fewest = pc.min(counts).as_py()
-        if fewest < negatives:
-            row = pc.index(counts, fewest).as_py()
+        minimum = pc.min(counts).as_py()
+        if minimum < negatives:
+            row = pc.index(counts, minimum).as_py()
             raise ConfigError(
                 f"corpus {corpus.name!r}, id {corpus.table['id'][row].as_py()!r}",
-                f"{fewest} negatives",
-                f"at least {negatives} on every row",
+                f"{minimum} negatives",
+                f"at least {negatives} in every row",
                 "Lower 'negatives' or add them to the corpus",
             )

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-from transformers import PrinterCallback, set_seed
-from transformers.utils import logging as transformers_logging
+from safetensors import SafetensorError
+from sentence_transformers import SentenceTransformer
+from transformers import set_seed
 
 from evenrank.batching.plan import BatchPlan
 from evenrank.batching.strategies import make_strategy
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
-from evenrank.files import write_json
-from evenrank.processes import is_first_process, processes
-from evenrank.progress import bar
-from evenrank.training.arguments import early_stopping, make_arguments, make_loss
-from evenrank.training.callbacks import ShowProgress, StopOnSignal, WriteLog
-from evenrank.training.config import TrainConfig
-from evenrank.training.dev import Selection, make_selection, split_dev
+from evenrank.encoding.base import ENCODERS, build_encoder
+from evenrank.encoding.fingerprint import model_fingerprint
+from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.prompts import set_max_length, set_prompts
+from evenrank.errors import ConfigError, FileError
+from evenrank.files import lock_folder, refuse_overlap, write_json
+from evenrank.processes import Team, joined
+from evenrank.progress import bar, quiet
+from evenrank.training.config import TrainConfig, read_config
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
-from evenrank.training.model import make_model
 from evenrank.training.pairs import PairDataset
+from evenrank.training.selection import check_selection, make_selection, split_dev
+from evenrank.training.trainer import (
+    KeepLog,
+    StopEarly,
+    StopOnSignal,
+    make_arguments,
+    make_trainer,
+    quiet_transformers,
+    trainer_arguments,
+)
+
+PRETRAINED_LEARNING_RATE = 3e-5
+"""The paper's learning rate, for encoders that are trained already."""
+
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,7 @@ class TrainedRun:
 
     Attributes:
         folder: The run folder.
-        model: The model's folder inside of it.
+        model: The model's folder, inside of the run folder.
         log: Entries of ``step``, ``loss`` and ``dev``.
         seconds: Wall time of the training steps, evaluations included.
     """
@@ -46,129 +65,215 @@ class TrainedRun:
     seconds: float
 
 
-def train(config: TrainConfig, *, overwrite: bool = False, resume: bool = False) -> TrainedRun:
-    """Fine-tune an encoder, or make a small one, with the batches of a strategy.
+def train(
+    config: TrainConfig | str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    **settings: Any,  # noqa: ANN401 - any field of TrainConfig
+) -> TrainedRun:
+    """Fine-tune an encoder, or train a small new one, with the batches of a strategy.
 
-    Ctrl-C ends the step at hand, saves a checkpoint and raises ``KeyboardInterrupt``; ``resume``
-    then goes on with the very batches that an unbroken run would have had.
+    Ctrl-C ends the running step, saves a checkpoint and raises ``KeyboardInterrupt``. A resumed run
+    gets the batches, losses and weights that an unbroken run gets.
+
+    Under ``torchrun``, all processes share every batch; the first one writes and shows progress.
+
+    Args:
+        config: All settings, or a YAML file of them.
+        overwrite: Replace an earlier run. Files that evenrank did not write stay.
+        resume: Continue an unfinished run; without one, begin it.
+        **settings: Fields of :class:`TrainConfig`, which replace those of ``config``.
+
+    Raises:
+        ConfigError: Settings do not fit each other or the data; the run folder exists, overlaps an
+            input, or is used by another run; or a resumed run began with other settings or data.
+        DataError: A corpus or model cannot be read.
+        FileError: The run folder cannot be written. The run can be resumed.
+        KeyboardInterrupt: The run was interrupted. It can be resumed.
+    """
+    config = read_config(config, **settings)
+    folder = RunFolder(config.output)
+    benchmark = (config.dev_benchmark or "").removeprefix("corpus:")
+    refuse_overlap(folder.path, config.encoder, *config.corpora, config.dev or "", benchmark)
+    with (
+        joined() as team,
+        quiet(not team.first),
+        quiet_transformers(),
+        lock_folder(config.output) if team.first else nullcontext(),
+    ):
+        if team.first:
+            check_output(folder, config, overwrite=overwrite, resume=resume)
+        team.wait()
+        return _Run(config, folder, team).train(resume=resume)
+
+
+class _Run:
+    """A training run whose output was checked; creating it reads the data and the model.
+
+    All that can be refused is refused here, before anything is written.
+    """
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, team: Team) -> None:
+        self.config, self.folder, self.team = config, folder, team
+        check_selection(config)
+        trainer_arguments(config.trainer)
+        if config.batch_size % team.count:
+            remedy = f"Use a multiple of {team.count}"
+            found, expected = str(config.batch_size), f"equal parts for {team.count} processes"
+            raise ConfigError("batch_size", found, expected, remedy)
+        self.strategy = make_strategy(config.strategy, config.alpha)
+        opened = [
+            open_corpus(source, where=config.where, languages=config.languages)
+            for source in config.corpora
+        ]
+        self.corpora, dev = split_dev(config, opened)
+        self.plan = BatchPlan(
+            self.corpora,
+            self.strategy,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            total_steps=config.steps,
+            epochs=config.epochs,
+            corpus_exponent=config.corpus_exponent,
+            language_exponent=config.language_exponent,
+        )
+        dataset = PairDataset(self.plan, config.negatives)
+        self.selection = make_selection(config, dev, self.strategy, team.count)
+        arguments = make_arguments(config, folder, self.plan.total_steps, self.selection)
+        set_seed(config.seed)
+        self.model, learning_rate = make_model(config, self.corpora)
+        self.inputs = {
+            "encoder": model_fingerprint(self.model),
+            "data": [f"{corpus.name} {corpus.fingerprint}" for corpus in self.corpora],
+            "dev": self.selection.fingerprint if self.selection else None,
+        }
+        self.trainer = make_trainer(
+            config, arguments, self.model, learning_rate, dataset, self.selection
+        )
+
+    def train(self, *, resume: bool) -> TrainedRun:
+        """Run the steps and save the model."""
+        team, folder = self.team, self.folder
+        if team.first:
+            begin_run(folder, self.config, self.inputs, resume=resume)
+            facts = {"strategy": self.strategy.name, "steps": self.plan.total_steps}
+            write_facts(folder, **facts, processes=team.count)
+        checkpoint = team.from_first(folder.last_checkpoint)
+        start = time.monotonic()
+        with _disk_errors(folder.path):
+            self._run_steps(checkpoint)
+            seconds = time.monotonic() - start
+            log = team.from_first(lambda: self._save(seconds))  # the others wait for the model
+        return TrainedRun(folder.path, folder.model, log, seconds)
+
+    def _run_steps(self, checkpoint: Path | None) -> None:
+        """Run the steps after a checkpoint; raise ``KeyboardInterrupt`` if stopped."""
+        steps, trainer = self.plan.total_steps, self.trainer
+        with (
+            StopOnSignal(self.team) as stop,
+            bar("Training", total=steps, unit="steps") as progress,
+        ):
+            trainer.add_callback(stop)
+            if self.selection is not None and self.config.patience is not None:
+                trainer.add_callback(StopEarly(self.selection, self.config.patience))
+            pace = (self.config.batch_size, self.plan.steps_per_epoch)
+            trainer.add_callback(KeepLog(self.folder, progress, *pace, writes=self.team.first))
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if stop.caught and trainer.state.global_step < steps:
+            raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step}: use --resume")
+
+    def _save(self, seconds: float) -> list[dict[str, Any]]:
+        """Save the model with how it was trained, remove the checkpoints, and return the log."""
+        folder, state = self.folder, self.trainer.state
+        log = read_log(folder, self.selection.metric if self.selection else None)
+        training = {
+            "strategy": self.strategy.name,
+            "seed": self.config.seed,
+            "languages": sorted({lang for corpus in self.corpora for lang in corpus.languages}),
+            "config": self.config.model_dump(mode="json"),
+            "log": log,
+        }
+        part = folder.path / "model.part"
+        shutil.rmtree(part, ignore_errors=True)
+        self.model.save_pretrained(str(part))
+        write_json(part / "evenrank.json", training)
+        shutil.rmtree(folder.model, ignore_errors=True)
+        part.rename(folder.model)
+        facts = {"last_step": state.global_step, "selected_step": state.best_global_step}
+        write_facts(folder, **facts, status="finished", seconds=round(seconds, 1))
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+        return log
+
+
+def make_model(
+    config: TrainConfig, corpora: Sequence[ParallelCorpus]
+) -> tuple[SentenceTransformer, float]:
+    """Return the model to train and its learning rate.
 
     Args:
         config: All settings.
-        overwrite: Replace a run that is there.
-        resume: Go on with an unfinished run.
+        corpora: The tokenizer of a new encoder is trained on their texts.
 
     Raises:
-        ConfigError: Settings do not fit each other or the data, or the run folder exists.
-        DataError: A corpus or model cannot be read.
-        KeyboardInterrupt: The run was interrupted; it can be resumed.
+        ConfigError: Sizes are given for an encoder that has its own.
+        DataError: The checkpoint cannot be read.
     """
-    folder = RunFolder(config.output)
-    if is_first_process():
-        check_output(folder, config, overwrite=overwrite, resume=resume)
-    strategy = make_strategy(config.strategy, config.alpha)
-    opened = [
-        open_corpus(source, where=config.where, languages=config.languages)
-        for source in config.corpora
-    ]
-    corpora, dev = split_dev(config, opened)
-    plan = BatchPlan(
-        corpora,
-        strategy,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        total_steps=config.steps,
-        epochs=config.epochs,
-        corpus_exponent=config.corpus_exponent,
-        language_exponent=config.language_exponent,
-    )
-    dataset = PairDataset(plan, config.negatives)
-    selection = make_selection(config, dev, strategy)
-    set_seed(config.seed)
-    model, learning_rate = make_model(config, corpora)
-    trainer = _make_trainer(config, folder, model, dataset, selection, learning_rate)
-    if is_first_process():  # all that can be refused has been
-        begin_run(folder, resume=resume)
-        write_facts(
-            folder,
-            config,
-            "running",
-            strategy=strategy.name,
-            steps=plan.total_steps,
-            processes=processes(),
-            data={corpus.name: corpus.fingerprint for corpus in corpora},
-            dev={corpus.name: corpus.fingerprint for corpus in dev},
+    if config.encoder in ENCODERS:
+        model = build_encoder(
+            config.encoder, texts_of(corpora), config.encoder_settings, seed=config.seed
         )
-    seconds = _run(trainer, folder, plan.total_steps, resume=resume)
-    return _finish(config, folder, model, corpora, strategy.name, seconds)
-
-
-def _make_trainer(
-    config: TrainConfig,
-    folder: RunFolder,
-    model: SentenceTransformer,
-    dataset: PairDataset,
-    selection: Selection | None,
-    learning_rate: float,
-) -> SentenceTransformerTrainer:
-    transformers_logging.set_verbosity_error()  # our own bar, log and table say it once
-    transformers_logging.disable_progress_bar()
-    model.model_card_data.local_files_only = True
-    model.model_card_data.widget = [{"text": dataset[0]["anchor"]}]  # else it reads 1,000 rows
-    steps = dataset.plan.total_steps
-    arguments = make_arguments(
-        config, folder, model, steps=steps, learning_rate=learning_rate, selection=selection
+        set_prompts(model, config.query_prompt, config.passage_prompt)
+        set_max_length(model, config.max_length)
+        return model, config.learning_rate or ENCODERS.get(config.encoder).learning_rate
+    if config.encoder_settings:
+        raise ConfigError(
+            "encoder_settings",
+            ", ".join(config.encoder_settings),
+            f"no settings, since {config.encoder!r} is a trained encoder with sizes of its own",
+            f"Remove them, or use one of {', '.join(ENCODERS)}",
+        )
+    model = load_encoder(
+        config.encoder,
+        query_prompt=config.query_prompt,
+        passage_prompt=config.passage_prompt,
+        max_length=config.max_length,
     )
-    dev_plan = selection.dataset_plan if selection else None
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=dataset,
-        eval_dataset=PairDataset(dev_plan, config.negatives) if dev_plan else None,
-        evaluator=selection.evaluator if selection else None,
-        loss=make_loss(model, config),
-        callbacks=early_stopping(config, selection),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+    return model, config.learning_rate or PRETRAINED_LEARNING_RATE
 
 
-def _run(
-    trainer: SentenceTransformerTrainer, folder: RunFolder, steps: int, *, resume: bool
-) -> float:
-    """Run the steps and return their seconds; raise ``KeyboardInterrupt`` if stopped."""
-    checkpoint = folder.last_checkpoint() if resume else None
-    start = time.monotonic()
-    with StopOnSignal() as stop, bar("Training", total=steps, unit="steps") as progress:
-        trainer.add_callback(stop)
-        trainer.add_callback(ShowProgress(progress))
-        if is_first_process():
-            trainer.add_callback(WriteLog(folder.log))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if stop.caught is not None:
-        raise KeyboardInterrupt(f"stopped at step {trainer.state.global_step}: use --resume")
-    return time.monotonic() - start
+def texts_of(corpora: Sequence[ParallelCorpus]) -> Iterator[str]:
+    """Yield the queries and passages of every item in every language, read in parts."""
+    for corpus in corpora:
+        row_numbers = corpus.rows[corpus.rows >= 0]
+        for begin in range(0, len(row_numbers), _ROWS_AT_ONCE):
+            some = row_numbers[begin : begin + _ROWS_AT_ONCE]
+            yield from corpus.column("query", some)
+            yield from corpus.column("passage", some)
 
 
-def _finish(
-    config: TrainConfig,
-    folder: RunFolder,
-    model: SentenceTransformer,
-    corpora: Sequence[ParallelCorpus],
-    strategy: str,
-    seconds: float,
-) -> TrainedRun:
-    """Save the model with what made it, and drop the checkpoints."""
-    log = read_log(folder) if is_first_process() else []
-    if is_first_process():
-        model.save_pretrained(str(folder.model))
-        training = {
-            "strategy": strategy,
-            "seed": config.seed,
-            "languages": sorted({lang for corpus in corpora for lang in corpus.languages}),
-            "config": config.model_dump(mode="json"),
-            "log": log,
-        }
-        write_json(folder.model / "evenrank.json", training)
-        write_facts(folder, config, "finished", seconds=round(seconds, 1))
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    return TrainedRun(folder.path, folder.model, log, seconds)
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Raise what a full disk makes the libraries raise as ``FileError``.
+
+    safetensors has an error of its own, and PyTorch's archive writer a RuntimeError.
+    """
+    try:
+        yield
+    except OSError as cause:
+        raise FileError.of(cause, folder) from cause
+    except (SafetensorError, RuntimeError) as cause:
+        if error := _disk_error(cause, folder):
+            raise error from cause
+        raise
+
+
+def _disk_error(cause: Exception, folder: Path) -> FileError | None:
+    """Return what an error of safetensors or PyTorch says about the disk, if it does."""
+    if number := re.search(r"\(os error (\d+)\)", str(cause)):
+        code = int(number[1])
+        return FileError.of(OSError(code, os.strerror(code)), folder)
+    if "inline_container" in str(cause) or "PytorchStreamWriter" in str(cause):
+        remedy = "Free some space and run the same command again, with --resume"
+        return FileError(str(folder), "a checkpoint that cannot be written", "", remedy)
+    return None
