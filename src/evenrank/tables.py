@@ -219,9 +219,9 @@ def to_rich(table: Table) -> rich.table.Table:
 
     shown = RichTable(
         box=SIMPLE_HEAD,
-        title=Text(printable(f"\n{table.caption}"), style="bold") if table.caption else None,
+        title=Text(f"\n{printable(table.caption)}", style="bold") if table.caption else None,
         title_justify="left",
-        caption=Text(printable(table.note)) if table.note else None,
+        caption=Text("\n".join(map(printable, table.note.splitlines()))) if table.note else None,
         caption_justify="left",
         padding=(0, 1, 0, 0),
         show_edge=False,
@@ -229,9 +229,9 @@ def to_rich(table: Table) -> rich.table.Table:
     )
     shown.add_column(Text(printable(table.head)), overflow="fold")
     for column in table.columns:
-        heading = f"{column.group}\n{column.title}" if column.group else column.title
+        heading = "\n".join(printable(part) for part in (column.group, column.title) if part)
         justify: Literal["left", "right"] = "left" if column.text else "right"
-        shown.add_column(Text(printable(heading)), justify=justify, overflow="fold")
+        shown.add_column(Text(heading), justify=justify, overflow="fold")
     best = best_cells(table)
     for number, (row, texts) in enumerate(zip(table.rows, table.texts(), strict=True)):
         if row.role == "total":

@@ -92,16 +92,17 @@ def simulate(benchmark: Benchmark, retriever: Retriever, top: int = 10) -> Ranki
     own = same_QD[owner, answer]
     scores_QD[owner, answer] += np.where(own, retriever.own_answer, retriever.foreign_answer)
     scores_QD[owner, answer] += ease_L[passages.langs[answer]] + ease_L[queries.langs[owner]]
-    above = [
+    bounds = list(zip(benchmark.offsets[:-1], benchmark.offsets[1:], strict=True))
+    above_PL = np.array(
         [
-            int((scores_QD[q, start:end] > scores_QD[q, d]).sum())
-            for start, end in zip(benchmark.offsets[:-1], benchmark.offsets[1:], strict=True)
+            [(scores_QD[q, start:end] > scores_QD[q, d]).sum() for start, end in bounds]
+            for q, d in zip(owner, answer, strict=True)
         ]
-        for q, d in zip(owner, answer, strict=True)
-    ]
+    )
     best = np.argsort(-scores_QD, axis=1, kind="stable")[:, :top]
     return Ranking(
-        above=np.array(above, dtype=np.int32),
+        above_in_language=above_PL[np.arange(len(answer)), passages.langs[answer]],
+        above=above_PL.sum(axis=1),
         scores=scores_QD[owner, answer].astype(np.float32),
         top_passages=best.astype(np.int64),
         top_scores=np.take_along_axis(scores_QD, best, axis=1).astype(np.float32),

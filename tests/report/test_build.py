@@ -114,6 +114,34 @@ def test_a_file_that_exists_is_kept(samples, tmp_path):
     assert output.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("given", ["", "result.json"])
+@pytest.mark.parametrize(
+    "output", ["result.json", "report.html", "new/report.html", "../RESULT/../result/result.json"]
+)
+def test_a_report_never_replaces_or_changes_its_input(samples, edited, given, output):
+    """Wherever the output is in the folder, and whether the folder or its file is named."""
+    folder = edited(samples[0], name="result")
+    (folder.parent / "RESULT").mkdir()
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    form = output.rpartition(".")[2]
+    with pytest.raises(ConfigError, match=r"inside of an input|the input itself"):
+        write_report([folder / given], folder / output, [form], overwrite=True)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("other", ["result.json", "../result", "link", "link/result.json"])
+def test_one_result_is_refused_twice_by_whatever_name(samples, edited, other):
+    folder = edited(samples[0], name="result")
+    (folder / "link").symlink_to(folder)
+    with pytest.raises(ConfigError, match="twice"):
+        build_report([folder, folder / other])
+
+
+def test_paths_may_be_texts(samples, tmp_path):
+    (path,) = write_report([str(samples[0])], str(tmp_path / "report.html"))
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_bad_input_leaves_nothing_behind(samples, edited, tmp_path):
     training = {"log": [{"step": 1, "loss": "low"}]}
     bad = edited(samples[0], model__training=training)

@@ -41,6 +41,10 @@ class Page(HTMLParser):
         if "style" not in self.stack:
             self.texts.append(data)
 
+    @property
+    def text(self):
+        return "".join(self.texts)
+
     def values(self, name):
         return [attrs[name] for _, attrs in self.elements if name in attrs]
 
@@ -148,6 +152,10 @@ def test_every_drawing_and_table_says_what_it_is(page):
     assert len(drawings) == 2 + 2  # rank distances on two benchmarks, two curves of training
     assert all(attrs["aria-labelledby"] in ids for attrs in drawings)
     assert all(attrs["aria-label"] for tag, attrs in page.elements if tag == "table")
+
+
+def test_settings_keep_their_lines(page):
+    assert '{\n  "batch_size": 64,\n' in page.text
 
 
 def test_the_best_of_a_column_is_bold(samples, edited):

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
-from evenrank.files import refuse_existing_file, refuse_overlap, whole_file
+from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.files import refuse_existing_file, refuse_overlap, require_writable, whole_file
 from evenrank.report.content import Part, Report, SectionContent
 from evenrank.report.entry import Entry, read_entries
 from evenrank.report.markdown import render_markdown
 from evenrank.report.page import render_html
 from evenrank.report.section import Entries, Scope, sections_in_order
-
-Format = Literal["html", "md", "json"]
 
 
 def render_json(report: Report) -> str:
@@ -25,14 +23,14 @@ def render_json(report: Report) -> str:
     return orjson.dumps(asdict(report), option=options).decode()
 
 
-RENDERERS: dict[Format, Callable[[Report], str]] = {
+RENDERERS: dict[str, Callable[[Report], str]] = {
     "html": render_html,
     "md": render_markdown,
     "json": render_json,
 }
 
 
-def build_report(folders: Sequence[Path]) -> Report:
+def build_report(folders: Sequence[str | Path]) -> Report:
     """Build a report from result folders; results on one benchmark are in one part.
 
     Args:
@@ -43,7 +41,7 @@ def build_report(folders: Sequence[Path]) -> Report:
         ConfigError: No folder is given, or the same one twice.
         DataError: A folder is not a result folder.
     """
-    entries = read_entries(folders)
+    entries = read_entries([_folder(path) for path in folders])
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.benchmark, []).append(entry)
@@ -57,9 +55,9 @@ def build_report(folders: Sequence[Path]) -> Report:
 
 
 def write_report(
-    folders: Sequence[Path],
-    output: Path,
-    formats: Sequence[Format] = ("html",),
+    folders: Sequence[str | Path],
+    output: str | Path = "report",
+    formats: Sequence[str] | None = None,
     *,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -68,21 +66,23 @@ def write_report(
     Args:
         folders: Result folders, in the order in which the report shows them.
         output: The file to write; with several formats, each takes its own ending.
-        formats: What to write.
+        formats: ``html``, ``md``, ``json``; by default the ending of ``output``, or ``html``.
         overwrite: Replace files that exist.
 
     Returns:
         The files, in the order of ``formats``.
 
     Raises:
-        ConfigError: A file exists and ``overwrite`` is false, or is an input, or a folder is given
-            twice.
+        ConfigError: A file exists and ``overwrite`` is false, or is in an input; a folder is given
+            twice; a format is not known, or is not the one that ``output`` ends in.
         DataError: A folder is not a result folder.
     """
-    paths = {form: report_path(output, form) for form in dict.fromkeys(formats)}
+    output = Path(output)
+    paths = {form: report_path(output, form) for form in _formats(output, formats)}
     for path in paths.values():
         refuse_existing_file(path, overwrite=overwrite)
-        refuse_overlap(path, *folders)
+        refuse_overlap(path, *map(_folder, folders))
+    require_writable(output.parent)
     report = build_report(folders)
     for form, path in paths.items():
         text = RENDERERS[form](report)
@@ -91,7 +91,25 @@ def write_report(
     return list(paths.values())
 
 
-def report_path(output: Path, form: Format) -> Path:
+def _formats(output: Path, formats: Sequence[str] | None) -> list[str]:
+    named = [form for form in RENDERERS if output.suffix == f".{form}"]
+    wanted = list(dict.fromkeys(formats or named or ["html"]))
+    for name in wanted:
+        if name not in RENDERERS:
+            raise UnknownNameError("format", name, RENDERERS)
+    if named and named[0] not in wanted:
+        remedy = "Change --output or --format"
+        raise ConfigError(f"--output {output}", f"the ending of {named[0]}", "", remedy)
+    return wanted
+
+
+def _folder(result: str | Path) -> Path:
+    """Return the result folder, also if its ``result.json`` is named."""
+    path = Path(result)
+    return path.parent if path.is_file() else path
+
+
+def report_path(output: Path, form: str) -> Path:
     """Return the file for one format: ``output`` with that format's ending.
 
     >>> report_path(Path("a/report.html"), "md").name, report_path(Path("v1.2"), "html").name

@@ -83,4 +83,5 @@ def _quote(quote: Quote) -> str:
 def _fenced(text: str) -> str:
     longest = max(map(len, re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}json\n{printable(text)}\n{fence}"
+    lines = "\n".join(map(printable, text.splitlines()))
+    return f"{fence}json\n{lines}\n{fence}"
