@@ -78,8 +78,8 @@ def show_parts(data: Benchmark, width: int, top_k: int) -> None:
 def times_of(block: Block, passages: NDArray[np.float32], top_k: int) -> dict[str, float]:
     """Return the seconds of each part, tile by tile as in a pass."""
     block.restart(block.own)
-    over = np.nextafter(block.own, np.float32(np.inf))
-    pairs = (block.indptr, block.passages, block.spans, block.own, over)
+    bars = np.stack([block.own, np.nextafter(block.own, np.float32(np.inf))], axis=1)
+    pairs = (block.indptr, block.places, bars, block.met, block.above)
     spent = {"product": 0.0, "counts": 0.0, "top": 0.0}
     buffer = torch.empty((PANELS, QUERY_BLOCK, PANEL))
     for start in range(0, len(passages), PANELS * PANEL):
@@ -92,7 +92,7 @@ def times_of(block: Block, passages: NDArray[np.float32], top_k: int) -> dict[st
         for panel, out in zip(panels.split(PANEL), scores, strict=True):
             torch.mm(block.embeddings, panel.T, out=out)
         times.append(time.perf_counter())
-        count_above(found, start, len(tile), *pairs, block.met, block.above)
+        count_above(found, start, len(tile), *pairs)
         times.append(time.perf_counter())
         keep_top(found, start, len(tile), top_k, block.keys, block.fills, block.floors)
         times.append(time.perf_counter())

@@ -26,104 +26,82 @@ def count_above(
     start: int,
     columns: int,
     indptr: NDArray[np.int64],
-    passages_P: NDArray[np.int64],
-    spans_P2: NDArray[np.int64],
-    own_P: NDArray[np.float32],
-    over_P: NDArray[np.float32],
+    places_P3: NDArray[np.int64],
+    bars_P2: NDArray[np.float32],
     met_P: NDArray[np.float32],
     above_P2: NDArray[np.int64],
 ) -> None:
     """Add to ``above_P2`` the passages of the tile that rank above each pair's passage.
 
     A passage ranks above if its score is higher, or if it is equal and its position is earlier.
-    So panels before the pair's passage count scores of at least ``own``, and other panels scores of
-    at least ``over``, the next larger number, and equal scores before the passage. Four pairs are
-    counted together, so that a score is loaded once for all of them.
+    So panels before the pair's passage count scores of at least its score, and other panels scores
+    of at least the next larger number, and equal scores before the passage. Four pairs are counted
+    together, so that a score is loaded once for all of them.
 
     Args:
         scores_NBT: Scores; column ``t`` of panel ``n`` is the passage at ``start + n * T + t``.
         start: Position of the tile's first passage.
         columns: Passages of the tile; columns after them are padding.
         indptr: ``(B + 1,)`` pairs of each row.
-        passages_P: Position of each pair's passage.
-        spans_P2: First position of that passage's language, and the position after its last.
-        own_P: Score of each pair.
-        over_P: The next number above it.
+        places_P3: Position of each pair's passage; begin and end of the passage's language.
+        bars_P2: Score of each pair, and the next larger number.
         met_P: Set to the score of the tile if the tile contains the pair's passage.
         above_P2: Counts to add to: in the passage's language, in all languages.
     """
-    bars = np.empty(4, dtype=np.float32)
-    counts = np.empty(4, dtype=np.int64)
-    width = scores_NBT.shape[2]
+    width, bars = scores_NBT.shape[2], np.empty(4, dtype=np.float32)
     for row in range(len(indptr) - 1):
         for panel in range(-(-columns // width)):
             length = min(width, columns - panel * width)
             scores = scores_NBT[panel, row, :length]
             origin = start + panel * width
-            first, last = indptr[row], indptr[row + 1]
-            while first < last:
-                several = min(4, last - first)
+            for first in range(indptr[row], indptr[row + 1], 4):
+                several = min(4, indptr[row + 1] - first)
                 bars[:] = np.inf
-                for number in range(several):
-                    after = passages_P[first + number] >= origin + length
-                    bars[number] = own_P[first + number] if after else over_P[first + number]
-                if several > 2:
-                    _count_four(scores, bars, counts)
-                else:
-                    for number in range(several):
-                        counts[number] = _count_from(scores, bars[number])
-                for number in range(several):
-                    pair = first + number
-                    place = passages_P[pair] - origin
+                for pair in range(first, first + several):
+                    after = places_P3[pair, 0] >= origin + length
+                    bars[pair - first] = bars_P2[pair, 0 if after else 1]
+                # a tuple: with counts in an array, the loops would count in 64 bits
+                counts = _count_several(scores, bars, several)
+                for pair in range(first, first + several):
+                    bar, count, own = bars[pair - first], counts[pair - first], bars_P2[pair, 0]
+                    begin, end = places_P3[pair, 1] - origin, places_P3[pair, 2] - origin
+                    above_P2[pair, 1] += count
+                    if begin <= 0 and end >= length:
+                        above_P2[pair, 0] += count
+                    elif begin < length and end > 0:
+                        above_P2[pair, 0] += _count_from(scores[max(0, begin) : end], bar)
+                    place = places_P3[pair, 0] - origin
                     if 0 <= place < length:
                         met_P[pair] = scores[place]
-                    begin, end = spans_P2[pair, 0] - origin, spans_P2[pair, 1] - origin
-                    bar, count = bars[number], counts[number]
-                    _add_counts(scores, place, begin, end, own_P[pair], bar, count, above_P2[pair])
-                first += several
+                        equal = _count_equal(scores[max(0, begin) : place], own)
+                        above_P2[pair, 0] += equal
+                        above_P2[pair, 1] += equal + _count_equal(scores[: max(0, begin)], own)
 
 
-@njit(nogil=True, cache=True)
-def _add_counts(
-    scores: NDArray[np.float32],
-    place: int,
-    begin: int,
-    end: int,
-    own: np.float32,
-    bar: np.float32,
-    count: int,
-    above_2: NDArray[np.int64],
-) -> None:
-    """Add the counts of one panel for one pair, of which ``count`` scores reach ``bar``.
-
-    Args:
-        scores: Scores of the panel.
-        place: Column of the pair's passage; outside of the panel for other panels.
-        begin: First column of the passage's language, likewise.
-        end: Column after its last.
-        own: Score of the pair.
-        bar: Score that the panel's passages have to reach.
-        count: Number of those that reach it.
-        above_2: Counts to add to.
-    """
-    begin, end = max(0, begin), min(len(scores), end)
-    if end - begin == len(scores):
-        above_2[0] += count
-    elif begin < end:
-        above_2[0] += _count_from(scores[begin:end], bar)
-    above_2[1] += count
-    if 0 <= place < len(scores):
-        equal = _count_equal(scores[begin:place], own)
-        above_2[0] += equal
-        above_2[1] += equal + _count_equal(scores[:begin], own)
+@njit(nogil=True, cache=True, inline="always")
+def _count_several(
+    scores: NDArray[np.float32], bars: NDArray[np.float32], several: int
+) -> tuple[np.int32, np.int32, np.int32, np.int32]:
+    """Return how many scores reach each of up to four bars."""
+    none = np.int32(0)
+    counts = none, none, none, none
+    if several > 2:
+        counts = _count_four(scores, bars[0], bars[1], bars[2], bars[3])
+    elif several == 2:
+        counts = _count_from(scores, bars[0]), _count_from(scores, bars[1]), none, none
+    else:
+        counts = _count_from(scores, bars[0]), none, none, none
+    return counts
 
 
 @njit(nogil=True, cache=True)
 def _count_four(
-    scores: NDArray[np.float32], bars: NDArray[np.float32], counts: NDArray[np.int64]
-) -> None:
-    """Set ``counts`` to the numbers of scores that reach each of four bars."""
-    bar_0, bar_1, bar_2, bar_3 = bars[0], bars[1], bars[2], bars[3]
+    scores: NDArray[np.float32],
+    bar_0: np.float32,
+    bar_1: np.float32,
+    bar_2: np.float32,
+    bar_3: np.float32,
+) -> tuple[np.int32, np.int32, np.int32, np.int32]:
     count_0, count_1, count_2, count_3 = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for index in range(len(scores)):
         score = scores[index]
@@ -132,7 +110,7 @@ def _count_four(
         count_1 = np.int32(count_1 + np.int32(score >= bar_1))
         count_2 = np.int32(count_2 + np.int32(score >= bar_2))
         count_3 = np.int32(count_3 + np.int32(score >= bar_3))
-    counts[0], counts[1], counts[2], counts[3] = count_0, count_1, count_2, count_3
+    return count_0, count_1, count_2, count_3
 
 
 @njit(nogil=True, cache=True)

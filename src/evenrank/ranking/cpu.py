@@ -60,8 +60,7 @@ class Block:
         embeddings: ``(B, H)`` float32, padded with rows of zeros.
         pairs: ``(P,)`` pair numbers.
         indptr: ``(B + 1,)`` pairs of each query, as indices of ``pairs``.
-        passages: ``(P,)`` position of each pair's passage.
-        spans: ``(P, 2)`` begin and end of that passage's language.
+        places: ``(P, 3)`` position of each pair's passage; begin and end of its language.
         own: ``(P,)`` score of each pair, known before the pass.
         met: ``(P,)`` the same score as the pass computes it; 0 before.
         above: ``(P, 2)`` passages above each pair's passage: in its language, in all languages.
@@ -75,8 +74,7 @@ class Block:
     embeddings: torch.Tensor
     pairs: NDArray[np.int64]
     indptr: NDArray[np.int64]
-    passages: NDArray[np.int64]
-    spans: NDArray[np.int64]
+    places: NDArray[np.int64]
     own: NDArray[np.float32]
     met: NDArray[np.float32]
     above: NDArray[np.int64]
@@ -93,10 +91,10 @@ class Block:
 
     def scan(self, scores_NBT: NDArray[np.float32], start: int, columns: int) -> None:
         """Count and keep over one tile of scores; arguments as in ``counting``."""
-        over = np.nextafter(self.own, np.float32(np.inf))
-        pairs = (self.indptr, self.passages, self.spans, self.own, over)
+        bars = np.stack([self.own, np.nextafter(self.own, np.float32(np.inf))], axis=1)
+        pairs = (self.indptr, self.places, bars, self.met, self.above)
         with self.lock:
-            count_above(scores_NBT, start, columns, *pairs, self.met, self.above)
+            count_above(scores_NBT, start, columns, *pairs)
             if self.kept:
                 keep_top(scores_NBT, start, columns, self.kept, self.keys, self.fills, self.floors)
 
@@ -200,8 +198,7 @@ class ThreadBackend:
             embeddings=embeddings,
             pairs=pairs,
             indptr=indptr,
-            passages=passages,
-            spans=np.stack([self._offsets[langs - 1], self._offsets[langs]], axis=1),
+            places=np.stack([passages, self._offsets[langs - 1], self._offsets[langs]], axis=1),
             own=np.zeros(len(pairs), dtype=np.float32),
             met=np.empty(len(pairs), dtype=np.float32),
             above=np.empty((len(pairs), 2), dtype=np.int64),
@@ -215,7 +212,7 @@ class ThreadBackend:
 
     def _predict(self, block: Block) -> None:
         """Set the scores of a block's pairs from products with relevant passages only."""
-        passages, where = np.unique(block.passages, return_inverse=True)
+        passages, where = np.unique(block.places[:, 0], return_inverse=True)
         rows = np.repeat(np.arange(len(block.queries)), np.diff(block.indptr))
         for first in range(0, len(passages), PANEL):
             some = passages[first : first + PANEL]
