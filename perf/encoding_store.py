@@ -30,11 +30,8 @@ from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.benchmarks.miracl_files import PUBLISHED, lines_of
 from evenrank.benchmarks.passage_table import open_passages
 from evenrank.data.opening import open_corpus
-from evenrank.encoding import embed
 from evenrank.encoding.base import build_encoder
-from evenrank.encoding.chunks import keys_of
-from evenrank.encoding.embed import fill_store
-from evenrank.encoding.key_index import KeyIndex
+from evenrank.encoding.encode import Work, fill_store
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.store import open_store
 from evenrank.evaluation.evaluate import evaluate
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MIRACL = sum(part.passages for part in PUBLISHED.values())
-KEYS = 4_000_000
 Rates = dict[str, tuple[float, str]]
 XLM_R_BASE = {"width": 768, "layers": 12, "heads": 12, "inner_width": 3072, "max_length": 256}
 
@@ -58,7 +54,6 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=32_768)
     parser.add_argument("--batch-size", type=int, default=64)
     options = parser.parse_args()
-    embed.PIECES = 1  # so few texts are taken in pieces as large as MIRACL's
     corpus = open_corpus(options.corpus)
     paragraphs = sorted(set(corpus.column("passage", corpus.rows[corpus.rows >= 0][::7])))
     texts = [f"{n}\n\n{paragraphs[n % len(paragraphs)]}" for n in range(options.texts)]
@@ -73,7 +68,7 @@ def main() -> None:
         f"{len(texts):,} texts of {size:,.0f} bytes, width {model.get_embedding_dimension()}, "
         f"on {model.device}"
     )
-    rates = convert_rates(texts) | store_rates(model, texts, options.batch_size) | index_rates()
+    rates = convert_rates(texts) | store_rates(model, texts, options.batch_size)
     for name, (value, unit) in rates.items():
         print(f"{name:34}{value:14,.1f}  {unit}")
     project({name: value for name, (value, _) in rates.items()}, model)
@@ -108,74 +103,53 @@ def convert_rates(texts: list[str]) -> Rates:
 
 def store_rates(model: SentenceTransformer, texts: list[str], batch_size: int) -> Rates:
     """Measure encoding into a store, and what a store that has all texts costs."""
-    with TemporaryDirectory() as folder, quiet():
-        store = open_store(Path(folder), model, "passage", dtype="float16")
+    work = Work(model, "passage", batch_size=batch_size)
+    with TemporaryDirectory() as name, quiet():
+        folder = Path(name)
 
         def fill() -> int:
-            return fill_store(
-                store, model, texts, kind="passage", batch_size=batch_size, description="Encoding"
-            )
+            return fill_store(work, texts, folder, dtype="float16")
 
         first, again = seconds(fill), seconds(fill)
-        disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        rows = store.read(texts)
+        disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        store = open_store(folder, model, "passage", dtype="float16")
+        tracemalloc.start()
+        rows = store.read(store.pieces(texts))
+        memory = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
         checked = seconds(lambda: [rows[at : at + 8192] for at in range(0, len(rows), 8192)])
-        unchecked = open_store(Path(folder), model, "passage", dtype="float16", verify=False)
-        view = unchecked.read(texts)
+        plain = open_store(folder, model, "passage", dtype="float16", verify=False)
+        found = seconds(lambda: plain.read(plain.pieces(texts)))
+        view = plain.read(plain.pieces(texts))
         read = seconds(lambda: [view[at : at + 8192].sum() for at in range(0, len(view), 8192)])
-        found = seconds(lambda: unchecked.read(texts))
+        files = len(store.pieces(texts))
     total = disk / 1e6
     return {
         "encode and write": (len(texts) / first, "texts/s"),
         "see that nothing is missing": (len(texts) / again, "texts/s"),
-        "find rows": (len(texts) / found, "texts/s"),
+        "open all files": (len(texts) / found, "texts/s"),
         "verify checksums": (total / checked, "MB/s"),
         "read every row": (total / read, "MB/s"),
         "store on disk": (disk / len(texts), "bytes/text"),
-    }
-
-
-def index_rates() -> Rates:
-    """Measure the index with millions of random keys, added in pieces as chunks are."""
-    keys = np.random.default_rng(0).integers(0, 2**63, size=(KEYS, 2), dtype=np.uint64)
-    index = KeyIndex()
-
-    def add() -> None:
-        for start in range(0, KEYS, 16_384):
-            index.add(keys[start : start + 16_384], start)
-
-    tracemalloc.start()
-    added = seconds(add)
-    held, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    some = keys[np.random.default_rng(1).integers(0, KEYS, size=262_144)]
-    found = seconds(
-        lambda: [index.find(some[at : at + 16_384]) for at in range(0, 262_144, 16_384)]
-    )
-    texts = [f"text {number} " * 40 for number in range(20_000)]
-    hashed = seconds(lambda: keys_of(texts))
-    return {
-        f"index {KEYS:,} keys": (KEYS / added, "keys/s"),
-        "index memory": (held / KEYS, "bytes/key"),
-        "index memory at its peak": (peak / KEYS, "bytes/key"),
-        "look up": (len(some) / found, "keys/s"),
-        "hash texts of 400 bytes": (len(texts) / hashed, "texts/s"),
+        "memory of an open store": (memory / len(texts), "bytes/text"),
+        "texts of a file": (len(texts) / files, "texts"),
     }
 
 
 def project(rates: dict[str, float], model: SentenceTransformer) -> None:
     """Multiply this machine's rates by the size of MIRACL: a calculation, not a measurement."""
     width = model.get_embedding_dimension()
-    disk = MIRACL * (2 * width + 16) / 1e9
+    disk = MIRACL * 2 * width / 1e9
     print(f"\ncalculated from the rates above for {MIRACL:,} passages, one process:")
     for what, amount in {
         "hours to convert": MIRACL / rates["convert to Arrow"] / 3600,
         "hours to encode": MIRACL / rates["encode and write"] / 3600,
-        "hours to find rows": MIRACL / rates["find rows"] / 3600,
+        "hours to open all files": MIRACL / rates["open all files"] / 3600,
         "hours to verify": disk * 1e3 / rates["verify checksums"] / 3600,
         "GB of Arrow files": MIRACL * rates["Arrow file"] / 1e9,
         "GB of store, float16": disk,
-        "GB of memory, index at its peak": MIRACL * rates["index memory at its peak"] / 1e9,
+        "GB of memory, open store": MIRACL * rates["memory of an open store"] / 1e9,
+        "files": MIRACL / rates["texts of a file"],
     }.items():
         print(f"{what:34}{amount:14,.1f}")
 

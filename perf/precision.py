@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.encoding.loading import load_encoder
-from evenrank.evaluation.evaluate import embed
+from evenrank.evaluation.encode import embed
 from evenrank.evaluation.score import score
 from evenrank.ranking.ranks import Ranking
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.encoding.base import build_encoder
-from evenrank.errors import UnknownNameError
+from evenrank.errors import DataError, FileError, UnknownNameError
 
 
 @pytest.fixture
@@ -44,11 +44,36 @@ def test_what_is_encoded_is_not_encoded_again(place):
     done = run(encode_command, *options)
     assert "encoded  0 queries and 0 passages of corpus:corpus" in done.stdout
     assert "evenrank evaluate model -b corpus:corpus --store store --half" in done.stdout
-    chunks = sorted(place.rglob("chunks/*.json"))
+    files = sorted(place.rglob("*.safetensors"))
+    assert len(files) == 3  # queries, passages, the model itself
     assert run(evaluate_command, *options).exit_code == 0
-    assert sorted(place.rglob("chunks/*.json")) == chunks
+    assert sorted(place.rglob("*.safetensors")) == files
 
 
 def test_an_unknown_benchmark_is_found_before_the_model_is_read(place):
     with pytest.raises(UnknownNameError, match="nearest is 'xquad-r'"):
         raise run(encode_command, "nowhere", "-b", "xquad", "--store", "store").exception
+
+
+def test_a_store_that_cannot_be_written_is_found_before_the_model_is_read(place):
+    (place / "store").write_text("a file")
+    with pytest.raises(FileError, match="store"):
+        raise run(
+            encode_command, "nowhere/model", "-b", "corpus:corpus", "--store", "store"
+        ).exception
+
+
+def test_empty_passages_are_named_or_ranked_last(place):
+    path = place / "corpus" / "en.jsonl"
+    row = {"id": "1", "passage_id": "p1", "query": "two?", "passage": "\u200b"}
+    path.write_text(path.read_text().splitlines()[0] + "\n" + json.dumps(row) + "\n")
+    options = ("model", "-b", "corpus:corpus", "--store", "store")
+    for command in (encode_command, evaluate_command):
+        with pytest.raises(DataError, match=r"^corpus, passage '.*p1.*' \(en\), .*rank-last"):
+            raise run(command, *options).exception
+    options += ("--on-empty-text", "rank-last")
+    done = run(encode_command, *options)
+    assert "--store store --on-empty-text rank-last" in done.stdout
+    done = run(evaluate_command, *options, "--json")
+    config = json.loads(done.stdout.splitlines()[-1])["config"]
+    assert (config["empty_texts"], config["empty_passages"]) == ("last", 1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from evenrank.encoding.encode import encode_texts
+from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.presets import presets
@@ -95,15 +95,10 @@ def test_a_prompt_that_is_called_passage_is_used_for_passages(labse, tmp_path):
 
 @pytest.mark.parametrize("kind", ["query", "passage"])
 def test_prompts_change_the_vectors(kind, labse):
-    vectors = [
-        encode_texts(
-            load_encoder(str(labse), device="cpu", query_prompt=prompt, passage_prompt=prompt),
-            TEXTS,
-            kind=kind,
-            description="Encoding",
-        )
-        for prompt in ("", "Query: ", "Passage: ")
-    ]
+    vectors = []
+    for prompt in ("", "Query: ", "Passage: "):
+        model = load_encoder(labse, device="cpu", query_prompt=prompt, passage_prompt=prompt)
+        vectors.append(encode_texts(Work(model, kind), TEXTS))
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert np.abs(vectors[one] - vectors[other]).max() > 1e-3
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,15 +14,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 from evenrank.benchmarks.benchmark import Relevance
-from evenrank.encoding import embed, store
+from evenrank.encoding import encode as encoding
+from evenrank.encoding import store
 from evenrank.encoding.base import build_encoder
-from evenrank.encoding.embed import embed_texts, fill_store
-from evenrank.encoding.encode import encode_texts
+from evenrank.encoding.encode import Work, empty_rows, encode_texts, fill_store
 from evenrank.encoding.prompts import set_prompts
 from evenrank.encoding.store import EmbeddingStore, open_store
-from evenrank.errors import ConfigError, DataError
+from evenrank.errors import ConfigError, DataError, FileError
 from evenrank.processes import Team
 from evenrank.ranking.rank import rank
 
@@ -31,13 +34,13 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from evenrank.encoding import store
-store.CHUNK = 10
+store.MINIMUM_PIECE = store.MAXIMUM_PIECE = 10
 opened = store.EmbeddingStore(Path(sys.argv[1]), {FACTS}, {WIDTH}, "float32", verify=True)
-def encode(texts, places):
-    time.sleep(0.05)
-    return np.full((len(texts), {WIDTH}), 1, dtype=np.float32)
-for start in range(0, 1000, 10):
-    opened.add([f"text {{i}}" for i in range(start, start + 10)], encode, wait=True)
+for piece in opened.pieces([f"text {{i}}" for i in range(1000)]):
+    def encode():
+        time.sleep(0.05)
+        return np.full((10, {WIDTH}), 1, dtype=np.float32)
+    opened.add(piece, encode, wait=True)
 """
 
 
@@ -47,79 +50,118 @@ def model(texts):
 
 
 @pytest.fixture
-def pieces_of_four(monkeypatch):
-    monkeypatch.setattr(store, "CHUNK", 4)
-    monkeypatch.setattr(embed, "CHUNK", 4)
+def small_pieces(monkeypatch):
+    """Pieces of two to eight texts, so that few texts make many."""
+    monkeypatch.setattr(store, "MINIMUM_PIECE", 2)
+    monkeypatch.setattr(store, "MAXIMUM_PIECE", 8)
+    monkeypatch.setattr(store, "_ONE_IN", 3)
 
 
-def vectors_of(texts, places):
-    """A unit vector for each text, the same whenever it is asked for."""
+def vectors_of(texts):
+    """A unit vector for each text, the same each time."""
     seeds = [int.from_bytes(text.encode()[-7:], "little") for text in texts]
     rows = np.array([np.random.default_rng(seed).normal(size=WIDTH) for seed in seeds])
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def opened(folder, dtype="float32", verify=True):
-    return EmbeddingStore(folder, FACTS, WIDTH, dtype, verify=verify)
+def opened(folder, dtype="float32", verify=True, **facts):
+    return EmbeddingStore(folder, FACTS | facts, WIDTH, dtype, verify=verify)
 
 
 def numbered(count):
     return [f"text {number}" for number in range(count)]
 
 
-def filled(folder, count=20, size=4, **options):
-    """A store of numbered texts, in chunks of ``size``."""
-    one = opened(folder, **options)
-    for start in range(0, count, size):
-        one.add(numbered(count)[start : start + size], vectors_of, wait=True)
-    return one
+def fill(one, texts):
+    """Fill a store with texts, and return how many were encoded."""
+    counts = []
+
+    def encode(piece):
+        counts.append(piece.stop - piece.start)
+        return vectors_of(texts[piece.start : piece.stop])
+
+    for piece in one.pieces(texts):
+        one.add(piece, lambda piece=piece: encode(piece), wait=True)
+    return sum(counts)
 
 
-def names(folder):
-    return sorted(path.name for path in (folder / "chunks").iterdir())
+def read(one, texts):
+    return one.read(one.pieces(texts))
 
 
-def encoded_again(folder, model, texts, kind="passage"):
-    opened_again = open_store(folder, model, kind)
-    return fill_store(opened_again, model, texts, kind=kind, description="Encoding")
+def files_of(folder):
+    return sorted(folder.rglob("*.safetensors"))
 
 
-def test_the_vectors_are_the_encoders(tmp_path, model, texts, pieces_of_four):
+def test_the_vectors_are_the_encoders(tmp_path, model, texts, small_pieces):
     column = pa.chunked_array([texts[:5], texts[5:]])
     for kind in ("query", "passage"):
-        expected = encode_texts(model, texts, kind=kind, description="Encoding")
+        expected = encode_texts(Work(model, kind), texts)
         for _ in range(2):
-            found = embed_texts(tmp_path, model, column, kind=kind, description="Encoding")
+            found = encode_texts(Work(model, kind), column, store=tmp_path)
             assert found.dtype == np.float32
             assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_text_is_encoded_once_whatever_it_belongs_to(tmp_path, model, texts, pieces_of_four):
-    assert encoded_again(tmp_path, model, texts) == len(set(texts)) == 12  # of 36
-    assert encoded_again(tmp_path, model, texts[::-1]) == 0
-    assert encoded_again(tmp_path, model, ["a new one", *texts[3:7]]) == 1
-    assert len(open_store(tmp_path, model, "passage")) == 13
+def test_the_same_texts_are_not_encoded_again(tmp_path, model, texts):
+    work = Work(model, "passage")
+    assert fill_store(work, texts, tmp_path) == len(texts)
+    assert fill_store(work, texts, tmp_path) == 0
 
 
-def test_kinds_prompts_and_encoders_are_kept_apart(tmp_path, texts):
+@given(at=st.integers(0, 2_999), kind=st.sampled_from(["added", "changed", "removed"]))
+def test_a_change_of_one_text_concerns_its_piece_and_few_others(at, kind):
+    one = opened(None)
+    texts = numbered(30_000)
+    at *= 10
+    new = {
+        "added": [*texts[:at], "a new text", *texts[at:]],
+        "changed": [*texts[:at], "a new text", *texts[at + 1 :]],
+        "removed": [*texts[:at], *texts[at + 1 :]],
+    }[kind]
+    before = {piece.name for piece in one.pieces(texts)}
+    after = {piece.name: piece for piece in one.pieces(new)}
+    fresh = [after[name] for name in set(after) - before]
+    assert 1 <= len(fresh) <= 4
+    assert sum(piece.stop - piece.start for piece in fresh) <= 8_000
+
+
+@given(st.lists(st.integers(0, 50), max_size=60))
+def test_pieces_cover_all_texts_once(numbers):
+    texts = [f"text {number}" for number in numbers]
+    sizes = store.MINIMUM_PIECE, store.MAXIMUM_PIECE, store._ONE_IN
+    store.MINIMUM_PIECE, store.MAXIMUM_PIECE, store._ONE_IN = 2, 8, 3
+    try:
+        pieces = opened(None).pieces(texts)
+        assert pieces == opened(None).pieces(pa.chunked_array([texts], pa.string()))
+    finally:
+        store.MINIMUM_PIECE, store.MAXIMUM_PIECE, store._ONE_IN = sizes
+    assert [at for one in pieces for at in range(one.start, one.stop)] == list(range(len(texts)))
+    assert all(2 <= one.stop - one.start <= 8 for one in pieces[:-1])
+
+
+def test_kinds_prompts_precisions_and_encoders_are_kept_apart(tmp_path, texts):
     model = build_encoder("static", texts, {"width": 16})
-    assert encoded_again(tmp_path, model, texts, "passage") == 12
-    assert encoded_again(tmp_path, model, texts, "query") == 12
+    assert fill_store(Work(model, "passage"), texts, tmp_path) == 36
+    assert fill_store(Work(model, "query"), texts, tmp_path) == 36
+    assert fill_store(Work(model, "passage"), texts, tmp_path, dtype="float16") == 36
     set_prompts(model, None, "Passage: ")
-    assert encoded_again(tmp_path, model, texts) == 12
-    expected = encode_texts(model, texts, kind="passage", description="Encoding")
-    found = embed_texts(tmp_path, model, texts, kind="passage", description="Encoding")
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert fill_store(Work(model, "passage"), texts, tmp_path) == 36
+    expected = encode_texts(Work(model, "passage"), texts)
+    assert encode_texts(Work(model, "passage"), texts, store=tmp_path) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_no_texts(tmp_path, model):
-    assert embed_texts(tmp_path, model, [], kind="query", description="Encoding").shape == (0, 16)
+    assert encode_texts(Work(model, "query"), [], store=tmp_path).shape == (0, 16)
 
 
-def test_what_is_large_stays_on_the_disk(tmp_path, model, texts, pieces_of_four, monkeypatch):
-    expected = embed_texts(tmp_path, model, texts, kind="passage", description="Encoding")
-    monkeypatch.setattr(embed, "IN_MEMORY", 0)
-    found = embed_texts(tmp_path, model, texts, kind="passage", description="Encoding")
+def test_what_is_large_stays_on_the_disk(tmp_path, model, texts, small_pieces, monkeypatch):
+    work = Work(model, "passage")
+    expected = encode_texts(work, texts, store=tmp_path)
+    monkeypatch.setattr(encoding, "IN_MEMORY", 0)
+    found = encode_texts(work, texts, store=tmp_path)
     assert not isinstance(found, np.ndarray)
     assert found.shape == expected.shape
     assert (np.asarray(found) == expected).all()
@@ -127,32 +169,37 @@ def test_what_is_large_stays_on_the_disk(tmp_path, model, texts, pieces_of_four,
 
 @given(key=st.one_of(st.slices(30), st.lists(st.integers(-30, 29), max_size=40)))
 def test_stored_rows_are_read_like_an_array(tmp_path_factory, key):
-    texts = [f"text {number % 11 if number > 20 else number}" for number in range(30)]
-    folder = tmp_path_factory.getbasetemp() / "rows"
-    rows = filled(folder, 21).read(texts)
-    expected = vectors_of(texts, [])
+    folder, texts = tmp_path_factory.getbasetemp() / "rows", numbered(30)
+    sizes = store.MINIMUM_PIECE, store.MAXIMUM_PIECE
+    store.MINIMUM_PIECE = store.MAXIMUM_PIECE = 7
+    try:
+        fill(opened(folder), texts)
+        rows = read(opened(folder), texts)
+    finally:
+        store.MINIMUM_PIECE, store.MAXIMUM_PIECE = sizes
+    expected = vectors_of(texts)
     assert (rows[key] == expected[key if isinstance(key, slice) else np.array(key, int)]).all()
 
 
-def test_a_slice_of_one_chunk_is_the_file_itself(tmp_path):
-    rows = filled(tmp_path).read(numbered(20))
-    inside = rows[5:8]
+def test_a_slice_of_one_piece_is_the_file_itself(tmp_path, small_pieces):
+    texts = numbered(40)
+    fill(opened(tmp_path), texts)
+    rows = read(opened(tmp_path), texts)
+    piece = next(piece for piece in opened(tmp_path).pieces(texts)[1:] if piece.stop > piece.start)
+    inside = rows[piece.start + 1 : piece.stop]
     while not isinstance(inside, np.memmap):
         inside = inside.base
-    assert inside.filename.name.endswith(".rows.npy")
-    assert not isinstance(rows[2:6], np.memmap)
-    rows[5:8][:] = 0
-    assert opened(tmp_path).read(numbered(20))[5:8].all()  # a map of one's own
+    assert inside.filename == opened(tmp_path).path(piece)
+    rows[piece.start : piece.stop][:] = 0
+    assert read(opened(tmp_path), texts)[piece.start : piece.stop].all()  # a private map
 
 
 def test_ranking_from_the_disk_is_ranking_from_memory(tmp_path):
-    texts = [f"text {number % 33_000}" for number in range(34_000)]
-    one = opened(tmp_path)
-    for start in range(0, 34_000, 16_384):
-        one.add(texts[start : start + 16_384], _random, wait=True)
-    rows = one.read(texts)
-    relevance = Relevance(np.array([0, 1, 3]), np.array([33_100, 7, 20_000]))
-    queries, offsets = rows[:2], np.array([0, 10_000, 34_000])
+    texts = numbered(9_000)
+    fill(opened(tmp_path), texts)
+    rows = read(opened(tmp_path), texts)
+    relevance = Relevance(np.array([0, 1, 3]), np.array([8_100, 7, 5_000]))
+    queries, offsets = rows[:2], np.array([0, 3_000, 9_000])
     stored = rank(queries, rows, relevance, offsets, top_k=5)
     whole = rank(queries, np.asarray(rows), relevance, offsets, top_k=5)
     assert (stored.above == whole.above).all()
@@ -160,15 +207,11 @@ def test_ranking_from_the_disk_is_ranking_from_memory(tmp_path):
     assert (stored.top_scores == whole.top_scores).all()
 
 
-def _random(texts, places):
-    seed = int(texts[0].split()[1])
-    rows = np.random.default_rng(seed).normal(size=(len(texts), WIDTH))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
 def test_half_precision_changes_ranks_of_nearly_equal_scores_only(tmp_path):
-    full, half = (filled(tmp_path / kind, 2000, 500, dtype=kind) for kind in ("float32", "float16"))
-    rows = [np.asarray(one.read(numbered(2000)), np.float32) for one in (full, half)]
+    texts, rows = numbered(2000), []
+    for dtype in ("float32", "float16"):
+        fill(opened(tmp_path / dtype, dtype), texts)
+        rows.append(np.asarray(read(opened(tmp_path / dtype, dtype), texts), np.float32))
     exact, rounded = (part[:20] @ part.T for part in rows)
     error = abs(exact - rounded).max()
     assert 0 < error < 5e-4
@@ -180,105 +223,130 @@ def test_half_precision_changes_ranks_of_nearly_equal_scores_only(tmp_path):
         assert (moved <= near[1] - near[0]).all()
 
 
-def test_a_kill_loses_the_chunk_in_hand_and_no_other(tmp_path):
+def test_a_kill_loses_the_current_piece_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "MINIMUM_PIECE", 10)
+    monkeypatch.setattr(store, "MAXIMUM_PIECE", 10)
     process = subprocess.Popen([sys.executable, "-c", STORE, str(tmp_path)])
-    while len(list((tmp_path / "chunks").glob("*.json"))) < 3:
+    while len(files_of(tmp_path)) < 3:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = len(opened(tmp_path))
+    kept = 10 * len(files_of(tmp_path))
     assert 30 <= kept < 1000
-    counts = []
-
-    def count(texts, places):
-        counts.append(len(texts))
-        return vectors_of(texts, places)
-
-    again = opened(tmp_path)
-    for start in range(0, 1000, 10):
-        again.add(numbered(1000)[start : start + 10], count, wait=False)
-    assert sum(counts) == 1000 - kept
-    assert len(opened(tmp_path)) == 1000
-    assert not [name for name in names(tmp_path) if name.endswith(".part")]
+    assert fill(opened(tmp_path), numbered(1000)) == 1000 - kept
+    assert len(read(opened(tmp_path), numbered(1000))) == 1000
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
 
 
-def test_workers_share_the_work(tmp_path, model, pieces_of_four):
+def test_workers_share_the_work(tmp_path, model, small_pieces):
     texts = [f"the sea {number}" for number in range(200)]
 
     def work(number):
-        own = open_store(tmp_path, model, "passage")
-        team = Team(number, 3)
-        return fill_store(own, model, texts, kind="passage", team=team, description="Encoding")
+        return fill_store(Work(model, "passage", team=Team(number, 3)), texts, tmp_path)
 
     with ThreadPoolExecutor(3) as pool:
         counts = list(pool.map(work, range(3)))
     assert sum(counts) == 200
-    assert encoded_again(tmp_path, model, texts) == 0
+    assert fill_store(Work(model, "passage"), texts, tmp_path) == 0
 
 
-@pytest.mark.parametrize(("number", "before"), [(0, 0), (1, 12)])
-def test_a_process_begins_with_its_own_share(tmp_path, model, pieces_of_four, number, before):
-    texts = ["", *(f"the sea {number}" for number in range(15))]  # the first piece fails
-    one = open_store(tmp_path, model, "passage")
-    with pytest.raises(DataError, match="text 1 of 16"):
-        fill_store(one, model, texts, kind="passage", team=Team(number, 2), description="Encoding")
-    assert len(open_store(tmp_path, model, "passage")) == before
-
-
-def test_repeated_texts_belong_to_their_first_piece_whoever_begins(tmp_path, model, pieces_of_four):
+def test_the_number_of_processes_does_not_change_the_files(tmp_path, model, small_pieces):
     texts = [f"the sea {number % 11}" for number in range(30)]
+    folders = []
     for number, team in enumerate((Team(), Team(1, 2), Team(2, 3))):
-        one = open_store(tmp_path / str(number), model, "passage")
-        assert fill_store(one, model, texts, kind="passage", team=team, description="Filling") == 11
-    chunks = [
-        {path.name: path.read_bytes() for path in (tmp_path / str(number)).rglob("chunks/*")}
-        for number in range(3)
-    ]
-    assert chunks[0] == chunks[1] == chunks[2]
+        fill_store(Work(model, "passage", team=team), texts, tmp_path / str(number))
+        files = files_of(tmp_path / str(number))
+        folders.append({path.name: path.read_bytes() for path in files})
+    assert folders[0] == folders[1] == folders[2]
 
 
-def test_a_small_collection_is_taken_in_pieces_too(tmp_path, model):
-    texts = [f"the sea {number}" for number in range(2_500)]
-    assert encoded_again(tmp_path, model, texts) == 2_500
-    assert len(list(tmp_path.rglob("chunks/*.json"))) == 3  # a kill costs one of them
+def test_equal_texts_have_equal_vectors(tmp_path, model, texts):
+    found = encode_texts(Work(model, "passage", batch_size=1), texts, store=tmp_path)
+    assert len(np.unique(found, axis=0)) == len(set(texts)) == 12
 
 
-def test_a_piece_that_another_process_has_in_hand_is_left_to_it(tmp_path):
-    first, second = opened(tmp_path), opened(tmp_path)
+def test_a_piece_that_another_process_encodes_is_left_to_it(tmp_path):
+    first, second, texts = opened(tmp_path), opened(tmp_path), numbered(4)
+    (piece,) = first.pieces(texts)
 
-    def meanwhile(texts, places):
-        assert second.add(numbered(4), vectors_of, wait=False) is None
-        return vectors_of(texts, places)
+    def meanwhile():
+        assert not second.add(piece, lambda: vectors_of(texts), wait=False)
+        return vectors_of(texts)
 
-    assert first.add(numbered(4), meanwhile, wait=False) == 4
-    assert second.add(numbered(4), vectors_of, wait=True) == 0
-    assert (np.asarray(second.read(numbered(4))) == vectors_of(numbered(4), [])).all()
+    assert first.add(piece, meanwhile, wait=False)
+    assert second.add(piece, pytest.fail, wait=True)
+    assert (np.asarray(read(second, texts)) == vectors_of(texts)).all()
 
 
-def test_an_interruption_leaves_what_is_finished(tmp_path):
-    one = filled(tmp_path, 8)
+def test_an_interruption_leaves_what_is_finished(tmp_path, small_pieces):
+    one, texts = opened(tmp_path), numbered(12)
+    *finished, last = one.pieces(texts)
 
-    def interrupt(texts, places):
+    def interrupt():
         raise KeyboardInterrupt
 
+    for piece in finished:
+        one.add(piece, lambda piece=piece: vectors_of(texts[piece.start : piece.stop]), wait=True)
     with pytest.raises(KeyboardInterrupt):
-        one.add(numbered(12)[8:], interrupt, wait=True)
-    assert len(opened(tmp_path)) == 8
-    assert opened(tmp_path).add(numbered(12)[8:], vectors_of, wait=False) == 4
+        one.add(last, interrupt, wait=True)
+    assert fill(opened(tmp_path), texts) == last.stop - last.start
 
 
-def test_a_full_disk_is_one_line_and_leaves_what_is_finished(tmp_path):
-    one = filled(tmp_path, 8)
+def test_a_full_disk_is_one_line_and_leaves_what_is_finished(tmp_path, small_pieces):
+    texts = numbered(8)
+    fill(opened(tmp_path), texts)
+    store.MINIMUM_PIECE = store.MAXIMUM_PIECE = 500  # set back by the fixture
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(DataError, match=r"no room .*Make room and start again"):
-            one.add(numbered(1000), vectors_of, wait=True)
+        with pytest.raises(FileError, match=r"Free some space") as caught:
+            fill(opened(tmp_path), numbered(1000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not [name for name in names(tmp_path) if name.endswith(".part")]
-    assert opened(tmp_path).add(numbered(1000), vectors_of, wait=True) == 992
+    assert "\n" not in str(caught.value)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+    assert fill(opened(tmp_path), numbered(1000)) == 1000
+
+
+def test_too_small_a_disk_is_refused_before_the_first_text(tmp_path):
+    huge = EmbeddingStore(tmp_path / "a" / "b", FACTS, 1 << 45, "float32", verify=True)
+    with pytest.raises(FileError, match=r"a/b: .* GB free, .*1 texts.* Free some space"):
+        huge.missing(huge.pieces(["a"]))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_disk_that_fills_up(tmp_path, model):
+    """A real disk of 200 kB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not permitted")
+    try:
+        with pytest.raises(FileError, match=r"Free some space"):
+            fill_store(Work(model, "passage"), numbered(9_000), disk / "store")
+        (disk / "large").write_bytes(b"0" * 190_000)
+        with pytest.raises(FileError, match=r"Free some space"):
+            fill_store(Work(model, "passage"), numbered(900), disk / "other")
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_read_only_store_serves_what_it_has(tmp_path, model, texts):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not permitted")
+    try:
+        fill_store(Work(model, "passage"), texts, disk)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert len(encode_texts(Work(model, "passage"), texts, store=disk)) == len(texts)
+        with pytest.raises(FileError, match="read-only file system"):
+            encode_texts(Work(model, "passage"), texts[:5], store=disk)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def damage_end(path):
@@ -287,83 +355,100 @@ def damage_end(path):
     path.write_bytes(content)
 
 
-def cut_short(path):
-    path.write_bytes(path.read_bytes()[:-1])
+def damage_card(path):
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"sha256", b"sha257"))
 
 
 @pytest.mark.parametrize(
-    ("pattern", "damage", "found"),
+    ("damage", "found"),
     [
-        ("*.rows.npy", damage_end, "SHA-256"),
-        ("*.rows.npy", cut_short, "255 bytes, expected 256 bytes"),
-        ("*.rows.npy", lambda path: path.unlink(), "no such file"),
-        ("*.keys.npy", damage_end, "SHA-256"),
-        ("*.keys.npy", cut_short, "191 bytes, expected 192 bytes"),
-        ("*.json", cut_short, None),
-        ("*.json", lambda path: path.write_text("{}"), "no readable record"),
-        ("*.json", lambda path: path.write_bytes(b"\xff"), "no readable record"),
+        (damage_end, "SHA-256"),
+        (damage_card, "no readable embeddings"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "no readable embeddings"),
+        (lambda path: path.write_bytes(b""), "no readable embeddings"),
+        (lambda path: path.write_bytes(b"\xff" * 900), "no readable embeddings"),
+        (lambda path: save_file(load_file(path), path), "no readable embeddings"),
+        (lambda path: path.write_bytes(files_of(path.parent)[0].read_bytes()), "embeddings of"),
     ],
 )
-def test_damage_is_found_and_mended_as_the_message_says(tmp_path, pattern, damage, found):
-    filled(tmp_path)
-    path = sorted((tmp_path / "chunks").glob(pattern))[1]
+def test_damage_is_found_and_repaired_as_the_message_says(tmp_path, small_pieces, damage, found):
+    texts = numbered(40)
+    fill(opened(tmp_path), texts)
+    path = files_of(tmp_path)[1]
     damage(path)
-    if found is None:  # a record without its last line break is the same record
-        assert len(opened(tmp_path)) == 20
-        return
-    with pytest.raises(DataError, match=found) as met:
-        np.asarray(opened(tmp_path).read(numbered(20)))
-    assert met.value.place == str(path)
-    name = path.name.partition(".")[0]
-    assert met.value.remedy.startswith(f"Delete {tmp_path / 'chunks' / name}.*")
-    for left in (tmp_path / "chunks").glob(f"{name}.*"):
-        left.unlink()
-    mended = filled(tmp_path)
-    assert (np.asarray(mended.read(numbered(20))) == vectors_of(numbered(20), [])).all()
+    with pytest.raises(DataError, match=found) as caught:
+        np.asarray(read(opened(tmp_path), texts))
+    assert caught.value.place == str(path)
+    assert caught.value.remedy.startswith("Delete this file")
+    path.unlink()
+    assert 0 < fill(opened(tmp_path), texts) < 40
+    assert (np.asarray(read(opened(tmp_path), texts)) == vectors_of(texts)).all()
 
 
-def test_without_verification_only_the_keys_are_read_whole(tmp_path):
-    filled(tmp_path)
-    damage_end(sorted((tmp_path / "chunks").glob("*.rows.npy"))[0])
-    opened(tmp_path, verify=False).read(numbered(20))[:]
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"\.safetensors: found no readable embeddings"):
+        read(opened(tmp_path), numbered(5))
+
+
+def test_without_verification_only_headers_are_checked(tmp_path):
+    texts = numbered(20)
+    fill(opened(tmp_path), texts)
+    damage_end(files_of(tmp_path)[0])
+    assert len(read(opened(tmp_path, verify=False), texts)[:]) == 20
     with pytest.raises(DataError, match="SHA-256"):
-        opened(tmp_path).read(numbered(20))[:]
+        read(opened(tmp_path), texts)[:]
 
 
-def test_rows_that_are_pickled_objects_are_not_read(tmp_path):
-    filled(tmp_path, 4)
-    path = next((tmp_path / "chunks").glob("*.rows.npy"))
-    np.save(path, np.array([{}] * 4, dtype=object))
-    with pytest.raises(DataError):
-        opened(tmp_path, verify=False).read(numbered(4))[:]
+def test_files_of_another_encoder_are_not_used(tmp_path):
+    """Whoever moves them by hand, under their name or under another."""
+    texts = numbered(20)
+    fill(opened(tmp_path / "one"), texts)
+    (theirs,) = files_of(tmp_path / "one")
+    other = opened(tmp_path / "two", encoder="other")
+    (piece,) = other.pieces(texts)
+    other.folder.mkdir()
+    shutil.copy(theirs, other.folder)
+    assert other.missing([piece]) == [piece]
+    shutil.copy(theirs, other.path(piece))
+    with pytest.raises(DataError, match=r"embeddings of .*'encoder': 'random'.*those of its name"):
+        other.read([piece])
 
 
-def test_a_store_of_something_else(tmp_path):
-    filled(tmp_path)
-    with pytest.raises(DataError, match=r"store.json: found .*'width': 8.* expected .*'width': 9"):
-        EmbeddingStore(tmp_path, FACTS, WIDTH + 1, "float32", verify=True)
-
-
-def test_a_store_that_is_no_folder(tmp_path):
+def test_a_store_that_is_a_file(tmp_path, model):
     (tmp_path / "store").write_text("a file")
-    with pytest.raises(DataError, match=r"store: found .*File exists.* Name another folder"):
-        opened(tmp_path / "store")
-    with pytest.raises(DataError, match=r"deeper: found .*Not a directory.* Name another folder"):
-        opened(tmp_path / "store" / "deeper")
+    for place in ("store", "store/deeper"):
+        with pytest.raises(FileError, match=f"{place}.*"):
+            fill_store(Work(model, "query"), ["a"], tmp_path / place)
 
 
-def test_a_text_that_was_never_encoded(tmp_path):
-    with pytest.raises(DataError, match="no embedding of 'text 4'"):
-        filled(tmp_path, 4).read(numbered(5))
-
-
-def test_a_precision_that_there_is_not(tmp_path, model):
+def test_a_precision_that_does_not_exist(tmp_path, model):
     with pytest.raises(ConfigError, match="float32 or float16"):
         open_store(tmp_path, model, "query", dtype="int8")
 
 
-def test_a_text_without_a_direction_is_named_by_its_place(tmp_path, model, texts, pieces_of_four):
-    with pytest.raises(DataError, match=r"text 7 of 9, ''"):
-        embed_texts(
-            tmp_path, model, [*texts[:6], "", *texts[6:8]], kind="passage", description="Encoding"
-        )
+def test_a_file_says_what_it_is(tmp_path, model, texts):
+    fill_store(Work(model, "passage"), texts, tmp_path, dtype="float16")
+    (path,) = files_of(tmp_path)
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    card = json.loads(json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]["evenrank"])
+    assert (card["kind"], card["dtype"], card["width"]) == ("passage", "float16", 16)
+    assert path.parent.parent.name == card["encoder"]
+    assert load_file(path)["rows"].shape == (36, 16)
+
+
+def test_texts_without_a_direction(tmp_path, model, texts, small_pieces):
+    mixed = [*texts[:6], "\u200b", *texts[6:8], ""]
+    named = Work(model, "passage", name_of=lambda at: f"passage {at}")
+    for place in (None, tmp_path):
+        with pytest.raises(DataError, match=r"^passage 6, '.u200b': found an embedding of zeros"):
+            encode_texts(named, mixed, store=place)
+    assert not files_of(tmp_path)  # the error came before the first piece
+    allowed = Work(model, "passage", empty_texts="last")
+    for place in (None, tmp_path):
+        rows = encode_texts(allowed, mixed, store=place)
+        assert empty_rows(rows).tolist() == [6, 9]
+        kept = np.delete(np.asarray(rows), [6, 9], axis=0)
+        assert kept == pytest.approx(encode_texts(named, [*texts[:8]]), abs=1e-6)
+    with pytest.raises(DataError, match=r"^passage 6, "):  # they are in the store now
+        encode_texts(named, mixed, store=tmp_path)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenrank.benchmarks.benchmark import BENCHMARKS
+from evenrank.cli.evaluate import OnEmptyText
 from evenrank.processes import joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
-    from evenrank.encoding.encode import Kind
-    from evenrank.encoding.store import Precision
+    from evenrank.encoding.store import Kind, Precision
 
 Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
 Benchmarks = Annotated[
     list[str],
     typer.Option("--benchmark", "-b", help="Such as miracl:sw,yo; may be given again."),
 ]
-Store = Annotated[Path, typer.Option(help="The embedding store; made if it is not there.")]
+Store = Annotated[Path, typer.Option(help="The embedding store; created if it is not there.")]
 Half = Annotated[
     bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
 ]
@@ -34,13 +34,14 @@ def encode_command(
     benchmark: Benchmarks,
     store: Store,
     half: Half = False,
+    on_empty_text: OnEmptyText = "error",
     batch_size: BatchSize = 64,
     as_json: AsJson = False,
 ) -> None:
     """Encode a benchmark's texts into a store, from which evaluate reads them.
 
-    What the store has is not encoded again, so a run that was stopped goes on where it was. With
-    torchrun, each process encodes its share on its own GPU:
+    Texts that the store has are not encoded again, so a run that was stopped continues where it
+    was. With torchrun, each process encodes its share on its own GPU:
 
     Example: torchrun --nproc-per-node 8 --no-python evenrank encode MODEL -b miracl --store DIR
     """
@@ -51,11 +52,19 @@ def encode_command(
         from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
 
         for name in dict.fromkeys(benchmark):
-            counts = encode_benchmark(model, name, store, dtype=dtype, batch_size=batch_size)
+            counts = encode_benchmark(
+                model,
+                name,
+                store,
+                dtype=dtype,
+                batch_size=batch_size,
+                empty_texts="last" if on_empty_text == "rank-last" else "error",
+            )
             if team.first:
                 _print(name, counts, store, as_json=as_json)
     if team.first and not as_json:
         flags = " --half" if half else ""
+        flags += " --on-empty-text rank-last" if on_empty_text == "rank-last" else ""
         names = " ".join(f"-b {name}" for name in benchmark)
         typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -68,6 +68,10 @@ Store = Annotated[
 Half = Annotated[
     bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
 ]
+OnEmptyText = Annotated[
+    Literal["error", "rank-last"],
+    typer.Option(help="What becomes of a passage without any token for the model."),
+]
 RankDevice = Annotated[
     str | None,
     typer.Option(
@@ -94,6 +98,7 @@ def evaluate_command(
     write_run: WriteRun = False,
     store: Store = None,
     half: Half = False,
+    on_empty_text: OnEmptyText = "error",
     rank_device: RankDevice = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -117,6 +122,7 @@ def evaluate_command(
         if model is not None:
             settings: dict[str, Any] = {"batch_size": batch_size, "run": write_run, "store": store}
             settings["store_dtype"] = "float16" if half else "float32"
+            settings["empty_texts"] = "last" if on_empty_text == "rank-last" else "error"
             settings |= {"measures": measure, "label": label, "overwrite": overwrite}
             settings["rank_device"] = rank_device
             results = _evaluate_model(model, names, output, team, **settings)

@@ -1,25 +1,27 @@
-"""The embedding store: each text is encoded once by each encoder, and reused by every benchmark.
+"""The embedding store: what an encoder has encoded, for the next evaluation.
 
-A store is a folder. Below it, ``<encoder fingerprint>/<kind>-<dtype>`` holds the embeddings of one
-encoder with one prompt at one precision: ``store.json`` says which, ``chunks`` has the rows (see
-``chunks``). A row is found by the hash of its text and by nothing else, so a store cannot be
-confused with another collection's: a text that it does not have is encoded, whatever the benchmark.
+The texts of a benchmark are cut into pieces of about a thousand. A piece is one safetensors file,
+and its name is the hash of its texts and of all that their vectors depend on. So whether a piece
+is there says whether its texts are encoded, and no other piece can be taken for it. Where a piece
+ends depends on the texts near its end alone: a text that is added, changed or removed concerns its
+piece and sometimes the next ones, and all other pieces keep their names.
 
-Work goes by pieces of up to ``CHUNK`` texts in the order of the collection. The texts of a piece
-that are missing are encoded in the order of their lengths and written as one chunk, in the order of
-the collection. Whatever stops the work loses the piece in hand and nothing else. Processes share it
-by locking the piece that they work on; the lock of one that died is free again.
+Files are written whole or not at all. Whatever stops the work loses the current piece and nothing
+else. Processes share the work by locking pieces; the lock of a process that died is free.
 
 Shapes: ``N`` texts, ``H`` width of the embeddings.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import orjson
@@ -27,147 +29,175 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from evenrank.encoding.chunks import Chunk, Keys, keys_of, read_chunk, write_chunk
-from evenrank.encoding.encode import PIECE, Kind, as_list
 from evenrank.encoding.fingerprint import model_fingerprint
-from evenrank.encoding.key_index import KeyIndex
 from evenrank.encoding.prompts import prompts_of
-from evenrank.encoding.stored_rows import ChunkRows, StoredRows
-from evenrank.errors import ConfigError, DataError
-from evenrank.files import write_json
-from evenrank.progress import bar
+from evenrank.errors import ConfigError, DataError, FileError
+from evenrank.files import require_writable, whole_file
+from evenrank.processes import Team
+from evenrank.progress import track
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+Kind = Literal["query", "passage"]
 Precision = Literal["float32", "float16"]
+Rows = NDArray[np.float32] | NDArray[np.float16]
 Texts: TypeAlias = Sequence[str] | pa.ChunkedArray
-Encode = Callable[[list[str], list[int]], NDArray[np.float32]]
-"""From texts and their places in the piece to ``(N, H)`` unit vectors."""
 
-CHUNK = PIECE
-"""Texts in a piece of a large collection: a whole number of the ranking's blocks."""
+MINIMUM_PIECE, MAXIMUM_PIECE = 512, 4096
+"""Texts in a piece. A small one loses little to a kill; a large one saves padding."""
+_ONE_IN = 512
+"""After the minimum, a piece ends at one text in this many, chosen by hash: 1,024 on average."""
+_READ_AT_ONCE = 16_384
+_MAPPED_AT_ONCE = 64
+"""A memory map keeps its file open, and a process may have only so many files open."""
+_FORMAT = 2
+
+
+def as_list(texts: Texts) -> list[str]:
+    """Return texts, or some rows of a column, as a list."""
+    return texts.to_pylist() if isinstance(texts, pa.ChunkedArray) else list(texts)
+
+
+def each(texts: Texts) -> Iterator[str]:
+    """Yield texts, of which a few thousand are in memory at once."""
+    for start in range(0, len(texts), _READ_AT_ONCE):
+        yield from as_list(texts[start : start + _READ_AT_ONCE])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive texts, ``start:stop``, and the name of the file of their embeddings."""
+
+    start: int
+    stop: int
+    name: str
 
 
 class EmbeddingStore:
     """The embeddings of one encoder with one prompt at one precision.
 
     Args:
-        folder: Its folder; made if it is not there.
-        facts: What it holds; a store that holds something else is refused.
+        folder: Its folder, which is created when the first piece is written.
+        facts: All that vectors depend on apart from the texts.
         width: ``H``.
         dtype: Precision of the rows on the disk.
-        verify: Compare the checksum of a chunk's rows before they are first used. Sizes, headers
-            and the checksums of keys are compared always.
-
-    Raises:
-        DataError: A file of the store is missing, cut short or changed, or its folder cannot be
-            used.
+        verify: Compare the checksum of a file before its rows are first used.
     """
 
     def __init__(
         self, folder: Path, facts: dict[str, str], width: int, dtype: Precision, *, verify: bool
     ) -> None:
-        self.folder, self.width, self.dtype = folder, width, dtype
-        self._verify = verify
-        self._chunks: list[Chunk] = []
-        self._names: set[str] = set()
-        self._index = KeyIndex()
-        self._rows = 0
-        with _disk_in_one_line(folder):
-            _check_facts(
-                folder / "store.json", {**facts, "width": width, "dtype": dtype, "format": 1}
-            )
-            for name in ("chunks", "locks"):
-                (folder / name).mkdir(exist_ok=True)
-            self.refresh()
+        self.folder, self.width, self.dtype, self.verify = folder, width, dtype, verify
+        self.facts = {**facts, "width": width, "dtype": dtype, "format": _FORMAT}
 
-    def __len__(self) -> int:
-        """Return the number of rows on the disk."""
-        return self._rows
+    def pieces(self, texts: Texts) -> list[Piece]:
+        """Return the pieces of some texts, which are read once, a few at a time."""
+        key = orjson.dumps(self.facts, option=orjson.OPT_SORT_KEYS)
+        found, start = [], 0
+        digest, name = b"", hashlib.blake2b(key, digest_size=16)
+        for at, text in enumerate(each(texts), start=1):
+            data = text.encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(data, digest_size=16).digest()
+            name.update(digest)
+            cut = int.from_bytes(digest[:4]) % _ONE_IN == 0 and at - start >= MINIMUM_PIECE
+            if cut or at - start == MAXIMUM_PIECE or at == len(texts):
+                found.append(Piece(start, at, name.hexdigest()))
+                start, name = at, hashlib.blake2b(key, digest_size=16)
+        return found
 
-    def refresh(self) -> None:
-        """Take in the chunks that other processes have finished."""
-        for record in sorted((self.folder / "chunks").glob("*.json")):
-            if record.stem not in self._names and not record.name.startswith("."):
-                self._take(*read_chunk(record, self.width, self.dtype))
+    def path(self, piece: Piece) -> Path:
+        """Return the file of a piece."""
+        return self.folder / f"{piece.name}.safetensors"
 
-    def missing(self, keys: Keys, own: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Return the positions of keys that the store lacks, each key once; only its ``own``."""
-        lacking = np.flatnonzero((self._index.find(keys) < 0) & (True if own is None else own))
-        _, first = np.unique(keys[lacking], axis=0, return_index=True)
-        return lacking[np.sort(first)]
+    def missing(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """Return the pieces that are not there, after a proof that there is space for them.
 
-    def add(
-        self,
-        texts: list[str],
-        encode: Encode,
-        *,
-        own: NDArray[np.bool_] | None = None,
-        wait: bool,
-    ) -> int | None:
-        """Encode those of some texts that the store lacks, as one durable chunk.
+        Raises:
+            FileError: The store cannot be written to, or the disk is too small.
+        """
+        missing = [piece for piece in pieces if not self.path(piece).exists()]
+        if missing:
+            require_writable(self.folder)
+            texts = sum(piece.stop - piece.start for piece in missing)
+            needed = texts * self.width * np.dtype(self.dtype).itemsize
+            existing = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+            if (free := shutil.disk_usage(existing).free) < needed:
+                found = f"{free / 1e9:,.1f} GB free"
+                expected = f"{needed / 1e9:,.1f} GB for the embeddings of {texts:,} texts"
+                raise FileError(str(self.folder), found, expected, "Free some space")
+        return missing
+
+    def add(self, piece: Piece, encode: Callable[[], NDArray[np.float32]], *, wait: bool) -> bool:
+        """Encode and write a piece unless it is there.
 
         Args:
-            texts: A piece of a collection.
-            encode: The encoder.
-            own: Which of them belong to this piece; the others are left to another one.
-            wait: Wait for another process that works on the same piece.
+            piece: The piece.
+            encode: Returns its ``(N, H)`` vectors.
+            wait: Wait for another process that encodes this piece.
 
         Returns:
-            How many were encoded; ``None`` if another process is at it.
+            Whether the piece is there now; ``False`` if another process is encoding it.
 
         Raises:
-            DataError: The disk is full, or cannot be written.
+            FileError: The disk is full, or cannot be written.
         """
-        keys = keys_of(texts)
-        if not len(self.missing(keys, own)):
-            return 0
-        lock = FileLock(self.folder / "locks" / f"{int(keys[0, 0]) % 256:02x}.lock")
+        if self.path(piece).exists():
+            return True
+        locks = self.folder / "locks"
         try:
-            with _disk_in_one_line(self.folder):
-                lock.acquire(timeout=-1 if wait else 0)
+            locks.mkdir(parents=True, exist_ok=True)
+            with FileLock(locks / f"{piece.name[:2]}.lock", timeout=-1 if wait else 0):
+                if not self.path(piece).exists():
+                    self._write(piece, encode())
         except Timeout:
-            return None
-        try:
-            self.refresh()
-            missing = self.missing(keys, own)
-            if len(missing):
-                places = missing.tolist()
-                rows = encode([texts[at] for at in places], places).astype(self.dtype)
-                with _disk_in_one_line(self.folder):
-                    chunk = write_chunk(self.folder / "chunks", keys[missing], rows)
-                self._take(chunk, keys[missing])
-            return len(missing)
-        finally:
-            lock.release()
+            return False
+        except OSError as cause:
+            raise FileError.of(cause, locks) from cause
+        return True
 
-    def read(self, texts: Texts, description: str = "Finding embeddings") -> StoredRows:
-        """Return the embeddings of texts, all of which the store has, in their order.
+    def read(self, pieces: Sequence[Piece]) -> StoredRows:
+        """Return the embeddings of pieces, all of which are there.
 
         Raises:
-            DataError: A text is not in the store.
+            DataError: A file is missing, cut short, or not the one of its name.
         """
-        source = ChunkRows(self._chunks, self.width, self.dtype, verify=self._verify)
-        starts, rows = [], []
-        with bar(description, total=len(texts), unit="texts") as progress:
-            for start in range(0, len(texts), CHUNK):
-                piece = as_list(texts[start : start + CHUNK])
-                found = self._index.find(keys_of(piece))
-                if (found < 0).any():
-                    raise _absent(self.folder, piece[int(np.argmin(found))])
-                chunk = source.chunk_of(found)
-                new = (np.diff(found, prepend=-2) != 1) | (np.diff(chunk, prepend=-1) != 0)
-                starts.append(np.flatnonzero(new) + start)
-                rows.append(found[new])
-                progress.advance(len(piece))
-        return StoredRows(source, np.concatenate(starts), np.concatenate(rows), len(texts))
+        files = [self._open(piece) for piece in pieces]
+        return StoredRows(files, self.width, self.dtype, verify=self.verify)
 
-    def _take(self, chunk: Chunk, keys: Keys) -> None:
-        self._index.add(keys, self._rows)
-        self._chunks.append(chunk)
-        self._names.add(chunk.name)
-        self._rows += chunk.rows
+    def _write(self, piece: Piece, rows_NH: NDArray[np.float32]) -> None:
+        import safetensors.numpy
+
+        for left in self.folder.glob(f".{piece.name}*.part"):  # of a writer that was killed
+            left.unlink(missing_ok=True)
+        rows = np.ascontiguousarray(rows_NH, dtype=self.dtype)
+        empty = np.flatnonzero(~rows.any(axis=1)).tolist()
+        facts = {**self.facts, "piece": piece.name, "empty": empty, "sha256": _sha256(rows)}
+        # one key: the library writes several in any order, and files are compared byte by byte
+        card = {"evenrank": orjson.dumps(facts, option=orjson.OPT_SORT_KEYS).decode()}
+        with whole_file(self.path(piece), overwrite=True) as part:
+            part.write_bytes(safetensors.numpy.save({"rows": rows}, card))
+
+    def _open(self, piece: Piece) -> _File:
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path(piece)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                facts = orjson.loads((file.metadata() or {})["evenrank"])
+                shape = tuple(file.get_slice("rows").get_shape())
+            with path.open("rb") as raw:
+                offset = 8 + int.from_bytes(raw.read(8), "little")
+            found = {name: facts[name] for name in (*self.facts, "piece")}
+            sha256, empty = str(facts["sha256"]), [int(row) for row in facts["empty"]]
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as cause:
+            words = f"no readable embeddings ({type(cause).__name__}: {cause})"
+            raise _damaged(path, words, "the file that was written") from cause
+        expected = {**self.facts, "piece": piece.name}
+        if found != expected or shape != (piece.stop - piece.start, self.width):
+            wrong = {name: found[name] for name in found if found[name] != expected[name]}
+            raise _damaged(path, f"embeddings of {wrong or shape}", "those of its name")
+        return _File(path, offset, shape, np.dtype(self.dtype), sha256, empty)
 
 
 def open_store(
@@ -178,66 +208,139 @@ def open_store(
     dtype: Precision = "float32",
     verify: bool = True,
 ) -> EmbeddingStore:
-    """Open the part of a store that belongs to an encoder and a kind of text; make it if new.
+    """Return the part of a store that belongs to an encoder and a kind of text.
 
     Args:
-        folder: The store, which may hold many encoders.
-        model: The encoder; its fingerprint covers weights, prompts and longest text.
+        folder: The store, which may have embeddings of many encoders.
+        model: The encoder; its fingerprint covers weights, prompts and maximum length.
         kind: Queries or passages, which have a prompt each.
         dtype: ``float16`` halves the disk space and changes scores by up to about 0.0005.
-        verify: Compare the checksum of a chunk's rows before they are first used.
+        verify: Compare the checksum of a file before its rows are first used.
 
     Raises:
         ConfigError: There is no such precision.
-        DataError: A file of the store is damaged.
     """
     if dtype not in get_args(Precision):
         raise ConfigError("store precision", repr(dtype), "float32 or float16", "Correct it")
     name = model_fingerprint(model)
     prompt = prompts_of(model)[0 if kind == "query" else 1]
-    width = cast(int, model.get_embedding_dimension())
     facts = {"encoder": name, "kind": kind, "prompt": prompt}
+    width = cast(int, model.get_embedding_dimension())
     return EmbeddingStore(folder / name / f"{kind}-{dtype}", facts, width, dtype, verify=verify)
 
 
-def _check_facts(path: Path, facts: dict[str, str | int]) -> None:
-    """Write what a store holds where it is new, else compare it."""
-    with FileLock(_made(path.parent) / "store.lock"):
-        if not path.exists():
-            write_json(path, facts)
-    try:
-        found = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError:
-        found = "no readable JSON"
-    if found != facts:
-        remedy = f"Use another store, or delete {path.parent} to encode its texts again"
-        raise DataError(str(path), str(found), str(facts), remedy)
+class StoredRows:
+    """An ``(N, H)`` matrix on the disk that is read like an array: by slices and by row numbers.
+
+    A slice of one piece is a view of its file and copies nothing; other slices and lists of row
+    numbers are gathered. In memory is a small record for each piece.
+
+    Args:
+        files: The files, in the order of their rows.
+        width: ``H``.
+        dtype: Of the rows.
+        verify: Compare the checksum of a file before its rows are first used.
+    """
+
+    ndim = 2
+
+    def __init__(self, files: Sequence[_File], width: int, dtype: str, *, verify: bool) -> None:
+        self._files, self._verify = list(files), verify
+        self._verified: set[int] = set()
+        self._starts = np.cumsum([0, *(file.shape[0] for file in files)], dtype=np.int64)
+        self._map = lru_cache(maxsize=_MAPPED_AT_ONCE)(self._open)
+        self.shape = (int(self._starts[-1]), width)
+        self.dtype = np.dtype(dtype)
+        places = zip(self._starts.tolist(), files, strict=False)
+        rows = [start + row for start, file in places for row in file.empty]
+        self.empty: NDArray[np.int64] = np.array(rows, dtype=np.int64)
+        """Numbers of the rows that have no direction: they are all zeros."""
+
+    def verify(self, team: Team) -> None:
+        """Compare the checksums of all files now, shared among processes.
+
+        Without this each process compares the files that it reads, when it first does.
+
+        Raises:
+            DataError: A file is damaged.
+        """
+        numbers = range(len(self._files)) if self._verify else range(0)
+        for number in track(team.share(numbers), "Verifying embeddings", unit="files"):
+            self._map(number)
+        team.add_up(np.ones(1))  # wait for all of them
+        self._verified |= set(numbers)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Rows:  # noqa: ANN401 - as numpy
+        """Return rows by a slice or by an array of row numbers."""
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            if step == 1 and start < stop:
+                spans = list(self._spans(start, stop))
+                return spans[0] if len(spans) == 1 else cast(Rows, np.concatenate(spans))
+            key = np.arange(start, stop, step)
+        rows = np.asarray(key, dtype=np.int64)
+        rows = np.where(rows < 0, rows + len(self), rows)
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"row {rows.max()} of {len(self)}")
+        out = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        numbers = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(numbers).tolist():
+            here = np.flatnonzero(numbers == number)
+            out[here] = self._map(number)[rows[here] - self._starts[number]]
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Rows:  # noqa: ANN401
+        """Read everything: for sets that fit into memory."""
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype)
+
+    def _spans(self, start: int, stop: int) -> Iterator[Rows]:
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        for number, (begin, end) in enumerate(pairwise(self._starts[first:].tolist()), start=first):
+            if begin >= stop:
+                return
+            yield self._map(number)[max(start, begin) - begin : min(stop, end) - begin]
+
+    def _open(self, number: int) -> Rows:
+        rows = self._files[number].map_rows()
+        if self._verify and number not in self._verified:
+            file = self._files[number]
+            if (found := _sha256(rows)) != file.sha256:
+                raise _damaged(file.path, f"SHA-256 {found}", f"SHA-256 {file.sha256}")
+            self._verified.add(number)
+        return rows
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@dataclass(frozen=True)
+class _File:
+    """The file of a piece: where its rows begin, how many there are, and what they have to be."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    sha256: str
+    empty: list[int]
+
+    def map_rows(self) -> Rows:
+        """Return the rows as a memory map.
+
+        The map is private: PyTorch asks for memory that may be written to, and what is written
+        there does not reach the file.
+        """
+        try:
+            return cast(Rows, np.memmap(self.path, self.dtype, "c", self.offset, self.shape))
+        except (OSError, ValueError) as cause:
+            raise _damaged(self.path, f"no readable rows ({cause})", "all rows") from cause
 
 
-def _absent(folder: Path, text: str) -> DataError:
-    return DataError(
-        str(folder), f"no embedding of {text[:60]!r}", "each text encoded", "Encode the texts first"
-    )
+def _sha256(rows: Rows) -> str:
+    return hashlib.sha256(rows.data).hexdigest()
 
 
-@contextmanager
-def _disk_in_one_line(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except Timeout:  # an OSError too, which says that another process has the lock
-        raise
-    except OSError as cause:
-        full = cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        found = "no room for another chunk" if full else "nothing that can be used as a folder"
-        room = "Make room and start again: what is finished is kept"
-        raise DataError(
-            str(folder),
-            f"{found} ({cause.strerror})",
-            "room for the embeddings" if full else "a folder to read and write",
-            room if full else "Name another folder, or mend its permissions",
-        ) from cause
+def _damaged(path: Path, found: str, expected: str) -> DataError:
+    remedy = "Delete this file, and its texts are encoded again"
+    return DataError(str(path), found, expected, remedy)

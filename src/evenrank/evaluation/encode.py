@@ -1,32 +1,88 @@
-"""Filling an embedding store ahead of evaluations, by one process or by several."""
+"""A benchmark's texts to embeddings, for an evaluation or ahead of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evenrank.benchmarks.benchmark import Benchmark, TextSet, load_benchmark
-from evenrank.encoding.embed import fill_store
-from evenrank.encoding.encode import Kind
+from evenrank.encoding.encode import EmptyTexts, Work, encode_texts, fill_store
 from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.store import Precision, open_store
-from evenrank.processes import joined, own_device
+from evenrank.encoding.store import Kind, Precision, Rows
+from evenrank.files import require_writable
+from evenrank.processes import ALONE, Team, joined, own_device
 from evenrank.progress import quiet
 
-_PLURAL = {"query": "queries", "passage": "passages"}
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH_SIZE = 64
+_PLURAL: dict[Kind, str] = {"query": "queries", "passage": "passages"}
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Unit vectors of a benchmark's texts.
+
+    Attributes:
+        queries: ``(Q, H)``.
+        passages: ``(D, H)``, in the order of the benchmark; rows of zeros have no direction. If
+            they are large and come from a store, they stay on the disk.
+    """
+
+    queries: Rows
+    passages: Rows
+
+
+def embed(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    batch_size: int = BATCH_SIZE,
+    store: Path | None = None,
+    store_dtype: Precision = "float32",
+    *,
+    empty_texts: EmptyTexts = "error",
+    team: Team = ALONE,
+) -> Embeddings:
+    """Encode a benchmark's queries and passages, each with its prompt.
+
+    Args:
+        model: The encoder.
+        benchmark: The benchmark.
+        batch_size: Texts encoded at once.
+        store: Embedding store to read from and to add to.
+        store_dtype: Precision of the embeddings in the store.
+        empty_texts: ``last`` gives passages without a direction a row of zeros; ``error`` is an
+            error. A query without a direction is always an error.
+        team: Processes that encode a share each; every one of them gets all embeddings.
+
+    Raises:
+        DataError: A text has an embedding without a direction, or the store is damaged.
+        FileError: The store cannot be written.
+    """
+
+    def encode(kind: Kind) -> Rows:
+        work, texts = _work(model, benchmark, kind, batch_size, empty_texts, team)
+        return encode_texts(work, texts.texts, store=store, dtype=store_dtype)
+
+    return Embeddings(queries=encode("query"), passages=encode("passage"))
 
 
 def encode_benchmark(
     model: str | Path,
     benchmark: str | Benchmark,
-    store: Path,
+    store: str | Path,
     *,
     dtype: Precision = "float32",
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
+    empty_texts: EmptyTexts = "error",
 ) -> dict[Kind, int]:
-    """Encode those texts of a benchmark that a store lacks.
+    """Encode those texts of a benchmark that a store misses.
 
     Started by ``torchrun``, each process uses the GPU of its number and encodes its share; all of
     them return when the store is complete.
@@ -37,28 +93,52 @@ def encode_benchmark(
         store: The embedding store.
         dtype: Precision on the disk.
         batch_size: Texts encoded at once.
+        empty_texts: What becomes of passages without a direction, as for :func:`embed`.
 
     Returns:
         How many queries and passages were encoded, by all processes together.
 
     Raises:
         DataError: Model, benchmark or store cannot be read, or a text has no direction.
+        FileError: The store cannot be written.
         ProcessError: Another process failed.
     """
     with joined() as team, quiet(not team.first):
+        require_writable(store)
         data = team.first_then_others(partial(load_benchmark, benchmark))
-        encoder = load_encoder(str(model), device=own_device())
-        sets: dict[Kind, TextSet] = {"query": data.queries, "passage": data.passages}
-        counts = [
-            fill_store(
-                open_store(store, encoder, kind, dtype=dtype),
-                encoder,
-                texts.texts,
-                kind=kind,
-                batch_size=batch_size,
-                team=team,
-                description=f"Encoding {_PLURAL[kind]} of {data.name}",
-            )
-            for kind, texts in sets.items()
-        ]
-        return dict(zip(sets, team.add_up(np.array(counts)).tolist(), strict=True))
+        encoder = load_encoder(model, device=own_device())
+        counts = []
+        for kind in _PLURAL:
+            work, texts = _work(encoder, data, kind, batch_size, empty_texts, team)
+            counts.append(fill_store(work, texts.texts, Path(store), dtype=dtype))
+        return dict(zip(_PLURAL, team.add_up(np.array(counts)).tolist(), strict=True))
+
+
+def _work(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    kind: Kind,
+    batch_size: int,
+    empty_texts: EmptyTexts,
+    team: Team,
+) -> tuple[Work, TextSet]:
+    """Return how texts of a kind are encoded, and the texts."""
+    texts = benchmark.queries if kind == "query" else benchmark.passages
+    work = Work(
+        model,
+        kind,
+        batch_size=batch_size,
+        team=team,
+        empty_texts=empty_texts if kind == "passage" else "error",
+        name_of=_namer(benchmark, kind, texts),
+        description=f"Encoding {_PLURAL[kind]} of {benchmark.name}",
+    )
+    return work, texts
+
+
+def _namer(benchmark: Benchmark, kind: Kind, texts: TextSet) -> Callable[[int], str]:
+    def name(position: int) -> str:
+        lang = benchmark.languages[texts.langs[position]]
+        return f"{benchmark.name}, {kind} {str(texts.ids[position])!r} ({lang})"
+
+    return name

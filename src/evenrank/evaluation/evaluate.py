@@ -11,29 +11,29 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
-from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
+from evenrank.benchmarks.benchmark import Benchmark, Relevance, load_benchmark
 from evenrank.benchmarks.export import check_trec_ids
-from evenrank.encoding.chunks import Rows
-from evenrank.encoding.embed import embed_texts
-from evenrank.encoding.encode import Kind, encode_texts
+from evenrank.encoding.encode import EmptyTexts, empty_rows
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.sanity import check_encoder
-from evenrank.encoding.store import Precision
+from evenrank.encoding.store import Precision, Rows
 from evenrank.evaluation.assemble import assemble, model_facts
+from evenrank.evaluation.encode import BATCH_SIZE, Embeddings, embed
 from evenrank.evaluation.score import score
 from evenrank.files import refuse_existing, whole_folder
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
 from evenrank.ranking.gpu import require_device
+from evenrank.ranking.last import rank_last
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.evaluation import Evaluation
@@ -44,24 +44,9 @@ from evenrank.results.trec import write_trec
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-BATCH_SIZE = 64
 TOP_K = 100
 MARKER = "result"
 """Only a folder that holds this file is ever replaced."""
-
-
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """Unit vectors of a benchmark's texts.
-
-    Attributes:
-        queries: ``(Q, H)``.
-        passages: ``(D, H)``, in the order of the collection; where they are large and come from a
-            store, they stay on the disk.
-    """
-
-    queries: Rows
-    passages: Rows
 
 
 def evaluate(
@@ -76,6 +61,7 @@ def evaluate(
     run: bool = False,
     store: Path | None = None,
     store_dtype: Precision = "float32",
+    empty_texts: EmptyTexts = "error",
     rank_device: str | None = None,
     overwrite: bool = False,
     shared: bool = True,
@@ -93,6 +79,8 @@ def evaluate(
         run: Write ``run.trec`` and ``qrels.trec`` as well.
         store: Embedding store: texts that it has are not encoded again, what it lacks is added.
         store_dtype: Precision of the embeddings in the store.
+        empty_texts: ``last`` ranks passages last that have no direction, such as those without any
+            token, and counts them in the result; ``error`` is an error.
         rank_device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
         shared: Share the work with the processes that ``torchrun`` started, or that are in this
@@ -115,13 +103,20 @@ def evaluate(
         encoder, facts = _opened(model, label)
         timings: dict[str, float] = {}
         with _timed(timings, "encode"):
-            embeddings = embed(encoder, data, batch_size, store, store_dtype, team=team)
+            embeddings = embed(
+                encoder, data, batch_size, store, store_dtype, empty_texts=empty_texts, team=team
+            )
         top_k = max(top_k, selection.share.cutoff or 0)
         with _timed(timings, "rank"):
             ranking = rank_embeddings(embeddings, data, top_k, device=rank_device, team=team)
         config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
         config |= {"store_dtype": store_dtype} if store else {}
         config |= {"rank_device": rank_device} if rank_device else {}
+        if empty_texts == "last":
+            config |= {
+                "empty_texts": "last",
+                "empty_passages": len(empty_rows(embeddings.passages)),
+            }
         written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
         return team.from_first(lambda: written(_scored(data, facts, ranking, timings, config)))
 
@@ -165,56 +160,10 @@ def _opened(
 ) -> tuple[SentenceTransformer, ModelFacts]:
     """Load the encoder if it is not yet, and return what is to be said of it."""
     if isinstance(model, str | Path):
-        encoder = load_encoder(str(model), device=own_device())
+        encoder = load_encoder(model, device=own_device())
         return encoder, model_facts(encoder, str(model), label)
     check_encoder(model)
     return model, model_facts(model, None, label)
-
-
-def embed(
-    model: SentenceTransformer,
-    benchmark: Benchmark,
-    batch_size: int = BATCH_SIZE,
-    store: Path | None = None,
-    store_dtype: Precision = "float32",
-    *,
-    team: Team = ALONE,
-) -> Embeddings:
-    """Encode a benchmark's queries and passages, each with its prompt.
-
-    Args:
-        model: The encoder.
-        benchmark: The benchmark.
-        batch_size: Texts encoded at once.
-        store: Embedding store to read from and to add to.
-        store_dtype: Precision of the embeddings in the store.
-        team: Processes that encode a share each; every one of them gets all embeddings.
-
-    Raises:
-        DataError: A text has an embedding without a direction, or the store is damaged.
-    """
-
-    def encode(texts: pa.ChunkedArray, kind: Kind, noun: str) -> Rows:
-        description = f"Encoding {noun} of {benchmark.name}"
-        if store is None:
-            return encode_texts(
-                model, texts, kind=kind, batch_size=batch_size, team=team, description=description
-            )
-        return embed_texts(
-            store,
-            model,
-            texts,
-            kind=kind,
-            dtype=store_dtype,
-            batch_size=batch_size,
-            team=team,
-            description=description,
-        )
-
-    return Embeddings(
-        queries=encode(benchmark.queries.texts, "query", "queries"),
-        passages=encode(benchmark.passages.texts, "passage", "passages"),
-    )
 
 
 def rank_embeddings(
@@ -227,7 +176,8 @@ def rank_embeddings(
 ) -> Ranking:
     """Rank a benchmark's collection for each of its queries.
 
-    Embeddings that are float16 all are so on the device as well, which rounds nothing.
+    Passages whose embedding is a row of zeros rank last. Embeddings that are float16 all are so on
+    the device as well, which rounds nothing.
 
     Args:
         embeddings: Of its queries and passages.
@@ -240,18 +190,24 @@ def rank_embeddings(
         DataError: The embeddings are not this benchmark's.
     """
     halves = embeddings.queries.dtype == embeddings.passages.dtype == np.float16
-    return rank(
-        embeddings.queries,
-        embeddings.passages,
-        benchmark.relevance,
-        benchmark.offsets,
-        top_k=top_k,
-        threads=max(1, (os.cpu_count() or 1) // neighbours()) if team.count > 1 else None,
-        team=team,
-        device=device,
-        precision="float16" if device and halves else "float32",
-        description=f"Ranking {benchmark.name}",
-    )
+
+    def rank_others(passages: Rows, relevance: Relevance, offsets: NDArray[np.int64]) -> Ranking:
+        return rank(
+            embeddings.queries,
+            passages,
+            relevance,
+            offsets,
+            top_k=top_k,
+            threads=max(1, (os.cpu_count() or 1) // neighbours()) if team.count > 1 else None,
+            team=team,
+            device=device,
+            precision="float16" if device and halves else "float32",
+            description=f"Ranking {benchmark.name}",
+        )
+
+    last = empty_rows(embeddings.passages)
+    given = (embeddings.passages, benchmark.relevance, benchmark.offsets)
+    return rank_last(*given, last, top_k, rank_others)
 
 
 @contextmanager

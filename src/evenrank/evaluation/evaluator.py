@@ -11,7 +11,8 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.errors import ConfigError
-from evenrank.evaluation.evaluate import BATCH_SIZE, evaluate
+from evenrank.evaluation.encode import BATCH_SIZE
+from evenrank.evaluation.evaluate import evaluate
 from evenrank.measures.base import parse_measure
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.results.schema import SETTINGS, Figures, Result
