@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evenrank.report.build import build_report, write_report
-from evenrank.report.heatmap import MANY, mean_by_script
+from evenrank.report.heatmap import MANY, Grid
 from evenrank.results.schema import read_result
 
 
@@ -48,15 +48,13 @@ def test_no_table_of_the_page_is_too_wide_to_be_read(flores):
 def test_means_by_script_leave_out_pairs_of_one_language():
     values = np.array([[0.9, 0.1, 0.3], [0.2, 0.8, 0.5], [0.4, 0.6, np.nan]])
     langs = ["de", "en", "ru"]
-    rows, columns, means = mean_by_script(values, langs, langs)
-    assert (rows, columns) == (
-        ["Latin (2)", "Cyrillic (1)"],
-        ["same language", "Latin (2)", "Cyrillic (1)"],
-    )
-    np.testing.assert_allclose(means, [[0.85, 0.15, 0.4], [np.nan, 0.5, np.nan]])
-    rows, _, means = mean_by_script(values, langs, langs, rows=False)
-    assert rows == langs
-    np.testing.assert_allclose(means[0], [0.9, 0.1, 0.3])
+    means = Grid(langs, langs, values).by_script()
+    assert means.rows == ["Latin (2)", "Cyrillic (1)"]
+    assert means.columns == ["same language", *means.rows]
+    np.testing.assert_allclose(means.values, [[0.85, 0.15, 0.4], [np.nan, 0.5, np.nan]])
+    each = Grid(langs, langs, values).by_script(rows=False)
+    assert each.rows == langs
+    np.testing.assert_allclose(each.values[0], [0.9, 0.1, 0.3])
 
 
 def test_every_pair_can_be_downloaded_as_numbers(flores, written):

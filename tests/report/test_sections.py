@@ -262,7 +262,8 @@ def test_the_benchmarks_card_and_sizes(samples):
 def test_provenance_tells_results_apart(samples, edited):
     other = edited(samples[1], versions={"evenrank": "0.2.0"})
     found = tables("provenance", [samples[0], other, samples[3]])
-    assert [one.title for one in found["Models"].rows] == ["x-x-mono", "x-y"]
+    assert [one.title for one in found["Models"].columns] == ["x-x-mono", "x-y"]
+    assert row(found["Models"], "batch strategy").cells == ("x-x-mono", "x-y")
     assert [one.cells[0] for one in found["Evaluations, with seconds by step"].rows] == [
         "territories",
         "territories",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.report.content import Block, Download, Figure, Fold, Scale, Text
-from evenrank.report.entry import Entry
-from evenrank.report.heatmap import MANY, Matrix, heat_table, mean_by_script
+from evenrank.report.content import Block, Figure, Fold, Scale, Text
+from evenrank.report.heatmap import Grid
 from evenrank.report.section import Entries, section
 from evenrank.report.statistics import comparison_of
 from evenrank.report.terms import (
@@ -19,7 +19,7 @@ from evenrank.report.terms import (
     passage_languages,
     query_languages,
 )
-from evenrank.tables import Column, Row, Table, show
+from evenrank.tables import show
 
 GUIDE = (
     "How well a model finds passages in one language with queries in another. Each cell is the "
@@ -43,80 +43,59 @@ DOT = " A dot marks a change that is unlikely to be chance (p of at most .05 aft
 def pairs(entries: Entries) -> Iterator[Block]:
     """Quality for each pair, and what changes against the first result."""
     measure = main_measure(entries) or ""
-    title = mean_title(measure)
-    queries, passages = query_languages(entries), passage_languages(entries)
-    matrices = [_matrix(entry, measure, queries, passages) for entry in entries]
-    changes = [matrix - matrices[0] for matrix in matrices[1:]]
-    names = [f"{entry.label} − {entries[0].label}" for entry in entries[1:]]
-    many = max(len(queries), len(passages)) > MANY
-    same = "" if many else " (the diagonal: the same language)"
+    title, first = mean_title(measure), entries[0].label
+    langs = query_languages(entries), passage_languages(entries)
+    grids = {entry.label: Grid.of(*langs, entry.result.pairs[measure]) for entry in entries}
+    changes = {
+        f"{label} − {first}": Grid(*langs, grid.values - grids[first].values)
+        for label, grid in grids.items()
+        if label != first
+    }
+    caption = f"Change in {title} against {first}"
+    large = grids[first].large
+    same = "" if large else " (the diagonal: the same language)"
     yield Text(GUIDE.format(measure=title, same=same))
-    if not many:
-        axes = ("query \\ passages", queries, passages)
-        yield _values(title, [(e.label, axes, m) for e, m in zip(entries, matrices, strict=True)])
+    if not large:
+        yield _values(title, grids)
         if changes:
-            marked = _significant(entries, queries, passages)
-            panels = [(name, axes, change) for name, change in zip(names, changes, strict=True)]
-            yield _changes(f"Change in {title} against {entries[0].label}", panels, marked)
+            yield _changes(caption, changes, _significant(entries, grids[first]))
         return
     yield Text(BY_SCRIPT)
-    yield _values(title, _by_script([e.label for e in entries], matrices, queries, passages))
+    yield _values(title, {label: grid.by_script() for label, grid in grids.items()})
     if changes:
-        caption = f"Change in {title} against {entries[0].label}, by script"
-        yield _changes(caption, _by_script(names, changes, queries, passages))
-    for entry, matrix in zip(entries, matrices, strict=True):
-        panel = _by_script([entry.label], [matrix], queries, passages, rows=False)
-        yield Fold(f"Each query language of {entry.label}", (_values(title, panel),))
-        yield Download(f"pairs-{entry.number + 1}.csv.gz", _plain(entry, matrix, queries, passages))
+        yield _changes(caption, {label: grid.by_script() for label, grid in changes.items()}, [])
+    for entry, (label, grid) in zip(entries, grids.items(), strict=True):
+        each = grid.by_script(rows=False)
+        each = replace(each, rows=[language_title(lang) for lang in each.rows])
+        yield Fold(f"Each query language of {label}", (_values(title, {label: each}),))
+        yield grid.download(
+            f"All pairs of languages of {label}", f"pairs-{entry.number + 1}.csv.gz"
+        )
 
 
-Panel = tuple[str, tuple[str, Sequence[str], Sequence[str]], Matrix]
-
-
-def _by_script(
-    names: Sequence[str],
-    matrices: Sequence[Matrix],
-    queries: Sequence[str],
-    passages: Sequence[str],
-    *,
-    rows: bool = True,
-) -> list[Panel]:
-    panels: list[Panel] = []
-    for name, matrix in zip(names, matrices, strict=True):
-        row_names, columns, values = mean_by_script(matrix, queries, passages, rows=rows)
-        row_names = row_names if rows else [language_title(lang) for lang in row_names]
-        panels.append((name, ("query \\ passages", row_names, columns), values))
-    return panels
-
-
-def _values(title: str, panels: Sequence[Panel]) -> Figure:
-    low, high = _range(panels)
+def _values(title: str, grids: Mapping[str, Grid]) -> Figure:
+    low, high = _range(grids)
     width = (high - low) or 1.0
     return Figure(
         caption=f"{title} of each pair. All panels have the same colours.",
         panels=tuple(
-            heat_table(name, axes, values, (values - low) / width) for name, axes, values in panels
+            grid.table(label, (grid.values - low) / width) for label, grid in grids.items()
         ),
         scale=Scale(low=show(low, ".2f"), high=show(high, ".2f")),
     )
 
 
 def _changes(
-    caption: str, panels: Sequence[Panel], marked: Sequence[NDArray[np.bool_]] = ()
+    caption: str, grids: Mapping[str, Grid], marked: Sequence[NDArray[np.bool_] | None]
 ) -> Figure:
-    widest = max(map(abs, _range(panels)))
+    widest = max(map(abs, _range(grids)))
     return Figure(
         caption=f"{caption}; above zero is better.{DOT if marked else ''}",
         panels=tuple(
-            heat_table(
-                name,
-                axes,
-                values,
-                values / (widest or 1.0),
-                spec="+.2f",
-                marked=marked[number] if marked else None,
+            grid.table(label, grid.values / (widest or 1.0), spec="+.2f", marked=marks)
+            for (label, grid), marks in zip(
+                grids.items(), marked or [None] * len(grids), strict=True
             )
-            for number, (name, axes, values) in enumerate(panels)
         ),
         scale=Scale(
             low=show(-widest, "+.2f"), middle="0", high=show(widest, "+.2f"), diverging=True
@@ -124,15 +103,13 @@ def _changes(
     )
 
 
-def _range(panels: Sequence[Panel]) -> tuple[float, float]:
+def _range(grids: Mapping[str, Grid]) -> tuple[float, float]:
     """Return the smallest and the largest number of all panels."""
-    numbers = np.concatenate([values[~np.isnan(values)] for _, _, values in panels])
+    numbers = np.concatenate([grid.values[~np.isnan(grid.values)] for grid in grids.values()])
     return (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0)
 
 
-def _significant(
-    entries: Entries, queries: Sequence[str], passages: Sequence[str]
-) -> list[NDArray[np.bool_]]:
+def _significant(entries: Entries, grid: Grid) -> list[NDArray[np.bool_]]:
     """Return which pairs differ from the first result beyond chance; empty if untested."""
     comparison = comparison_of(entries)
     if comparison is None:
@@ -143,24 +120,6 @@ def _significant(
         if row.significant
     }
     return [
-        np.array([[(system, query, lang) in found for lang in passages] for query in queries])
+        np.array([[(system, row, column) in found for column in grid.columns] for row in grid.rows])
         for system in comparison.systems
     ]
-
-
-def _matrix(entry: Entry, measure: str, queries: Sequence[str], passages: Sequence[str]) -> Matrix:
-    figures = entry.result.pairs[measure]
-    rows = [[figures.get(query, {}).get(lang) for lang in passages] for query in queries]
-    return np.array(rows, dtype=np.float64)
-
-
-def _plain(entry: Entry, matrix: Matrix, queries: Sequence[str], passages: Sequence[str]) -> Table:
-    return Table(
-        caption=f"All pairs of languages of {entry.label}",
-        head="query \\ passages",
-        columns=tuple(Column(title=lang) for lang in passages),
-        rows=tuple(
-            Row(title=lang, cells=tuple(None if v != v else v for v in row))
-            for lang, row in zip(queries, matrix.tolist(), strict=True)
-        ),
-    )

@@ -39,17 +39,16 @@ def provenance(entries: Entries) -> Iterator[Block]:
 
 
 def _models(entries: Entries) -> Table:
-    """One row for each model; facts that no model has are left out."""
-    known = {name: [fact(entry.result) for entry in entries] for name, fact in MODEL_FACTS.items()}
-    known = {name: values for name, values in known.items() if any(values)}
+    """One column for each model; facts that no model has are left out."""
+    rows = [
+        Row(title=name, cells=tuple(fact(entry.result) for entry in entries))
+        for name, fact in MODEL_FACTS.items()
+    ]
     return Table(
         caption="Models",
-        head="Model",
-        columns=tuple(Column(title=name, text=True) for name in known),
-        rows=tuple(
-            Row(title=entry.label, cells=tuple(values[number] for values in known.values()))
-            for number, entry in enumerate(entries)
-        ),
+        head="",
+        columns=tuple(Column(title=entry.label, text=True) for entry in entries),
+        rows=tuple(row for row in rows if any(row.cells)),
     )
 
 

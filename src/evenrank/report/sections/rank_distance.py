@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evenrank.report.content import Block, Boxes, Figure, Text
 from evenrank.report.entry import Entry
-from evenrank.report.heatmap import MANY, group_title, scripts
+from evenrank.report.heatmap import MANY, scripts
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import RANK_DISTANCE, query_languages
 from evenrank.results.schema import MULTI
@@ -37,9 +37,8 @@ def rank_distance(entries: Entries) -> Iterator[Block]:
     """Box plots over the queries of each language, or of each script if there are many."""
     shown = [entry for entry in entries if RANK_DISTANCE in entry.result.pool]
     langs = query_languages(shown)
-    groups = {lang: [place] for place, lang in enumerate(langs)}
-    if len(langs) > MANY:
-        groups = {group_title(*group): group[1] for group in scripts(langs).items()}
+    each = {lang: [place] for place, lang in enumerate(langs)}
+    groups = scripts(langs) if len(langs) > MANY else each
     values = [_by_language(entry, langs) for entry in shown]
     rows = [
         Row(

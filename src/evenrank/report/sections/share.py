@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from evenrank.report.content import Block, Download, Figure, Scale, Text
+from evenrank.report.content import Block, Figure, Scale, Text
 from evenrank.report.entry import Entry
-from evenrank.report.heatmap import MANY, Matrix, group_title, heat_table, scripts
+from evenrank.report.heatmap import Grid, Matrix, scripts
 from evenrank.report.section import Entries, section
 from evenrank.report.terms import passage_languages, query_languages
 from evenrank.tables import Column, Row, Table
@@ -17,6 +17,7 @@ from evenrank.tables import Column, Row, Table
 DOUBLINGS = 3
 """Colours are full at 2**3 = 8 times the share of the pool, or an eighth of it."""
 
+POOL = "pool"
 GUIDE = (
     "Which languages the first passages are in. A ranking that is blind to language shows each "
     "language as often as the multilingual pool contains it; whether the query’s own language "
@@ -37,15 +38,18 @@ def _has_share(entry: Entry) -> bool:
 def share(entries: Entries) -> Iterator[Block]:
     """A table about the query's own language, and heat maps of all languages."""
     shown = [entry for entry in entries if _has_share(entry)]
-    queries, passages = query_languages(shown), passage_languages(shown)
-    many = max(len(queries), len(passages)) > MANY
+    grids = [_grid(entry, shown) for entry in shown]
+    large = grids[0].large
     yield Text(GUIDE)
     yield _own_table(shown)
     yield Figure(
         caption="Percent of the first passages that are in the "
-        f"{'script' if many else 'language'} of the column, for queries in that of the row. The "
+        f"{'script' if large else 'language'} of the column, for queries in that of the row. The "
         "last row is the pool; colour compares each cell with it.",
-        panels=tuple(_panel(entry, queries, passages, by_script=many) for entry in shown),
+        panels=tuple(
+            _heat_map(entry, _by_script(grid) if large else grid)
+            for entry, grid in zip(shown, grids, strict=True)
+        ),
         scale=Scale(
             low=f"{2**DOUBLINGS} times less",
             middle="as in the pool",
@@ -53,9 +57,10 @@ def share(entries: Entries) -> Iterator[Block]:
             diverging=True,
         ),
     )
-    if many:
-        for entry in shown:
-            yield _download(entry, queries, passages)
+    for entry, grid in zip(shown, grids, strict=True):
+        if large:
+            file = f"shares-{entry.number + 1}.csv.gz"
+            yield grid.download(f"All shares of {entry.label}", file)
 
 
 def _own_table(entries: list[Entry]) -> Table:
@@ -87,52 +92,31 @@ def _mean(values: list[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _matrix(entry: Entry, queries: Sequence[str], passages: Sequence[str]) -> Matrix:
-    """Return the shares of each query language, and those of the pool as the last row."""
+def _grid(entry: Entry, entries: Entries) -> Grid:
+    """Return the shares for each query language, and those of the pool as the last row."""
     shares = entry.result.share
-    rows = [shares.by_query_lang.get(lang, {}) for lang in queries] + [shares.passages]
-    return np.array([[row.get(lang) for lang in passages] for row in rows], dtype=np.float64)
+    rows = [*query_languages(entries), POOL]
+    figures = shares.by_query_lang | {POOL: shares.passages}
+    return Grid.of(rows, passage_languages(entries), figures)
 
 
-def _panel(
-    entry: Entry, queries: Sequence[str], passages: Sequence[str], *, by_script: bool
-) -> Table:
-    shares = _matrix(entry, queries, passages)
-    rows, columns = [*queries, "pool"], [*passages]
-    if by_script:
-        found, asked = scripts(passages), scripts(queries)
-        summed = np.array([np.nansum(shares[:, places], axis=1) for places in found.values()]).T
-        means = [summed[places].mean(axis=0) for places in asked.values()]
-        shares = np.array([*means, summed[-1]])
-        rows = [*(group_title(*group) for group in asked.items()), "pool"]
-        columns = [group_title(*group) for group in found.items()]
-    return heat_table(
-        f"{entry.label}, first {entry.result.share.cutoff}",
-        ("query \\ passages", rows, columns),
-        100 * shares,
-        _shades(shares),
-        spec=".1f" if by_script else ".0f",
-    )
+def _by_script(grid: Grid) -> Grid:
+    """Return the sum over passage languages, and the mean over query languages, of each script."""
+    columns, rows = scripts(grid.columns), scripts(grid.rows[:-1])
+    sums = np.stack([np.nansum(grid.values[:, n], axis=1) for n in columns.values()], axis=1)
+    means = [sums[places].mean(axis=0) for places in rows.values()]
+    return Grid([*rows, POOL], [*columns], np.array([*means, sums[-1]]))
+
+
+def _heat_map(entry: Entry, grid: Grid) -> Table:
+    percent = Grid(grid.rows, grid.columns, 100 * grid.values)
+    spec = ".0f" if grid.values[-1].min() >= 0.01 else ".1f"
+    caption = f"{entry.label}, first {entry.result.share.cutoff}"
+    return percent.table(caption, _shades(grid.values), spec=spec)
 
 
 def _shades(shares: Matrix) -> Matrix:
     """Return -1..1: how many doublings more or less than in the last row."""
     with np.errstate(divide="ignore", invalid="ignore"):
         doublings = np.log2(shares / shares[-1])
-    shades = np.clip(doublings / DOUBLINGS, -1, 1)
-    return np.where(shares[-1] > 0, shades, np.nan)
-
-
-def _download(entry: Entry, queries: Sequence[str], passages: Sequence[str]) -> Download:
-    table = Table(
-        caption=f"All shares of {entry.label}",
-        head="query \\ passages",
-        columns=tuple(Column(title=lang) for lang in passages),
-        rows=tuple(
-            Row(title=lang, cells=tuple(None if v != v else v for v in row))
-            for lang, row in zip(
-                [*queries, "pool"], _matrix(entry, queries, passages).tolist(), strict=True
-            )
-        ),
-    )
-    return Download(f"shares-{entry.number + 1}.csv.gz", table)
+    return np.where(shares[-1] > 0, np.clip(doublings / DOUBLINGS, -1, 1), np.nan)
