@@ -1,6 +1,6 @@
 """Evaluate a saved model with mteb, on a benchmark that evenrank exported as a BEIR folder.
 
-    evenrank data export xquad-r xquad-r-en-de --queries en --pool de
+    evenrank data export xquad-r xquad-r-en-de --query-languages en --passage-languages de
     pip install mteb
     python examples/mteb_task.py runs/hybrid/model xquad-r-en-de
 

@@ -125,8 +125,8 @@ def test_validate_does_not_write_over_its_source(broken):
 def test_describe_shows_languages_overlap_and_repeats(corpus):
     text = output("describe", corpus)
     assert text.startswith("corpus: 40 items, 100 rows, 3 languages, 20 passages, 10 articles\n")
-    assert re.search(r"fi +│ Finnish +│ +20 +│ +50%", text)
-    assert re.search(r"│ fi +│ +20 +│ +20 +│ +20 +│", text)
+    assert re.search(r"fi +Finnish +20 +50%", text)
+    assert re.search(r"\nfi +20 +20 +20\b", text)
     assert "the same query" not in text
 
 
@@ -210,3 +210,65 @@ def test_convert_leaves_nothing_where_a_split_fails(corpus, tmp_path):
 @pytest.mark.parametrize("command", ["validate", "describe", "convert"])
 def test_every_command_shows_an_example(command):
     assert f"Example: evenrank data {command} " in output(command, "--help")
+
+
+def test_describe_counts_groups_with_several_passages_in_one_language(tmp_path):
+    rows = [
+        {"id": n, "passage_id": p, "lang": "en", "query": f"{n}?", "passage": f"Sentence {n}."}
+        for n, p in enumerate("aaabbc")
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, [*rows, rows[5] | {"id": 9}])))
+    text = output("describe", tmp_path / "a.jsonl")
+    assert "2 passage groups have several passages in one language, up to 3. corpus:PATH " in text
+    about = json.loads(output("describe", tmp_path / "a.jsonl", "--json"))["texts"]["en"]
+    assert (about["several_passages"], about["maximum_passages"]) == (2, 3)
+
+
+def test_texts_reach_the_terminal_without_control_characters(tmp_path):
+    rows = [row(item, "en") | {"lang": "en", "question": "\x1b[31m?"} for item in range(2)]
+    (tmp_path / "a\x1b.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\nbad\x1bline")
+    bad = tmp_path / "bad"
+    shown = output("validate", tmp_path / "a\x1b.jsonl", "--skip-bad", bad)
+    (tmp_path / "a\x1b.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    shown += output("describe", tmp_path / "a\x1b.jsonl")
+    shown += output("convert", tmp_path / "a\x1b.jsonl", tmp_path / "out\x1b")
+    assert "\x1b" not in shown
+    assert "?" in shown
+
+
+@pytest.mark.parametrize("place", ["corpus", "corpus/out", ".", "link", "corpus/../corpus"])
+def test_convert_never_writes_over_its_source(corpus, tmp_path, place, monkeypatch):
+    (tmp_path / "link").symlink_to(corpus)
+    before = {path: path.read_bytes() for path in corpus.iterdir()}
+    for source in (corpus, f"hf:{corpus}"):
+        caught = error("convert", source, tmp_path / place, "--overwrite")
+        assert isinstance(caught, ConfigError)
+    assert {path: path.read_bytes() for path in corpus.iterdir()} == before
+
+
+def test_convert_replaces_its_own_output_but_not_its_own_source(corpus, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    output("convert", corpus, one)
+    for out in (one, one / "two"):
+        assert isinstance(error("convert", one, out, "--overwrite"), ConfigError)
+    output("convert", one, two)
+    (two / "notes.txt").write_text("mine")
+    assert isinstance(error("convert", one, two, "--overwrite"), ConfigError)
+    assert (two / "notes.txt").read_text() == "mine"
+    for out in (corpus, tmp_path / "bad"):
+        assert isinstance(
+            error("convert", corpus, tmp_path / "bad", "--skip-bad", out / "bad.jsonl"), ConfigError
+        )
+
+
+def test_languages_may_be_given_together_or_again(corpus):
+    texts = [
+        output("validate", corpus, *languages)
+        for languages in (
+            ["--languages", "de,eng"],
+            ["--languages", "de", "--languages", "en"],
+            ["-l", "German, en"],
+        )
+    ]
+    assert texts[0].startswith(f"{corpus}: 40 items, 80 rows, languages de, en,")
+    assert len(set(texts)) == 1

@@ -66,7 +66,16 @@ def test_trec_files_and_our_run_give_back_our_numbers(place):
 
 
 def test_a_pool_of_one_language_as_a_beir_folder(place):
-    done = run("data", "export", "corpus:corpus", "out", "--queries", "deu", "--pool", "fi,en")
+    done = run(
+        "data",
+        "export",
+        "corpus:corpus",
+        "out",
+        "--query-languages",
+        "deu",
+        "--passage-languages",
+        "fi,en",
+    )
     assert done.exit_code == 0, done.output
     assert done.stdout == "out: 6 queries, 11 passages, 11 relevant pairs\n"
     rows = [json.loads(line) for line in (place / "out" / "corpus.jsonl").read_bytes().splitlines()]
@@ -80,9 +89,32 @@ def test_a_pool_of_one_language_as_a_beir_folder(place):
 
 def test_mistakes_are_refused_and_nothing_is_written(place):
     assert isinstance(run("data", "export", "xquad", "out").exception, UnknownNameError)
-    wrong = run("data", "export", "corpus:corpus", "out", "--pool", "sv").exception
+    wrong = run("data", "export", "corpus:corpus", "out", "--passage-languages", "sv").exception
     assert isinstance(wrong, ConfigError)
     assert "no passage in sv, expected some of de, en, fi" in str(wrong)
     assert not (place / "out").exists()
     existing = run("data", "export", "corpus:corpus", "corpus").exception
     assert isinstance(existing, ConfigError)
+
+
+def test_an_export_replaces_exports_only_and_never_its_source(place):
+    def refused(*arguments):
+        return isinstance(run("data", "export", *arguments).exception, ConfigError)
+
+    assert run("data", "export", "corpus:corpus", "out").exit_code == 0
+    assert run("data", "export", "corpus:corpus", "out", "--overwrite").exit_code == 0
+    assert refused("corpus:corpus", "out")
+    assert refused("corpus:corpus", "corpus", "--overwrite")
+    assert refused("corpus:corpus", "corpus/out")
+    assert refused("corpus:out", "out", "--overwrite")
+    assert refused("corpus:corpus", "out", "--format", "trec", "--overwrite")
+    assert run("data", "convert", "corpus", "converted").exit_code == 0
+    assert refused("corpus:corpus", "converted", "--overwrite")
+    (place / "out" / "corpus.jsonl.bak").write_text("mine")
+    assert refused("corpus:corpus", "out", "--overwrite")
+    assert (place / "out" / "corpus.jsonl.bak").read_text() == "mine"
+    assert sorted(path.name for path in (place / "corpus").iterdir()) == [
+        "de.jsonl",
+        "en.jsonl",
+        "fi.jsonl",
+    ]

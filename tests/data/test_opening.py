@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from evenrank.data.opening import open_corpus
-from evenrank.errors import ConfigError, DataError
+from evenrank.errors import ConfigError, DataError, FileError
 
 GOOD = {"id": "1", "lang": "en", "query": "Who won?", "passage": "The Broncos won."}
 
@@ -138,21 +138,33 @@ def test_a_failed_conversion_leaves_nothing(write_lines, cache):
     assert not list(cache.glob(".*"))
 
 
-def test_what_is_skipped_is_not_written_into_the_source(write_lines, tmp_path):
+def test_bad_rows_are_not_written_into_the_source(write_lines):
     path = write_lines("c/en.jsonl", [GOOD])
-    for place in (path, path.parent / "bad.jsonl"):
-        with pytest.raises(ConfigError, match="found a file of the source itself"):
-            open_corpus(path.parent, skip_bad=place)
-    with pytest.raises(ConfigError, match="found a file of the source itself"):
-        open_corpus(path, skip_bad=path)
+    for source, place in (
+        (path.parent, path),
+        (path.parent, path.parent / "bad.jsonl"),
+        (path, path),
+        (f"hf:{path.parent}", path),
+    ):
+        with pytest.raises(ConfigError, match="expected a place apart from"):
+            open_corpus(source, skip_bad=place)
     assert json.loads(path.read_text()) == GOOD
+
+
+@pytest.mark.parametrize("text", ["my notes\n", '{"id": 1}\n', "[1]\n", "7\n"])
+def test_bad_rows_replace_no_file_of_something_else(write_lines, tmp_path, text):
+    path = write_lines("c/en.jsonl", [GOOD, "not JSON"])
+    (tmp_path / "mine").write_text(text)
+    with pytest.raises(ConfigError, match="mine: found a file of something else"):
+        open_corpus(path, skip_bad=tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == text
 
 
 def test_a_cache_that_cannot_be_written_is_named(write_lines, tmp_path, monkeypatch):
     path = write_lines("a.jsonl", [GOOD])
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EVENRANK_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"file/corpora: found Not a directory.*EVENRANK_CACHE"):
+    with pytest.raises(FileError, match=r"file/corpora: a part of this path is a file"):
         open_corpus(path)
 
 

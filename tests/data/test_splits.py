@@ -152,12 +152,19 @@ def test_an_article_may_be_named_in_one_language_only():
     assert sorted(sorted(items(part)) for part in parts.values()) == [["q0", "q2"], ["q1"]]
 
 
-def test_passages_without_an_article_cannot_be_split_by_article():
-    corpus = corpus_of([(0, "de", 0, 0), (1, "de", 1, None), (2, "de", 2, None)])
-    with pytest.raises(DataError) as caught:
+def test_a_passage_without_an_article_is_a_unit_of_its_own():
+    facts = [(0, "de", 0, 0), (1, "de", 1, 0), (2, "de", 2, None), (3, "en", 3, None)]
+    parts = split_corpus(corpus_of(facts), {"a": 0.5, "b": 0.5}, by="article", seed=0)
+    assert {tuple(sorted(items(part))) for part in parts.values()} >= {("q0", "q1")}
+    thirds = {"a": 0.5, "b": 0.25, "c": 0.25}
+    parts = split_corpus(corpus_of(facts), thirds, by="article", seed=0)
+    assert sorted(sorted(items(part)) for part in parts.values()) == [["q0", "q1"], ["q2"], ["q3"]]
+
+
+def test_a_corpus_without_articles_cannot_be_split_by_article():
+    corpus = corpus_of([(0, "de", 0, None), (1, "de", 1, None)])
+    with pytest.raises(DataError, match=r"found no article, .* Split by passage"):
         split_corpus(corpus, {"a": 0.5, "b": 0.5}, by="article", seed=0)
-    assert caught.value.found == "2 of 3 items without an article, such as 'q1'"
-    assert "Split by passage" in caught.value.remedy
     assert len(split_corpus(corpus, {"a": 0.5, "b": 0.5}, by="passage", seed=0)) == 2
 
 

@@ -65,6 +65,11 @@ class ParallelCorpus:
         """Return the number of items."""
         return len(self.rows)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Each language with its number of rows."""
+        return dict(zip(self.languages, (self.rows >= 0).sum(axis=0).tolist(), strict=True))
+
     @cached_property
     def first_rows(self) -> NDArray[np.int32]:
         """``(I,)`` the row of each item in the first language that it has."""
@@ -245,6 +250,18 @@ def codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
     return numbers
 
 
+def components(
+    nodes: int, left: NDArray[np.integer], right: NDArray[np.integer]
+) -> NDArray[np.int32]:
+    """Return the number of each node's connected component in a graph with these edges.
+
+    >>> components(4, np.array([0, 3]), np.array([1, 1])).tolist()
+    [0, 0, 1, 0]
+    """
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int32)
+
+
 def _passage_groups(
     rows: NDArray[np.int32], passage_of_row: NDArray[np.int32]
 ) -> NDArray[np.int32]:
@@ -253,9 +270,6 @@ def _passage_groups(
     item, lang = np.nonzero(rows >= 0)
     other = passage_of_row[rows[item, lang]]
     differ = own[item] != other
-    edges = (own[item[differ]], other[differ])
-    nodes = int(passage_of_row.max()) + 1
-    graph = coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(nodes, nodes))
-    _, component = connected_components(graph, directed=False)
-    groups: NDArray[np.int32] = component[own].astype(np.int32)
+    joined = components(int(passage_of_row.max()) + 1, own[item[differ]], other[differ])
+    groups: NDArray[np.int32] = joined[own]
     return groups

@@ -13,14 +13,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 from filelock import FileLock
 
 from evenrank.data.conversion import Counts, Request, convert, load
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.filters import parse_filter
 from evenrank.data.readers.base import Source, open_source
-from evenrank.errors import ConfigError, DataError
-from evenrank.files import cache_folder, fingerprint_of, whole_file, whole_folder
+from evenrank.errors import ConfigError, FileError
+from evenrank.files import (
+    cache_folder,
+    fingerprint_of,
+    refuse_overlap,
+    whole_file,
+    whole_folder,
+)
 from evenrank.languages import parse_languages
 
 FORMAT = "2"
@@ -61,6 +68,7 @@ def open_corpus(
     Raises:
         DataError: The source does not exist or breaks its contract; the message names the line.
         ConfigError: The filter is not one, or names a column that does not exist.
+        FileError: The operating system refuses the source or the cache folder.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -96,17 +104,12 @@ def open_counted(
         strict=skip_bad is None,
     )
     if skip_bad is not None:
-        refuse_inside(source, skip_bad)
+        check_skip_bad(skip_bad, source)
     found = open_source(str(source))
     try:
         folder = _converted(found, request)
     except OSError as cause:
-        raise DataError(
-            str(cause.filename or cache_folder()),
-            cause.strerror or str(cause),
-            "a source that can be read, and a cache folder with enough space",
-            "Fix it, or name another cache folder in EVENRANK_CACHE",
-        ) from cause
+        raise FileError.of(cause, cache_folder()) from cause
     corpus, counts = load(folder, name or found.name)
     if skip_bad is not None:
         with whole_file(skip_bad, overwrite=True) as part:
@@ -114,16 +117,30 @@ def open_counted(
     return Opened(corpus, counts)
 
 
-def refuse_inside(source: str | Path, skip_bad: str | Path) -> None:
-    """Refuse to write skipped rows over the source or into it.
+def check_skip_bad(skip_bad: str | Path, source: str | Path) -> None:
+    """Refuse to write bad rows into the source, or over a file of something else.
 
     Raises:
-        ConfigError: ``skip_bad`` is a file of the source.
+        ConfigError: ``skip_bad`` is a file of the source, or exists and has no bad rows.
     """
-    if Path(source).exists() and Path(skip_bad).resolve().is_relative_to(Path(source).resolve()):
-        raise ConfigError(
-            str(skip_bad), "a file of the source itself", "another place", "Name a file elsewhere"
-        )
+    refuse_overlap(skip_bad, path_of(source))
+    if not (path := Path(skip_bad)).is_file():
+        return
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        ours = not line or set(orjson.loads(line)) == {"place", "reason", "raw"}
+    except (orjson.JSONDecodeError, TypeError):
+        ours = False
+    if not ours:
+        expected = "a new file, or one of bad rows"
+        raise ConfigError(str(skip_bad), "a file of something else", expected, "Use another name")
+
+
+def path_of(source: str | Path) -> str:
+    """Return the path in a source, if there is one: ``a/b`` of ``hf:a/b::train``."""
+    text = str(source)
+    return text[3:].partition(":")[0] if text.startswith("hf:") else text
 
 
 def _converted(source: Source, request: Request) -> Path:

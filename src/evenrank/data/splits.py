@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from evenrank.data.corpus import ParallelCorpus
+from evenrank.data.corpus import ParallelCorpus, codes, components
 from evenrank.errors import ConfigError, DataError
+
+_LAST = "\U0010ffff"
+"""Sorts behind any name: a unit is called after an article if one of its rows has one."""
 
 
 def split_corpus(
@@ -28,23 +29,24 @@ def split_corpus(
     """Split a corpus into parts that share no passage, in any language.
 
     A unit is all items of a passage and its translations (``by="passage"``), or of an article
-    (``by="article"``); units that have a passage or article in common are one unit. Units are put
-    in an order that follows from the seed and their ids alone, not from the order of the rows, and
-    the order is cut where the fractions say. Where units are large, some then change sides to bring
-    the parts nearer to their fractions of the items.
+    (``by="article"``); units that share a passage or an article are one unit. A passage without an
+    article in any language is a unit of its own. Units are put in an order that follows from the
+    seed and their ids alone, not from the order of the rows, and the order is cut where the
+    fractions say. If units are large, some are then moved to bring the parts nearer to their
+    fractions of the items.
 
     Args:
         corpus: What to split.
         fractions: Name of each part to its share of the items, above 0; they add up to 1.
         by: What must stay together.
-        seed: Another seed, another split; 0 or more.
+        seed: Another seed gives another split; 0 or more.
 
     Returns:
         The parts by name, in the order of ``fractions``.
 
     Raises:
         ConfigError: The fractions do not add up to 1, or the seed is negative.
-        DataError: A passage has no article in any language, or a part would be empty.
+        DataError: No row names an article, or a part would be empty.
 
     >>> from evenrank.data.corpus import corpus_from_rows
     >>> text = {"lang": "en", "query": "?", "passage": "."}
@@ -60,14 +62,19 @@ def split_corpus(
     place_of_item = np.argsort(order)[unit_of_item]
     sizes = np.bincount(place_of_item, minlength=len(labels))
     targets = np.array(list(fractions.values())) * len(corpus)
-    middles = np.cumsum(sizes) - sizes / 2  # a unit goes where most of it lies
+    middles = np.cumsum(sizes) - sizes / 2  # a unit belongs where most of it is
     part_of_unit = np.searchsorted(np.cumsum(targets)[:-1], middles, side="right")
     _balance(part_of_unit, sizes, targets)
     parts = {}
     for number, name in enumerate(fractions):
         items = np.flatnonzero(part_of_unit[place_of_item] == number)
         if not len(items):
-            raise _empty_part(corpus, name, by, len(labels))
+            raise DataError(
+                f"corpus {corpus.name!r}",
+                f"no items for {name!r}: there are {len(labels)} units that stay together",
+                "at least one unit in each part",
+                "Split by passage" if by == "article" else "Use fewer or larger parts",
+            )
         parts[name] = corpus.select(items, f"{corpus.name}:{name}")
     return parts
 
@@ -97,11 +104,11 @@ def _balance(
 
 
 def _check(fractions: Mapping[str, float], seed: int) -> None:
-    shown = ", ".join(f"{name}={share:g}" for name, share in fractions.items()) or "nothing"
-    if not (all(share > 0 for share in fractions.values()) and _is_one(sum(fractions.values()))):
+    total = sum(fractions.values())
+    if min(fractions.values(), default=0) <= 0 or not math.isclose(total, 1, abs_tol=1e-9):
         raise ConfigError(
-            f"split {shown}",
-            f"a sum of {sum(fractions.values()):g}",
+            f"split {', '.join(f'{name}={share:g}' for name, share in fractions.items())}",
+            f"a sum of {total:g}",
             "fractions above 0 that add up to 1",
             "Write it like: train=0.8,dev=0.1,test=0.1",
         )
@@ -109,55 +116,30 @@ def _check(fractions: Mapping[str, float], seed: int) -> None:
         raise ConfigError("split seed", str(seed), "0 or more", "Choose another seed")
 
 
-def _is_one(value: float) -> bool:
-    return math.isclose(value, 1, abs_tol=1e-9)
-
-
 def _units(corpus: ParallelCorpus, by: str) -> tuple[NDArray[np.int64], list[str]]:
     """Return the unit of each item, and a label for each unit that no order of rows changes."""
     item, lang = np.nonzero(corpus.rows >= 0)
-    names, name_of_row = _sorted_codes(
-        corpus.table.column("passage_id" if by == "passage" else "article")
-    )
-    name = name_of_row[corpus.rows[item, lang]]
-    item, name = item[name >= 0], name[name >= 0]
-    nameless = np.flatnonzero(~np.isin(corpus.groups, corpus.groups[item]))
-    if len(nameless):
-        raise _without_article(corpus, nameless)
-    groups = int(corpus.groups.max(initial=-1)) + 1
-    edges = (corpus.groups[item], groups + name)
-    nodes = groups + len(names)
-    graph = coo_array((np.ones(len(item), dtype=np.int8), edges), shape=(nodes, nodes))
-    _, component = connected_components(graph, directed=False)
-    used = np.unique(name)  # in the order of the names, so that the first of a unit is its least
-    units, first = np.unique(component[groups + used], return_index=True)
-    unit_of_item = np.searchsorted(units, component[corpus.groups])
-    return unit_of_item, names.take(pa.array(used[first])).to_pylist()
-
-
-def _sorted_codes(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
-    """Return the values of a column in sorted order, and the number of each row's, -1 for null."""
-    values = pc.unique(column).drop_null()
-    values = values.take(pc.sort_indices(values))
-    numbers = pc.fill_null(pc.index_in(column, values), -1)
-    return values, numbers.to_numpy().astype(np.int64)
-
-
-def _without_article(corpus: ParallelCorpus, items: NDArray[np.int64]) -> DataError:
-    example = corpus.column("id", corpus.first_rows[items[:1]])[0]
-    return DataError(
-        f"corpus {corpus.name!r}",
-        f"{len(items)} of {len(corpus)} items without an article, such as {example!r}",
-        "an article for each passage, in some language",
-        'Split by passage, or read the corpus with a filter such as article != "", '
-        "on the field as the source calls it",
-    )
-
-
-def _empty_part(corpus: ParallelCorpus, name: str, by: str, units: int) -> DataError:
-    return DataError(
-        f"corpus {corpus.name!r}",
-        f"no items for {name!r}: there are {units} units that must stay whole",
-        "at least one unit in each part",
-        "Split by passage" if by == "article" else "Ask for fewer or larger parts",
-    )
+    rows = corpus.rows[item, lang]
+    groups = corpus.groups
+    labels = corpus.table.column("passage_id")
+    if by == "article":
+        articles = corpus.table.column("article")
+        article = codes(articles)[rows]
+        named = article >= 0
+        if not named.any():
+            raise DataError(
+                f"corpus {corpus.name!r}",
+                "no article",
+                "an article for passages",
+                "Split by passage",
+            )
+        first = int(groups.max()) + 1  # the node of the first article
+        edges = (groups[item[named]], first + article[named])
+        groups = components(first + int(article.max()) + 1, *edges)[groups]
+        labels = pc.coalesce(articles, pc.binary_join_element_wise(_LAST, labels, ""))
+    names = pc.unique(labels)
+    names = names.take(pc.sort_indices(names))
+    numbers, unit_of_item = np.unique(groups, return_inverse=True)
+    label = np.full(len(numbers), len(names))
+    np.minimum.at(label, unit_of_item[item], pc.index_in(labels, names).to_numpy()[rows])
+    return unit_of_item, names.take(pa.array(label)).to_pylist()
