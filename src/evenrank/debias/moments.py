@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.debias.rows import (
+    LONGEST,
     Blocks,
     Doubles,
     Floats,
@@ -25,8 +26,10 @@ from evenrank.debias.rows import (
 )
 from evenrank.errors import DataError
 
-_PART = 2_048
-"""Rows whose float32 sum is added to a float64 sum: a few megabytes, small rounding errors."""
+_PART = 1_024
+"""Rows whose float32 sum is added to a float64 sum: they stay in the processor's cache."""
+_DENSE = 2_048
+"""Rows of a language that all count for its covariance; of later rows, fewer and fewer."""
 _PRIOR = 32
 """Texts that the covariance of all languages counts for in the covariance of one language."""
 
@@ -86,19 +89,56 @@ class Moments:
 
 @dataclass(eq=False)
 class _Sums:
-    """Running sums of one language, about a fixed centre."""
+    """Running sums of one language: of all rows, and of thinned rows about a fixed centre.
 
-    total: Doubles
-    second: Doubles | None
-    count: int = 0
-    squares: float = 0.0
+    Thinned rows are all of the first ``_DENSE``, then every second one up to twice as many, then
+    every fourth one up to four times as many, with weights 1, 2, 4, ... A covariance needs no more.
+    """
 
-    def add(self, rows_NH: Floats) -> None:
-        self.count += len(rows_NH)
-        self.total += rows_NH.sum(axis=0)
-        self.squares += float(np.vdot(rows_NH, rows_NH))
-        if self.second is not None:
-            self.second += rows_NH.T @ rows_NH
+    centre: Floats
+    covariances: bool
+
+    def __post_init__(self) -> None:
+        width = len(self.centre)
+        self.count = 0
+        self.total = np.zeros(width)
+        self.weight = self.squares = 0.0
+        self.thin_total = np.zeros(width)
+        self.thin_square = np.zeros((width, width)) if self.covariances else None
+
+    def add(self, rows_NH: NDArray[Any]) -> None:
+        """Add rows of this language."""
+        for start in range(0, len(rows_NH), _PART):
+            part = rows_NH[start : start + _PART].astype(np.float32, copy=False)
+            self.total += part.sum(axis=0)
+            before, self.count = self.count, self.count + len(part)
+            if not self.usable:
+                return
+            step = 1 << (max(before // _DENSE, 1).bit_length() - 1)
+            self._add_thinned(part[-before % step :: step] - self.centre, step)
+
+    def _add_thinned(self, part: Floats, step: int) -> None:
+        self.weight += step * len(part)
+        self.thin_total += step * part.sum(axis=0)
+        self.squares += step * float(np.vdot(part, part))
+        if self.thin_square is not None:
+            self.thin_square += np.float32(step) * (part.T @ part)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the sums are possible for vectors of a sensible length."""
+        return bool(np.abs(self.total).max() <= LONGEST * self.count)
+
+    def spread(self) -> float:
+        """Return the trace of the covariance."""
+        mean = self.thin_total / self.weight
+        return max(0.0, self.squares - self.weight * float(mean @ mean)) / (self.weight - 1)
+
+    def covariance(self) -> Doubles:
+        """Return the covariance."""
+        mean = self.thin_total / self.weight
+        assert self.thin_square is not None
+        return (self.thin_square - self.weight * np.outer(mean, mean)) / (self.weight - 1)
 
 
 @dataclass(eq=False)
@@ -149,27 +189,22 @@ def gather(blocks: Blocks, kind: Kind, *, covariances: bool = False, sample: int
             centre = rows_NH[:_PART].mean(axis=0, dtype=np.float32)
         require_matrix(rows_NH, kind, len(centre))
         for lang, rows in by_language(rows_NH, langs, kind):
-            if lang not in sums:
-                square = np.zeros((len(centre), len(centre))) if covariances else None
-                sums[lang] = _Sums(np.zeros(len(centre)), square)
-            for at in range(0, len(rows), _PART):
-                sums[lang].add(rows[at : at + _PART] - centre)
-            if not np.isfinite(sums[lang].squares):
+            own = sums.setdefault(lang, _Sums(centre, covariances))
+            own.add(rows)
+            if not own.usable:
                 raise not_finite(rows_NH, kind, start)
         if sample:
             drawn.add(rows_NH)
         start += len(rows_NH)
     if centre is None:
         raise DataError(f"{kind} embeddings", "no rows", "embeddings in two languages", _MORE)
-    return _finished(sums, centre.astype(np.float64), drawn.rows, kind)
+    return _finished(sums, drawn.rows, kind)
 
 
 _MORE = "Add texts, or leave the language out"
 
 
-def _finished(
-    sums: dict[str, _Sums], centre: Doubles, sample: Floats | None, kind: Kind
-) -> Moments:
+def _finished(sums: dict[str, _Sums], sample: Floats | None, kind: Kind) -> Moments:
     languages = tuple(sorted(sums))
     if len(languages) < 2:
         raise DataError(
@@ -182,45 +217,13 @@ def _finished(
         if sums[lang].count < 2:
             found, expected = f"1 {kind} in {lang!r}", "2 or more"
             raise DataError(f"{kind} embeddings", found, expected, _MORE)
-    counts = np.array([sums[lang].count for lang in languages], dtype=np.int64)
-    means = np.array([sums[lang].total / sums[lang].count for lang in languages])
-    squares = np.array([sums[lang].squares for lang in languages])
-    spreads = np.maximum(squares - counts * (means**2).sum(axis=1), 0) / (counts - 1)
-    covariances = None
-    if sums[languages[0]].second is not None:
-        covariances = np.array([sums[lang].second for lang in languages])
-        covariances -= counts[:, None, None] * means[:, :, None] * means[:, None, :]
-        covariances /= (counts - 1)[:, None, None]
-    rows = np.empty((0, len(centre)), dtype=np.float32) if sample is None else sample
-    return Moments(languages, counts, means + centre, spreads, covariances, rows)
-
-
-def pooled(first: Moments, second: Moments) -> Moments:
-    """Return the statistics of queries and passages together, each moved to a common mean.
-
-    Without the move, the difference between queries and passages would count as spread.
-    """
-    if first is second:
-        return first
-    languages = tuple(sorted({*first.languages, *second.languages}))
-    centre = (first.means.mean(axis=0) + second.means.mean(axis=0)) / 2
-    counts = np.zeros(len(languages), dtype=np.int64)
-    totals = np.zeros((len(languages), first.width))
-    wanted = first.covariances is not None and second.covariances is not None
-    squares = np.zeros((len(languages), first.width, first.width)) if wanted else None
-    spreads = np.zeros(len(languages))
-    for side in (first, second):
-        at = np.searchsorted(languages, side.languages)
-        apart = side.means - side.means.mean(axis=0)
-        counts[at] += side.counts
-        totals[at] += side.counts[:, None] * apart
-        spreads[at] += (side.counts - 1) * side.spreads + side.counts * (apart**2).sum(axis=1)
-        if squares is not None and side.covariances is not None:
-            squares[at] += (side.counts - 1)[:, None, None] * side.covariances
-            squares[at] += side.counts[:, None, None] * apart[:, :, None] * apart[:, None, :]
-    means = totals / counts[:, None]
-    spreads = (spreads - counts * (means**2).sum(axis=1)) / (counts - 1)
-    if squares is not None:
-        squares -= counts[:, None, None] * means[:, :, None] * means[:, None, :]
-        squares /= (counts - 1)[:, None, None]
-    return Moments(languages, counts, means + centre, spreads, squares, first.sample)
+    own = [sums[lang] for lang in languages]
+    rows = np.empty((0, len(own[0].centre)), dtype=np.float32) if sample is None else sample
+    return Moments(
+        languages,
+        counts=np.array([one.count for one in own], dtype=np.int64),
+        means=np.array([one.total / one.count for one in own]),
+        spreads=np.array([one.spread() for one in own]),
+        covariances=np.array([one.covariance() for one in own]) if own[0].covariances else None,
+        sample=rows,
+    )

@@ -24,8 +24,11 @@ class ProjectSettings(Settings):
 
 @method("project", ProjectSettings, VectorCorrection)
 def fit_project(data: FitData, settings: ProjectSettings) -> VectorCorrection:
-    """Remove the span of the language means: ``x - U U^T x``, needs no language tag."""
-    means = data.both.means
+    """Remove the span of the language means: ``x - U U^T x``, needs no language tag.
+
+    The means are those of passages: their differences favour languages in a ranking.
+    """
+    means = data.passages.means
     rank = min(settings.rank or len(means), len(means) - 1, means.shape[1])
     _, _, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     maps = Maps.of((), left=directions[None, :rank].transpose(0, 2, 1))

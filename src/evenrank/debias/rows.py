@@ -23,6 +23,8 @@ OptionalLangs: TypeAlias = Langs | None
 Blocks: TypeAlias = Iterable[tuple[NDArray[Any], Langs]]
 """Embeddings ``(n, H)`` with one language for all rows or one for each row."""
 
+LONGEST = 1e3
+"""No number of an embedding is larger: unit vectors are expected, and some leeway allowed."""
 BLOCK = 16_384
 """Rows that are read from a store at once."""
 
@@ -102,11 +104,9 @@ def require_matrix(rows_NH: NDArray[Any], kind: Kind, width: int | None = None) 
 
 
 def not_finite(rows_NH: NDArray[Any], kind: Kind, start: int = 0) -> DataError:
-    """Return the error that names the first row whose squares have no finite sum."""
-    with np.errstate(over="ignore"):
-        squares = (rows_NH.astype(np.float32) ** 2).sum(axis=1)
-    first = start + int((~np.isfinite(squares)).argmax())
-    found = "NaN, infinity or a number above 1e18"
+    """Return the error that names the first row with a number that no unit vector has."""
+    first = start + int((~(np.abs(rows_NH) <= LONGEST).all(axis=1)).argmax())
+    found = f"NaN, infinity or a number above {LONGEST:g}"
     return DataError(f"embedding of {kind} {first}", found, "unit vectors", "Check the encoder")
 
 

@@ -23,6 +23,7 @@ from evenrank.debias.base import (
 )
 from evenrank.debias.index import QueryForm, Stored
 from evenrank.debias.rows import (
+    LONGEST,
     Doubles,
     Floats,
     Kind,
@@ -131,7 +132,7 @@ class VectorCorrection(Correction):
         if maps is None or not self.strength:
             return changed, scale
         lengths = np.sqrt(np.einsum("nh,nh->n", changed, changed))
-        if not np.isfinite(lengths).all():
+        if not (lengths <= LONGEST).all():
             raise not_finite(changed, kind)
         if self.unit:
             if (lengths < _NOTHING).any():
