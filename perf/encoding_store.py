@@ -23,7 +23,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
 
 from evenrank.benchmarks.benchmark import load_benchmark

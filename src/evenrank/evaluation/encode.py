@@ -45,7 +45,6 @@ def embed(
     batch_size: int = BATCH_SIZE,
     store: Path | None = None,
     store_dtype: Precision = "float32",
-    *,
     empty_texts: EmptyTexts = "error",
     team: Team = ALONE,
 ) -> Embeddings:

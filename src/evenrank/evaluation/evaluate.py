@@ -28,7 +28,7 @@ from evenrank.encoding.store import Precision, Rows
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.encode import BATCH_SIZE, Embeddings, embed
 from evenrank.evaluation.score import score
-from evenrank.files import refuse_existing, whole_folder
+from evenrank.files import refuse_existing, require_writable, whole_folder
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
@@ -78,47 +78,47 @@ def evaluate(
         top_k: Passages kept from the top of the pool of all languages; at least the share's cutoff.
         run: Write ``run.trec`` and ``qrels.trec`` as well.
         store: Embedding store: texts that it has are not encoded again, what it lacks is added.
-        store_dtype: Precision of the embeddings in the store.
-        empty_texts: ``last`` ranks passages last that have no direction, such as those without any
-            token, and counts them in the result; ``error`` is an error.
+        store_dtype: Precision in the store.
+        empty_texts: ``last`` ranks passages without a direction (no token) last and counts them.
         rank_device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
-        shared: Share the work with the processes that ``torchrun`` started, or that are in this
-            one's process group. All of them have to call; the first writes, each gets the same
-            evaluation. ``False`` where one process calls alone.
+        shared: Share the work with the processes of ``torchrun`` or of this one's process group,
+            which all have to call. ``False`` if one process calls alone.
 
     Raises:
         ConfigError: A measure, benchmark or device is unknown, or ``output`` exists.
-        DataError: The model or the benchmark cannot be read.
-        ProcessError: Another process failed.
+        DataError, ProcessError: Model or benchmark cannot be read; another process failed.
     """
     with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
         selection = select_measures(measures)
         require_device(rank_device)
-        if output is not None and team.first:
-            refuse_existing(output, overwrite=overwrite, marker=MARKER)
+        _check_output(output if team.first else None, overwrite=overwrite)
         data = team.first_then_others(partial(load_benchmark, benchmark))
         if run:
             check_trec_ids(data)
         encoder, facts = _opened(model, label)
         timings: dict[str, float] = {}
         with _timed(timings, "encode"):
-            embeddings = embed(
-                encoder, data, batch_size, store, store_dtype, empty_texts=empty_texts, team=team
-            )
+            embeddings = embed(encoder, data, batch_size, store, store_dtype, empty_texts, team)
         top_k = max(top_k, selection.share.cutoff or 0)
         with _timed(timings, "rank"):
             ranking = rank_embeddings(embeddings, data, top_k, device=rank_device, team=team)
         config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
         config |= {"store_dtype": store_dtype} if store else {}
         config |= {"rank_device": rank_device} if rank_device else {}
-        if empty_texts == "last":
-            config |= {
-                "empty_texts": "last",
-                "empty_passages": len(empty_rows(embeddings.passages)),
-            }
+        config |= _counted(embeddings) if empty_texts == "last" else {}
         written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
         return team.from_first(lambda: written(_scored(data, facts, ranking, timings, config)))
+
+
+def _check_output(output: Path | None, *, overwrite: bool) -> None:
+    if output is not None:
+        refuse_existing(output, overwrite=overwrite, marker=MARKER)
+        require_writable(output.parent)
+
+
+def _counted(embeddings: Embeddings) -> dict[str, Any]:
+    return {"empty_passages": len(empty_rows(embeddings.passages))}
 
 
 def _scored(
