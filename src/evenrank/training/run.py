@@ -140,9 +140,11 @@ class _Run:
         )
         dataset = PairDataset(self.plan, config.negatives)
         self.selection = make_selection(config, dev, self.strategy, team.count)
-        arguments = make_arguments(config, folder, self.plan.total_steps, self.selection)
+        arguments = make_arguments(
+            config, folder, self.plan.total_steps, self.selection, team.count
+        )
         set_seed(config.seed)
-        self.model, learning_rate = make_model(config, self.corpora)
+        self.model, learning_rate = make_model(config, self.corpora, team)
         self.inputs = {
             "encoder": model_fingerprint(self.model),
             "data": [f"{corpus.name} {corpus.fingerprint}" for corpus in self.corpora],
@@ -207,21 +209,24 @@ class _Run:
 
 
 def make_model(
-    config: TrainConfig, corpora: Sequence[ParallelCorpus]
+    config: TrainConfig, corpora: Sequence[ParallelCorpus], team: Team
 ) -> tuple[SentenceTransformer, float]:
     """Return the model to train and its learning rate.
 
     Args:
         config: All settings.
         corpora: The tokenizer of a new encoder is trained on their texts.
+        team: The processes; the first one builds a new encoder, since transformers saves no
+            checkpoint in the others.
 
     Raises:
         ConfigError: Sizes are given for an encoder that has its own.
         DataError: The checkpoint cannot be read.
     """
     if config.encoder in ENCODERS:
-        model = build_encoder(
-            config.encoder, texts_of(corpora), config.encoder_settings, seed=config.seed
+        texts, sizes = texts_of(corpora), config.encoder_settings
+        model = team.from_first(
+            lambda: build_encoder(config.encoder, texts, sizes, seed=config.seed)
         )
         set_prompts(model, config.query_prompt, config.passage_prompt)
         set_max_length(model, config.max_length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import typing
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -101,7 +102,11 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_arguments(
-    config: TrainConfig, folder: RunFolder, steps: int, selection: Selection | None
+    config: TrainConfig,
+    folder: RunFolder,
+    steps: int,
+    selection: Selection | None,
+    processes: int,
 ) -> SentenceTransformerTrainingArguments:
     """Return the trainer's arguments, without what depends on the model.
 
@@ -114,6 +119,7 @@ def make_arguments(
     eval_every = min(steps, config.eval_every or max(1, steps // 10))
     settings: dict[str, Any] = {
         "bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        "dataloader_drop_last": True,  # no batch of a plan is smaller than the others
         "dataloader_pin_memory": torch.cuda.is_available(),
         "logging_steps": max(1, steps // 100),
         "logging_nan_inf_filter": False,  # a loss that is not a number is logged as it is
@@ -121,6 +127,7 @@ def make_arguments(
         "disable_tqdm": True,
         "report_to": "none",
         "log_level": "error",
+        "use_cpu": processes > 1 and not torch.cuda.is_available(),  # else each trains alone
     }
     settings |= trainer_arguments(config.trainer)
     settings |= {
@@ -206,13 +213,18 @@ def make_loss(model: SentenceTransformer, config: TrainConfig, processes: int) -
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers inside of the block: our progress bar and log say it once."""
+    """Silence transformers inside of the block: our progress bar and log say it once.
+
+    So are the libraries' warnings of what their next versions will change.
+    """
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
