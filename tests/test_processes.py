@@ -135,7 +135,7 @@ def test_a_bug_in_one_ends_the_other_without_a_second_traceback(met):
     assert met[0]["bug"] == ["ZeroDivisionError", "by zero", None]
     kind, line, elsewhere = met[1]["bug"]
     assert (kind, elsewhere) == ("ProcessError", True)
-    assert line.startswith("process 0 of 2: found ZeroDivisionError: by zero, expected no error")
+    assert line.startswith("process 0 of 2: ZeroDivisionError: by zero. What it printed says more")
 
 
 def test_an_error_in_both_is_told_by_one(met):
@@ -147,7 +147,7 @@ def test_a_process_that_is_gone_is_noticed(met):
     assert "dies" not in met[1]
     kind, line, elsewhere = met[0]["dies"]
     assert (kind, elsewhere) == ("ProcessError", False)
-    assert line.startswith("process 0 of 2: found the end of another, expected all to go on")
+    assert line.startswith("process 0 of 2: another process has ended. What it printed")
 
 
 def test_one_process_needs_no_group(monkeypatch):

@@ -1,8 +1,9 @@
-"""The processes that ``torchrun`` started together: who is who, and what they do as one.
+"""The processes that ``torchrun`` started together, and the work that they share.
 
-An error in one of them ends all, with one message: the process that fails says so in the store
-that all share and leaves the process group, which ends the waiting of the others. Those raise the
-same error, marked as told ``elsewhere``. PyTorch is imported only where there are several.
+An error in one process ends all of them, with one message. The process that fails first writes its
+error into the store that all share, and leaves the process group, which ends the waiting of the
+others. They raise the same error, marked as told ``elsewhere``. PyTorch is imported only if there
+are several processes.
 """
 
 from __future__ import annotations
@@ -27,20 +28,25 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MEETING = timedelta(minutes=30)
+"""How long a process waits until all have started: imports from a shared disk take their time."""
+_CONNECTING = timedelta(minutes=2)
+"""How long processes that have all started take at most to connect to each other."""
 _PATIENCE = timedelta(days=7)
-"""How long a process waits for the others: one of them may encode or score for hours. A process
-that died is noticed at once all the same, since its connections close."""
+"""How long a connected process waits for the others: one of them may encode or score for hours. It
+notices at once when another one dies, since that closes its connections."""
+_LOOK = "What it printed, or its exit status, says why"
 _STARTED = itertools.count()
 
 
 @dataclass(frozen=True)
 class Team:
-    """Processes that work on one thing together; every one of them makes the same calls.
+    """Processes that share some work. Each of them makes the same calls.
 
     Attributes:
         index: Number of this process.
         count: How many there are.
-        group: Their process group for arrays in memory; ``None`` is the default group.
+        group: Their process group for arrays in memory. ``None`` is the default group.
     """
 
     index: int = 0
@@ -53,7 +59,7 @@ class Team:
         return self.index == 0
 
     def share(self, work: Sequence[T]) -> Sequence[T]:
-        """Return this process's part of some work: every ``count``-th piece of it.
+        """Return this process's part of some work: every ``count``-th piece.
 
         >>> Team(1, 3).share("abcdefg")
         'be'
@@ -61,7 +67,7 @@ class Team:
         return work[self.index :: self.count]
 
     def stretch(self, work: Sequence[T]) -> Sequence[T]:
-        """Return this process's part of some work: one stretch of it, to be read in order.
+        """Return this process's part of some work: pieces that follow each other.
 
         >>> Team(1, 3).stretch("abcdefg")
         'cd'
@@ -70,7 +76,7 @@ class Team:
         return work[slice(*bounds)]
 
     def spread(self, values: NDArray[Any], source: int) -> None:
-        """Give every process the array of process ``source``, in the place of its own."""
+        """Overwrite the array of every process with that of process ``source``."""
         if self.count > 1:
             import torch
             import torch.distributed as dist
@@ -78,7 +84,7 @@ class Team:
             dist.broadcast(torch.from_numpy(values), source, group=self.group)
 
     def add_up(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the sums over all processes of an array that each has."""
+        """Return the sum of the arrays of all processes."""
         if self.count == 1:
             return values
         import torch
@@ -90,7 +96,7 @@ class Team:
         return added
 
     def gather(self, values: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the arrays of all processes, which have the same shape."""
+        """Return the arrays of all processes, which must have the same shape."""
         if self.count == 1:
             return [values]
         import torch
@@ -106,7 +112,7 @@ class Team:
         self.from_first(bool)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Return in every process what the first one makes, once it is made."""
+        """Return the result of the first process in all processes."""
         if self.count == 1:
             return make()
         import torch
@@ -118,7 +124,7 @@ class Team:
         return value
 
     def first_then_others(self, make: Callable[[], T]) -> T:
-        """Return what this process makes, after the first one has: it fills caches for all."""
+        """Return this process's own result, after the first process has filled the caches."""
         if self.first:
             made = make()
             self.wait()
@@ -131,7 +137,7 @@ ALONE = Team()
 
 
 def processes() -> int:
-    """Return how many processes the launcher started; 1 without a launcher."""
+    """Return the number of processes that the launcher started; 1 without a launcher."""
     return _numbers()[1]
 
 
@@ -141,12 +147,12 @@ def is_first_process() -> bool:
 
 
 def neighbours() -> int:
-    """Return how many processes share this machine, this one included."""
+    """Return the number of processes on this machine, with this one."""
     return max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def own_device() -> str | None:
-    """Return the GPU that the launcher means for this process, ``None`` for the default."""
+    """Return this process's GPU, such as ``"cuda:1"``; ``None`` for the default device."""
     import torch
 
     number = os.environ.get("LOCAL_RANK", "")
@@ -155,28 +161,38 @@ def own_device() -> str | None:
 
 @contextmanager
 def joined() -> Iterator[Team]:
-    """Yield the processes of this run, after starting their process group where there is none.
+    """Yield the processes of this run. Starts their process group if there is none, and ends it.
 
-    A group that was started here is ended here. In a group that is there already, every process
-    has to come here; how an error in one of them reaches the others is that group's own affair.
+    If a group exists, every process of it has to call this function. How an error in one of them
+    reaches the others is then the responsibility of the code that started the group.
 
     Raises:
-        ConfigError: The launcher's variables make no sense, or do not say where to meet.
+        ConfigError: The launcher's variables are wrong.
+        ProcessError: Another process did not start, or died.
         EvenrankError: The block failed in another process; ``elsewhere`` is then true.
 
     >>> with joined() as team:
     ...     team.from_first(lambda: team.count)
     1
     """
-    dist = sys.modules.get("torch.distributed")  # who has a group has imported it
+    dist = sys.modules.get("torch.distributed")  # imported by the code that started a group
     if dist is not None and dist.is_available() and dist.is_initialized():
         with _group_for_memory() as group:
             yield Team(dist.get_rank(), dist.get_world_size(), group)
     elif processes() == 1:
         yield ALONE
     else:
-        with _started() as store, _one_message(store):
-            yield Team(*_numbers())
+        from torch.distributed.distributed_c10d import PrefixStore, destroy_process_group
+
+        # The store outlives the group: a second group must not find the addresses of the first.
+        store = PrefixStore(f"evenrank/{next(_STARTED)}", _meeting_place())
+        with _one_message(store):
+            _connect(store)
+        try:
+            with _one_message(store):
+                yield Team(*_numbers())
+        finally:
+            destroy_process_group()
 
 
 def _numbers() -> tuple[int, int]:
@@ -194,7 +210,7 @@ def _numbers() -> tuple[int, int]:
 
 @contextmanager
 def _group_for_memory() -> Iterator[ProcessGroup | None]:
-    """Yield a group that moves arrays in memory, ``None`` where the default group does."""
+    """Yield a group that moves arrays in memory; ``None`` if the default group does."""
     import torch.distributed as dist
 
     if "cpu:" in dist.get_backend_config():
@@ -207,29 +223,31 @@ def _group_for_memory() -> Iterator[ProcessGroup | None]:
         dist.destroy_process_group(group)
 
 
-@contextmanager
-def _started() -> Iterator[Store]:
-    """Start the default process group and yield its store; end the group with the block."""
+def _connect(store: Store) -> None:
+    """Start the default process group, once all processes have started."""
     import torch
     import torch.distributed as dist
-    from torch.distributed.distributed_c10d import PrefixStore
 
-    # The store outlives the group: a second group would meet the addresses of the first.
-    store = PrefixStore(f"evenrank/{next(_STARTED)}", _meeting_place())
     number, count = _numbers()
+    store.set(f"started/{number}", "")
+    try:
+        store.wait([f"started/{other}" for other in range(count)], _MEETING)
+    except dist.DistStoreError as cause:
+        found = f"a process that did not start within {_MEETING.seconds // 60} minutes"
+        remedy = "What it printed says why"
+        raise ProcessError(f"process {number} of {count}", found, "", remedy) from cause
     if device := own_device():
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device else "gloo"
-    dist.init_process_group(backend, store=store, rank=number, world_size=count, timeout=_PATIENCE)
-    try:
-        yield store
-    finally:
-        dist.destroy_process_group()
+    dist.init_process_group(
+        backend, store=store, rank=number, world_size=count, timeout=_CONNECTING
+    )
+    cast("ProcessGroup", dist.group.WORLD).set_timeout(_PATIENCE)
 
 
 @cache
 def _meeting_place() -> Store:
-    """Return the store in which the processes find each other; it stays for later groups."""
+    """Return the store in which the processes find each other. It stays for later groups."""
     from torch.distributed.rendezvous import rendezvous
 
     try:
@@ -239,12 +257,15 @@ def _meeting_place() -> Store:
         raise ConfigError(
             f"one of {processes()} processes", words, "the place where they meet", "Use torchrun"
         ) from cause
+    except RuntimeError as cause:
+        place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        raise ProcessError(place, "the first process cannot be reached", "", _LOOK) from cause
     return cast("Store", store)
 
 
 @contextmanager
 def _one_message(store: Store) -> Iterator[None]:
-    """Let the error that comes first be that of all processes, and one process's to print."""
+    """Raise the first error of any process in all of them."""
     try:
         yield
     except Exception as error:
@@ -255,32 +276,30 @@ def _one_message(store: Store) -> Iterator[None]:
 
 
 def _told(store: Store, error: Exception) -> EvenrankError | None:
-    """Return the error that this process raises in place of its own; ``None`` for its own."""
+    """Return the error that this process raises instead of its own; ``None`` to keep its own."""
     place = "process {} of {}".format(*_numbers())
-    ended = ProcessError(
-        place, "the end of another", "all to go on", "What it printed or its exit status says why"
-    )
+    ended = ProcessError(place, "another process has ended", "", _LOOK)
     lost = _is_lost_connection(error)
     try:
         if store.add("errors", 1) == 1:
             own = ended if lost else error
             if not isinstance(own, EvenrankError):
                 found = f"{type(error).__name__}: {error}"
-                own = ProcessError(place, found, "no error", "What it printed says more")
+                own = ProcessError(place, found, "", "What it printed says more")
             store.set("error", pickle.dumps(own).hex())
             return ended if lost else None
         store.wait(["error"], timedelta(seconds=10))
         told: EvenrankError = pickle.loads(bytes.fromhex(store.get("error").decode()))
-    except RuntimeError:  # the process that kept the store is gone, after its message
+    except RuntimeError:  # the process with the store has ended, after its message
         told = ended
     told.elsewhere = True
     return told
 
 
 def _is_lost_connection(error: Exception) -> bool:
-    """Tell whether another process's end is what failed; gloo has no type of its own for it."""
+    """Tell whether the end of another process is the cause. gloo has no exception of its own."""
     import torch.distributed as dist
 
     return isinstance(error, dist.DistError) or (
-        isinstance(error, RuntimeError) and "gloo" in str(error)
+        isinstance(error, RuntimeError) and "gloo" in str(error).lower()
     )
