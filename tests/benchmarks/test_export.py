@@ -47,7 +47,7 @@ def read_beir(folder):
     pairs = [tuple(line.split("\t")) for line in lines]
     assert len(set(pairs)) == len(pairs)
     assert all(q in queries and d in corpus and int(score) == 1 for q, d, score in pairs)
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "corpus.jsonl",
         "qrels",
         "queries.jsonl",

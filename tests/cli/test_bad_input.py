@@ -76,8 +76,10 @@ def test_a_gz_cut_short(folder, failing):
 
 
 def test_a_language_code_that_is_none(folder, failing):
-    (folder / "en.jsonl").rename(folder / "english.jsonl")
-    assert "'english'" in failing("data", "describe", folder)
+    (folder / "en.jsonl").rename(folder / "englisch.jsonl")
+    assert "englisch.jsonl: found a file name that is not a language code" in failing(
+        "data", "describe", folder
+    )
 
 
 @pytest.mark.parametrize(

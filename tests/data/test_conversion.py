@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evenrank.data import conversion
-from evenrank.data.opening import open_corpus, open_counted
+from evenrank.data.opening import open_corpus
 from evenrank.errors import ConfigError, DataError
 
 GOOD = {"id": "1", "lang": "en", "query": "Who won?", "passage": "The Broncos won."}
@@ -89,8 +89,8 @@ def test_a_batch_is_limited_in_rows_and_in_characters(write_lines, monkeypatch):
 def test_bad_rows_are_written_and_counted_and_the_rest_is_read(write_lines, tmp_path, caplog):
     lines = [line for line, _ in BAD_LINES.values()]
     path = write_lines("a.jsonl", [GOOD, *lines, OTHER])
-    opened = open_counted(path, skip_bad=tmp_path / "out" / "bad.jsonl")
-    corpus, counts = opened.corpus, opened.counts
+    opened = open_corpus(path, skip_bad=tmp_path / "out" / "bad.jsonl")
+    corpus, counts = opened, opened.counts
     assert corpus.column("id", corpus.first_rows) == ["1", "2"]
     assert (counts.read, counts.skipped) == (len(lines) + 2, len(lines))
     records = list(map(json.loads, (tmp_path / "out" / "bad.jsonl").read_text().splitlines()))
@@ -103,7 +103,7 @@ def test_bad_rows_are_written_and_counted_and_the_rest_is_read(write_lines, tmp_
         if found.startswith(("not JSON", "found")):
             assert record["raw"] == line
     open_corpus(path, skip_bad=tmp_path / "bad.jsonl")
-    assert "skipped 9 bad rows of 11, written to" in caplog.text
+    assert "skipped 9 bad rows of 11" in caplog.text
 
 
 def test_skipping_needs_to_skip_nothing(write_lines, tmp_path):
@@ -118,7 +118,7 @@ def test_bad_rows_are_written_again_by_each_opening_and_stay_an_error_without(
 ):
     path = write_lines("a.jsonl", [GOOD, "no JSON"])
     for name in ("first.jsonl", "second.jsonl"):
-        assert open_counted(path, skip_bad=tmp_path / name).counts.skipped == 1
+        assert open_corpus(path, skip_bad=tmp_path / name).counts.skipped == 1
     assert (tmp_path / "first.jsonl").read_bytes() == (tmp_path / "second.jsonl").read_bytes()
     with pytest.raises(DataError, match=r"a.jsonl:2: found 'no JSON'"):
         open_corpus(path)
@@ -144,8 +144,8 @@ def test_a_gzip_file_cut_short(tmp_path, keep):
     with pytest.raises(DataError, match=r"a.jsonl.gz:\d+: found the end of a gzip file cut short"):
         open_corpus(path)
     if keep > 0.1:  # a hundredth is less than gzip needs to give a line
-        opened = open_counted(path, skip_bad=tmp_path / "bad.jsonl")
-        assert 0.7 * keep * 2000 < len(opened.corpus) < 2000
+        opened = open_corpus(path, skip_bad=tmp_path / "bad.jsonl")
+        assert 0.7 * keep * 2000 < len(opened) < 2000
         assert opened.counts.skipped == 1
 
 
@@ -167,16 +167,16 @@ def test_an_empty_file(write_lines, tmp_path, text):
     (tmp_path / "c" / "en.jsonl").write_text(text)
     with pytest.raises(DataError, match=r"c/en.jsonl: found no rows, expected at least one"):
         open_corpus(tmp_path / "c")
-    opened = open_counted(tmp_path / "c", skip_bad=tmp_path / "bad.jsonl")
-    assert opened.corpus.languages == ("de",)
+    opened = open_corpus(tmp_path / "c", skip_bad=tmp_path / "bad.jsonl")
+    assert opened.languages == ("de",)
     assert opened.counts.skipped == 1
 
 
 def test_a_filter_keeps_the_rows_that_pass_and_counts_the_others(write_lines):
     rows = [GOOD | {"id": str(n), "year": n} for n in range(5)] + [GOOD | {"id": "none"}]
     path = write_lines("a.jsonl", rows)
-    opened = open_counted(path, where="year >= 1 and year < 4 and id != '2'")
-    assert opened.corpus.column("id", opened.corpus.first_rows) == ["1", "3"]
+    opened = open_corpus(path, where="year >= 1 and year < 4 and id != '2'")
+    assert opened.column("id", opened.first_rows) == ["1", "3"]
     assert (opened.counts.read, opened.counts.filtered) == (6, 4)
     assert len(open_corpus(path, where="year != 3")) == 5  # where it is missing, it is not 3
 
@@ -218,11 +218,11 @@ def test_languages_are_restricted_while_reading(write_lines, tmp_path):
     write_lines("c/de.jsonl", [GOOD | {"lang": "de"}])
     write_lines("c/en.jsonl", [GOOD])
     write_lines("c/fr.jsonl", ["not even looked at"])
-    opened = open_counted(tmp_path / "c", languages=["eng", "deu_Latn"])
-    assert opened.corpus.languages == ("de", "en")
+    opened = open_corpus(tmp_path / "c", languages=["eng", "deu_Latn"])
+    assert opened.languages == ("de", "en")
     one = write_lines("one.jsonl", [GOOD, GOOD | {"lang": "de"}])
-    opened = open_counted(one, languages=["de"])
-    assert (opened.corpus.languages, opened.counts.other_languages) == (("de",), 1)
+    opened = open_corpus(one, languages=["de"])
+    assert (opened.languages, opened.counts.other_languages) == (("de",), 1)
 
 
 def test_a_requested_language_that_is_not_there(write_lines, tmp_path):

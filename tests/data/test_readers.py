@@ -135,15 +135,8 @@ def test_a_number_as_an_id_is_its_decimal_text(form, tmp_path):
     corpus = open_corpus(written(form, rows, tmp_path / "new"))
     assert corpus.column("id", corpus.first_rows) == ["7", "9007199254740993"]
     wrong = [SUPER_BOWL | {"id": 0.5}]
-    with pytest.raises(DataError, match=r"'id' (with float|of type double).*a whole number"):
+    with pytest.raises(DataError, match=r"'id' with float 0.5 .*a whole number"):
         open_corpus(written(form, wrong, tmp_path / "wrong"))
-
-
-@pytest.mark.parametrize("form", ["parquet", "hf:parquet", "folder of parquet"])
-def test_a_date_is_not_a_text(form, tmp_path):
-    rows = [SUPER_BOWL | {"id": datetime(2026, 11, 25, tzinfo=UTC)}]
-    with pytest.raises(DataError, match=r"column 'id' of type timestamp.*Convert the column to"):
-        open_corpus(written(form, rows, tmp_path / "new"))
 
 
 def test_csv_with_quotes_lines_and_missing_values(tmp_path):
@@ -208,24 +201,26 @@ def test_column_types_of_parquet_may_differ_if_the_values_are_the_same(tmp_path)
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"query": None}, "no column 'query' among id, lang, passage.*'query' or 'question'"),
-        ({"passage": [1]}, "column 'passage' of type int64, expected a string"),
-        ({"id": [0.5]}, "column 'id' of type double, expected a whole number, or a string"),
-        ({"lang": pa.nulls(1)}, "column 'lang' of type null, expected a string"),
-        ({"negatives": ["no"]}, "column 'negatives' of type string, expected a list"),
-        ({"negatives": [[1]]}, "column 'negatives' of type list<.*int64>, expected a list"),
+        ({"query": None}, "no field 'query' or 'question' among .*vector"),
+        ({"passage": [1]}, "field 'passage' with int 1 .*expected a string"),
+        ({"id": [0.5]}, "field 'id' with float 0.5 .*expected a whole number, or a string"),
+        ({"id": [datetime(2026, 11, 25, tzinfo=UTC)]}, "field 'id' with datetime datetime.*2026"),
+        ({"lang": pa.nulls(1)}, "field 'lang' without a value .*expected a string"),
+        ({"negatives": ["no"]}, "field 'negatives' with str 'no' .*expected a list"),
+        ({"negatives": [[1]]}, "field 'negatives' with list .*expected a list"),
+        ({"positive_passages": [["x"]], "passage": None}, "This looks like training data of Tev"),
     ],
 )
 @pytest.mark.parametrize("form", ["parquet", "hf"])
 def test_columns_that_are_missing_or_of_another_type(tmp_path, form, columns, message):
     (tmp_path / "set").mkdir()
     path = tmp_path / "set" / "bad.parquet"
-    good = {name: [value] for name, value in SUPER_BOWL.items()}
+    good = {name: [value] for name, value in SUPER_BOWL.items()} | {"vector": [[0.5]]}
     merged = {name: column for name, column in (good | columns).items() if column is not None}
     pq.write_table(pa.table(merged), path)
     with pytest.raises(DataError, match=message) as caught:
         open_corpus(path if form == "parquet" else f"hf:{tmp_path / 'set'}")
-    assert caught.value.place == str(path)
+    assert caught.value.place == f"{path}, row 1"
 
 
 def test_a_damaged_parquet_file(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from evenrank.data.description import describe_corpus
-from evenrank.data.opening import open_corpus, open_counted
+from evenrank.data.opening import open_corpus
 from evenrank.data.splits import split_corpus
 
 OUTSIDE_XQUAD = {"da": 9731, "en": 10174, "es": 8635, "fi": 10174, "it": 6812, "sv": 9555}
@@ -18,11 +18,11 @@ OUTSIDE_XQUAD = {"da": 9731, "en": 10174, "es": 8635, "fi": 10174, "it": 6812, "
 @pytest.fixture
 def squad(real_data):
     """SQuAD dev in six languages without the paragraphs that XQuAD uses, and what was left out."""
-    return open_counted(real_data / "squad-dev-parallel", where="in_xquad_paragraph = false")
+    return open_corpus(real_data / "squad-dev-parallel", where="in_xquad_paragraph = false")
 
 
 def test_squad_dev_has_the_rows_of_its_files(squad, real_data):
-    corpus, counts = squad.corpus, squad.counts
+    corpus, counts = squad, squad.counts
     assert dict(zip(corpus.languages, (corpus.rows >= 0).sum(axis=0).tolist(), strict=True)) == (
         OUTSIDE_XQUAD
     )
@@ -35,7 +35,7 @@ def test_squad_dev_has_the_rows_of_its_files(squad, real_data):
 
 
 def test_squad_dev_is_described(squad):
-    about = describe_corpus(squad.corpus)
+    about = describe_corpus(squad)
     assert (about.items, about.rows) == (14_862, sum(OUTSIDE_XQUAD.values()))
     assert about.languages == OUTSIDE_XQUAD
     assert about.overlap["en"]["fi"] == about.overlap["fi"]["en"] == 10_174
@@ -58,9 +58,9 @@ def test_squad_dev_is_split_by_article(real_data):
 
 
 def test_passages_without_an_article_are_units_of_their_own(squad):
-    assert describe_corpus(squad.corpus).items_without_article == 510
-    parts = split_corpus(squad.corpus, {"train": 0.8, "test": 0.2}, by="article", seed=0)
-    assert sum(map(len, parts.values())) == len(squad.corpus)
+    assert describe_corpus(squad).items_without_article == 510
+    parts = split_corpus(squad, {"train": 0.8, "test": 0.2}, by="article", seed=0)
+    assert sum(map(len, parts.values())) == len(squad)
     articles = [set(part.column("article", part.first_rows)) - {None} for part in parts.values()]
     assert not set.intersection(*articles)
 

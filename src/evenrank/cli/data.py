@@ -96,13 +96,13 @@ def _validate(
     source: str, where: str | None, languages: list[str] | None, bad_rows: Path
 ) -> dict[str, Any]:
     """Read a source to its end, and return what `--json` prints."""
-    from evenrank.data.opening import open_counted
+    from evenrank.data.opening import open_corpus
 
-    opened = open_counted(source, where=where, languages=languages, skip_bad=bad_rows)
+    corpus = open_corpus(source, where=where, languages=languages, skip_bad=bad_rows)
     with bad_rows.open("rb") as lines:
         problems = [orjson.loads(line) for line in islice(lines, _SHOWN_PROBLEMS)]
-    sizes = {"items": len(opened.corpus), "languages": opened.corpus.sizes}
-    return {"source": source, **asdict(opened.counts), **sizes, "problems": problems}
+    sizes = {"items": len(corpus), "languages": corpus.sizes}
+    return {"source": source, **asdict(corpus.counts), **sizes, "problems": problems}
 
 
 def _print_validations(reports: list[dict[str, Any]], as_json: bool) -> None:
@@ -250,7 +250,7 @@ def convert(
 
     Example: `evenrank data convert corpus/ out/ --split train=0.9,test=0.1 --by article`
     """
-    from evenrank.data.opening import open_counted, path_of
+    from evenrank.data.opening import open_corpus, path_of
     from evenrank.data.splits import split_corpus
     from evenrank.data.writing import MARKER, write_corpus
 
@@ -260,18 +260,18 @@ def convert(
     if skip_bad is not None and skip_bad.resolve().is_relative_to(out.resolve()):
         remedy = "Write the bad rows to a file elsewhere"
         raise ConfigError("--skip-bad", f"{skip_bad}, inside of {out}", "another place", remedy)
-    opened = open_counted(source, where=where, languages=languages, skip_bad=skip_bad)
+    whole = open_corpus(source, where=where, languages=languages, skip_bad=skip_bad)
     if fractions is None:
-        corpora = {"": opened.corpus}
-        write_corpus(opened.corpus, out, overwrite=overwrite)
+        corpora = {"": whole}
+        write_corpus(whole, out, overwrite=overwrite)
     else:
-        corpora = split_corpus(opened.corpus, fractions, by=by, seed=seed)
+        corpora = split_corpus(whole, fractions, by=by, seed=seed)
         with whole_folder(out, marker=MARKER, overwrite=overwrite) as folder:
             for name, corpus in corpora.items():
                 write_corpus(corpus, folder / name)
     for name, corpus in corpora.items():
         _echo(f"{out / name}: {_size(len(corpus), corpus.sizes)}")
-    counts = opened.counts
+    counts = whole.counts
     for amount, what in (
         (counts.filtered, "left out by the filter"),
         (counts.other_languages, "in other languages"),

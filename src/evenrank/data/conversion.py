@@ -30,7 +30,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from evenrank.data.corpus import SCHEMA, ParallelCorpus, index_rows
+from evenrank.data.corpus import SCHEMA, Counts, ParallelCorpus, index_rows
 from evenrank.data.filters import Filter
 from evenrank.data.readers.base import Part, Row, Source, Unreadable
 from evenrank.data.rows import NAMES, REMEDY, Values, values_of
@@ -41,24 +41,6 @@ from evenrank.progress import bar
 BATCH_ROWS = 16_384
 BATCH_CHARACTERS = 1 << 26
 """Limits of a batch: for memory, and for the 2 GiB that a column of strings may have in Arrow."""
-
-
-@dataclass
-class Counts:
-    """What became of the rows that were read; all others are in the corpus.
-
-    Attributes:
-        read: All rows.
-        filtered: Left out by the filter.
-        other_languages: Left out because other languages were requested. (Files of such languages
-            are not even read.)
-        skipped: Left out because they are bad.
-    """
-
-    read: int = 0
-    filtered: int = 0
-    other_languages: int = 0
-    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,18 +90,18 @@ def convert(source: Source, request: Request, folder: Path) -> None:
     write_json(folder / "facts.json", facts | {"counts": asdict(counts)})
 
 
-def load(folder: Path, name: str) -> tuple[ParallelCorpus, Counts]:
+def load(folder: Path, name: str) -> ParallelCorpus:
     """Map what :func:`convert` wrote; only the facts are read."""
     facts = orjson.loads((folder / "facts.json").read_bytes())
-    corpus = ParallelCorpus(
+    return ParallelCorpus(
         name=name,
         table=map_rows(folder),
         languages=tuple(facts["languages"]),
         rows=np.asarray(np.load(folder / "matrix.npy", mmap_mode="r")),
         groups=np.asarray(np.load(folder / "groups.npy", mmap_mode="r")),
         fingerprint=facts["fingerprint"],
+        counts=Counts(**facts["counts"]),
     )
-    return corpus, Counts(**facts["counts"])
 
 
 def map_rows(folder: Path) -> pa.Table:

@@ -6,7 +6,7 @@ Shapes: ``R`` rows of the table, ``I`` items, ``L`` languages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,24 @@ items may share it); ``article`` is the document that a passage comes from, wher
 """
 
 
+@dataclass
+class Counts:
+    """What became of the rows that were read; all others are in the corpus.
+
+    Attributes:
+        read: All rows.
+        filtered: Left out by the filter.
+        other_languages: Left out because other languages were requested. (Files of such languages
+            are not even read.)
+        skipped: Left out because they are bad.
+    """
+
+    read: int = 0
+    filtered: int = 0
+    other_languages: int = 0
+    skipped: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class ParallelCorpus:
     """Items (a question and its answer passage) in one or more languages.
@@ -52,6 +70,7 @@ class ParallelCorpus:
         groups: ``(I,)`` int32, a number shared by the items whose passages are the same passage
             or translations of one another.
         fingerprint: Identifies the content, for run folders and caches.
+        counts: What became of the rows of the source that the corpus, or its whole, was read from.
     """
 
     name: str
@@ -60,6 +79,7 @@ class ParallelCorpus:
     rows: NDArray[np.int32]
     groups: NDArray[np.int32]
     fingerprint: str
+    counts: Counts = field(default_factory=Counts)
 
     def __len__(self) -> int:
         """Return the number of items."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 from filelock import FileLock
 
-from evenrank.data.conversion import Counts, Request, convert, load
+from evenrank.data.conversion import Request, convert, load
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.filters import parse_filter
 from evenrank.data.readers.base import Source, open_source
@@ -34,14 +33,6 @@ FORMAT = "2"
 """Part of every key: raise it when reading or converting changes the result."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A corpus, and what became of the rows of its source."""
-
-    corpus: ParallelCorpus
-    counts: Counts
 
 
 def open_corpus(
@@ -62,7 +53,7 @@ def open_corpus(
             ``evenrank.data.filters``.
         languages: Languages to read, such as ``["de", "en"]`` or ``"de,en"``; all if ``None``.
         skip_bad: Leave out bad rows, and write them with the reason to this file. Without it, the
-            first bad row is an error.
+            first bad row is an error. ``counts`` of the corpus says how many there are.
         name: Name of the corpus; by default that of the folder, file or data set.
 
     Raises:
@@ -78,26 +69,6 @@ def open_corpus(
     >>> corpus.languages, len(corpus), corpus.column("passage", corpus.first_rows)
     (('en',), 1, ['Ada.'])
     """
-    opened = open_counted(source, where=where, languages=languages, skip_bad=skip_bad, name=name)
-    name, counts = opened.corpus.name, opened.counts
-    if counts.filtered or counts.other_languages:
-        text = "%s: of %d rows, %d left out by the filter and %d in other languages"
-        logger.info(text, name, counts.read, counts.filtered, counts.other_languages)
-    if counts.skipped:
-        text = "%s: skipped %d bad rows of %d, written to %s"
-        logger.warning(text, name, counts.skipped, counts.read, skip_bad)
-    return opened.corpus
-
-
-def open_counted(
-    source: str | Path,
-    *,
-    where: str | None = None,
-    languages: str | Sequence[str] | None = None,
-    skip_bad: str | Path | None = None,
-    name: str | None = None,
-) -> Opened:
-    """Open a parallel corpus and also return what was left out; see :func:`open_corpus`."""
     request = Request(
         where=None if where is None else parse_filter(where),
         languages=None if languages is None else frozenset(parse_languages(languages)),
@@ -110,11 +81,17 @@ def open_counted(
         folder = _converted(found, request)
     except OSError as cause:
         raise FileError.of(cause, cache_folder()) from cause
-    corpus, counts = load(folder, name or found.name)
+    corpus = load(folder, name or found.name)
+    counts = corpus.counts
+    if counts.filtered or counts.other_languages:
+        text = "%s: of %d rows, %d left out by the filter and %d in other languages"
+        logger.info(text, corpus.name, counts.read, counts.filtered, counts.other_languages)
+    if counts.skipped:
+        logger.warning("%s: skipped %d bad rows of %d", corpus.name, counts.skipped, counts.read)
     if skip_bad is not None:
         with whole_file(skip_bad, overwrite=True) as part:
             shutil.copyfile(folder / "skipped.jsonl", part)
-    return Opened(corpus, counts)
+    return corpus
 
 
 def check_skip_bad(skip_bad: str | Path, source: str | Path) -> None:

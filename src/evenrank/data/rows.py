@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -117,17 +116,6 @@ def values_of(row: Row, part: Part, number: int) -> Values:
     return Values(id_, passage_id or id_, article, lang, query, passage, negatives)
 
 
-def layout_remedy(names: Collection[str], otherwise: str) -> str:
-    """Return how to go on where required fields are missing; names the layouts that we know."""
-    for layout, fields in _LAYOUTS.items():
-        if fields <= set(names):
-            return (
-                f"This looks like {layout}: write a row with id, lang, query and passage for each "
-                "query and language"
-            )
-    return otherwise
-
-
 def is_visible(text: str) -> bool:
     r"""Tell whether a text has a letter, number, sign or symbol, and so a token to encode.
 
@@ -162,8 +150,19 @@ def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list 
         either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
         found = f"no field {either} among {', '.join(map(str, row)) or 'none'}"
         found = f"field {name!r} without a value" if name in row else found
-        raise _Wrong(found, field.expected, layout_remedy(row, REMEDY))
+        raise _Wrong(found, field.expected, _layout_remedy(row))
     raise _Wrong(f"field {name!r} with {_describe(value)}", field.expected, REMEDY)
+
+
+def _layout_remedy(row: Row) -> str:
+    """Return what to do if a required field is missing; names the layouts that we know."""
+    for layout, fields in _LAYOUTS.items():
+        if fields <= row.keys():
+            return (
+                f"This looks like {layout}: write a row with id, lang, query and passage for each "
+                "query and language"
+            )
+    return REMEDY
 
 
 def _describe(value: object) -> str:

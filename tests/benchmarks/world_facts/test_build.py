@@ -226,7 +226,8 @@ def test_an_unknown_split_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("languages", "found"), [(["fi"], "no language 'fi'"), (["klingon"], "'klingon'"), ([], "no l")]
+    ("languages", "found"),
+    [(["fi"], "no language 'fi'"), (["klingonese"], "'klingonese'"), ([], "no l")],
 )
 def test_a_language_without_templates_is_refused(languages, found):
     with pytest.raises(DataError, match=found):

@@ -133,7 +133,7 @@ def test_text_that_is_not_toml_is_refused(folder):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("english.toml", "language code 'english'"),
+        ("englisch.toml", "language code 'englisch'"),
         ("zh_CN.toml", "expected zh.toml"),
         ("tlh.toml", "language 'tlh', of which Babel has no data"),
     ],

@@ -41,7 +41,7 @@ from evenrank.data.readers.base import (
     Unreadable,
     stamp_of_files,
 )
-from evenrank.data.rows import FIELDS, REMEDY, Field, layout_remedy
+from evenrank.data.rows import FIELDS, REMEDY
 from evenrank.errors import DataError
 from evenrank.languages import language_name, normalise
 
@@ -122,11 +122,11 @@ def part_of(path: Path, lang: str | None = None) -> Part:
     """Return the part that a file is.
 
     Raises:
-        DataError: The file is damaged, or its columns cannot be those of a corpus.
+        DataError: The file is damaged.
     """
     size = path.stat().st_size
     if path.suffix == ".parquet":
-        columns = _parquet_columns(path, lang)
+        columns = _parquet_columns(path)
         return Part(str(path), size, partial(_read_parquet, path), lang, columns, "row")
     return Part(str(path), size, partial(_read_text, path), lang)
 
@@ -262,53 +262,23 @@ def _unreadable(
     return Unreadable(DataError(f"{path}:{number}", found, expected, remedy), raw)
 
 
-def _parquet_columns(path: Path, lang: str | None) -> tuple[str, ...]:
-    """Return the columns of a file, after a check that they can be those of a corpus."""
+def _parquet_columns(path: Path) -> tuple[str, ...]:
     try:
-        schema = pq.read_schema(path)
+        return tuple(pq.read_schema(path).names)
     except pa.ArrowInvalid as cause:
         raise _damaged(path, cause) from cause
-    for field in FIELDS:
-        name = field.name if field.name in schema.names else field.alias
-        if name in schema.names:
-            if not _fits(schema.field(name).type, field):
-                found = f"column {name!r} of type {schema.field(name).type}"
-                remedy = "Convert the column to the text that is meant"
-                raise DataError(str(path), found, field.expected, remedy)
-        elif field.required and not (lang and field.name == "lang"):
-            raise DataError(
-                str(path),
-                f"no column {field.name!r} among {', '.join(schema.names)}",
-                f"a column {field.name!r} or {field.alias!r}",
-                layout_remedy(schema.names, "Add or rename the column"),
-            )
-    return tuple(schema.names)
-
-
-def _fits(kind: Any, field: Field) -> bool:  # noqa: ANN401 - pyarrow has no types
-    is_ = pa.types
-    if is_.is_null(kind):
-        return not field.required
-    if field.kind == "texts":
-        return bool(is_.is_list(kind) or is_.is_large_list(kind)) and _is_text(kind.value_type)
-    return _is_text(kind) or (field.kind != "text" and bool(is_.is_integer(kind)))
-
-
-def _is_text(kind: Any) -> bool:  # noqa: ANN401
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return any(is_(kind) for is_ in _TEXT_TYPES)
-
-
-_TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
 def _read_parquet(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
-        wanted = [name for name in file.schema_arrow.names if name in columns]
+        names = set(file.schema_arrow.names)
+        missing = [f for f in FIELDS if f.required and not names & {f.name, f.alias}]
+        if [field.name for field in missing] not in ([], ["lang"]):
+            columns = frozenset(names)  # which the error lists
         size_of_row = path.stat().st_size / max(1, file.metadata.num_rows)
         number = 1
         try:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(_BATCH_ROWS, columns=sorted(names & columns)):
                 rows = _rows_of_batch(batch, f"{path}, row", number)
                 yield Chunk(list(enumerate(rows, number)), len(rows) * size_of_row)
                 number += len(rows)
