@@ -21,8 +21,7 @@ import numpy as np
 from scipy.stats import norm
 
 from evenrank.comparison.blocks import BlockSums, Grid, block_sums
-from evenrank.comparison.bootstrap import bootstrap_quantiles
-from evenrank.comparison.permutation import holm, sign_flip_p_values
+from evenrank.comparison.statistics import bootstrap_quantiles, holm, sign_flip_p_values
 
 SPREAD = 1.5
 """Standard deviation of the logarithm of a rank."""
@@ -89,7 +88,7 @@ def differences(
         blocks, langs = there.nonzero()
         _, blocks = np.unique(blocks, return_inverse=True)
         grid = Grid(tuple(f"l{lang}" for lang in range(options.languages)), langs, blocks)
-    shape = (2, len(grid.blocks), grid.pools)
+    shape = (2, len(grid.blocks), len(grid.pools))
     shared = rng.normal(size=(2, int(grid.blocks.max()) + 1, 1))[:, grid.blocks]
     latent = np.sqrt(rho) * shared + np.sqrt(1 - rho) * rng.normal(size=shape)
     latent[1] -= shift

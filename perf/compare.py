@@ -20,9 +20,8 @@ import numpy as np
 from scipy import stats
 
 from evenrank.comparison.blocks import BlockSums, Grid, block_sums
-from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.compare import compare
-from evenrank.comparison.permutation import sign_flip_p_values
+from evenrank.comparison.statistics import bootstrap_quantiles, sign_flip_p_values
 
 TIMES = 3
 """Repetitions, of which the fastest counts."""

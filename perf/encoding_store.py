@@ -162,7 +162,7 @@ def half_precision(model: SentenceTransformer, batch_size: int) -> None:
             for dtype in ("float32", "float16")
         )
     ranks, scores = (
-        [each.tables["ranks"][column].to_numpy() for each in (plain, half)]
+        [each.table("ranks")[column].to_numpy() for each in (plain, half)]
         for column in ("rank", "score")
     )
     moved = abs(ranks[0] - ranks[1])

@@ -20,7 +20,7 @@ from evenrank.data.splits import split_corpus
 from evenrank.data.writing import write_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.results.evaluation import Evaluation
+from evenrank.results.folder import Evaluation
 from evenrank.results.schema import SETTINGS
 from evenrank.training.config import TrainConfig
 from evenrank.training.run import texts_of, train

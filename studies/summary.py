@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evenrank.results.schema import Result, read_result
+from evenrank.results.folder import read_result
+from evenrank.results.schema import Result
 
 
 def rows_of(result: Result, seen: set[str]) -> dict[str, float]:

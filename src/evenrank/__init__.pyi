@@ -22,8 +22,8 @@ from evenrank.evaluation.evaluate_run import evaluate_run as evaluate_run
 from evenrank.evaluation.evaluator import BenchmarkEvaluator as BenchmarkEvaluator
 from evenrank.ranking.rank import rank as rank
 from evenrank.report.build import write_report as write_report
-from evenrank.results.evaluation import Evaluation as Evaluation
-from evenrank.results.evaluation import read_evaluation as read_evaluation
+from evenrank.results.folder import Evaluation as Evaluation
+from evenrank.results.folder import read_evaluation as read_evaluation
 from evenrank.training.config import TrainConfig as TrainConfig
 from evenrank.training.run import train as train
 

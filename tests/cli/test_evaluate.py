@@ -11,7 +11,7 @@ import evenrank
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.encoding.base import build_encoder
 from evenrank.errors import ConfigError, UnknownNameError
-from evenrank.results.evaluation import read_evaluation
+from evenrank.results.folder import read_evaluation
 
 WORDS = {"de": ["eins", "zwei", "drei"], "en": ["one", "two", "three"]}
 

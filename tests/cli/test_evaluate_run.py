@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.errors import ConfigError, DataError
-from evenrank.results.evaluation import read_evaluation
+from evenrank.results.folder import read_evaluation
 
 QRELS = "q1 0 p1 1\nq1 0 p2 1\nq2 0 p1 1\nq2 0 p2 1\n"
 LANGUAGES = (

@@ -7,12 +7,21 @@ import pyarrow as pa
 import pytest
 
 from evenrank.files import whole_folder
-from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result, Share, write_result
+from evenrank.results.folder import write_result
+from evenrank.results.schema import (
+    PER_QUERY,
+    RANKS,
+    TOP,
+    BenchmarkFacts,
+    ModelFacts,
+    Result,
+    Share,
+)
 
 LANGUAGES = ("de", "en", "tr")
 
 
-def make_result(label, fingerprint="f00d", config=None):
+def make_result(label, fingerprint="f00d", config=None, training=None):
     """A result that says nothing but which model and which benchmark it is of."""
     return Result(
         created="2025-01-02T03:04:05Z",
@@ -34,7 +43,7 @@ def make_result(label, fingerprint="f00d", config=None):
             dimension=8,
             query_prompt="",
             passage_prompt="",
-            training=None,
+            training=training,
         ),
         settings={},
         bias={},
@@ -55,21 +64,21 @@ def make_table(asked, values):
     ``asked`` has (question, language) of each query; ``values`` its AP in each pool, the pool of
     all languages last.
     """
-    rows = {name: [] for name in ("query_id", "query_lang", "parallel", "pool", "AP")}
+    rows = {name: [] for name in (*PER_QUERY, "AP")}
     for pool, collection in enumerate([*LANGUAGES, "multi"]):
         for at, (question, lang) in enumerate(asked):
             rows["query_id"].append(f"{lang}/{question}")
             rows["query_lang"].append(lang)
             rows["parallel"].append(question)
             rows["pool"].append(collection)
+            rows["relevant"].append(1)
             rows["AP"].append(values[at][pool])
-    types = {"query_id": pa.string(), "query_lang": pa.string(), "pool": pa.string()}
-    types |= {"parallel": pa.int32()}
-    columns = {
-        name: pa.array(column, types.get(name, pa.float64()), from_pandas=True)
-        for name, column in rows.items()
-    }
-    return pa.table(columns)
+    return pa.table(
+        {
+            name: pa.array(column, PER_QUERY.get(name, pa.float64()), from_pandas=True)
+            for name, column in rows.items()
+        }
+    )
 
 
 @pytest.fixture
@@ -80,7 +89,8 @@ def write(tmp_path):
         table = edit(make_table(asked, values))
         folder = tmp_path / label
         with whole_folder(folder, marker="result") as part:
-            write_result(part, make_result(label, **facts), table, pa.table({"query_id": ["x"]}))
+            top, ranks = (pa.schema(columns).empty_table() for columns in (TOP, RANKS))
+            write_result(part, make_result(label, **facts), table, top, ranks)
         return folder
 
     return write

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenrank.comparison.blocks import Cell, Grid, block_sums
-from evenrank.comparison.effect import standardised_difference
+from evenrank.comparison.statistics import standardised_difference
 
 
 @st.composite

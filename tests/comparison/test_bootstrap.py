@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evenrank.comparison import bootstrap
+from evenrank.comparison import statistics
 from evenrank.comparison.blocks import Grid, block_sums
-from evenrank.comparison.bootstrap import bootstrap_quantiles
+from evenrank.comparison.statistics import bootstrap_quantiles
 
 
 def one_language(values):
@@ -74,7 +74,7 @@ def test_resamples_are_means_over_blocks_drawn_one_by_one():
 def test_intervals_do_not_depend_on_how_much_is_held_at_once(monkeypatch, chunk):
     sums = block_sums(*irregular())
     usual = bootstrap_quantiles(sums, [0.1, 0.9], resamples=101, seed=3)
-    monkeypatch.setattr(bootstrap, "CHUNK", chunk)
+    monkeypatch.setattr(statistics, "CHUNK", chunk)
     assert (bootstrap_quantiles(sums, [0.1, 0.9], resamples=101, seed=3) == usual).all()
     assert (bootstrap_quantiles(sums, [0.1, 0.9], resamples=101, seed=4) != usual).any()
 

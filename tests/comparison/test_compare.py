@@ -1,16 +1,18 @@
 import json
 import runpy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from evenrank.comparison.blocks import Grid, block_sums
-from evenrank.comparison.bootstrap import bootstrap_quantiles
 from evenrank.comparison.compare import compare
-from evenrank.errors import ConfigError, DataError
-from evenrank.results.schema import read_result
+from evenrank.comparison.statistics import bootstrap_quantiles
+from evenrank.errors import ConfigError, DataError, UnknownNameError
+from evenrank.results.folder import read_evaluation, read_result
 
 SAMPLES = runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"))
 LANGUAGES = ("de", "en", "tr")
@@ -50,7 +52,7 @@ def test_differences_are_those_of_the_results(results, comparison):
         assert row.value == pytest.approx(third.settings[setting]["AP"])
         assert row.difference == pytest.approx(row.value - row.baseline_value)
         assert (row.excluded, row.blocks) == (0, 22)
-        assert row.low <= row.least <= row.difference <= row.most <= row.high
+        assert row.low <= row.at_least <= row.difference <= row.at_most <= row.high
     pair = row_of(comparison, "pair", query_lang="ar", pool="tr", **hybrid)
     assert pair.setting == "cross"
     assert pair.value == pytest.approx(third.pairs["AP"]["ar"]["tr"])
@@ -86,8 +88,14 @@ def test_families_are_cells_of_one_kind_system_and_measure(comparison):
 
 
 def test_a_result_against_itself_has_no_difference(results):
-    comparison = compare([results[0], results[0]], permutations=99, resamples=99)
-    assert comparison.baseline != comparison.systems[0]
+    again = [read_evaluation(results[0]) for _ in range(2)]
+    tables = {"per_query": again[0].table("per_query")}
+    comparison = compare(
+        [replace(one, folder=None, in_memory=tables) for one in again],
+        permutations=99,
+        resamples=99,
+    )
+    assert (comparison.baseline, comparison.systems) == ("x-x-mono", ("x-x-mono (2)",))
     for row in comparison.rows:
         assert (row.difference, row.low, row.high, row.effect) == (0, 0, 0, 0)
         assert (row.p, row.p_holm, row.outcome) == (1, 1, "even")
@@ -121,7 +129,7 @@ def test_intervals_hold_95_percent_and_bounds_are_one_sided(folders, asked, valu
     levels = [0.025, 0.05, 0.95, 0.975]
     cross = [str(cell) for cell in sums.cells].index("cross")
     ends = bootstrap_quantiles(sums, levels, resamples=300, seed=5)[:, cross]
-    assert [row.low, row.least, row.most, row.high] == pytest.approx(ends)
+    assert [row.low, row.at_least, row.at_most, row.high] == pytest.approx(ends)
     other = bootstrap_quantiles(sums, levels, resamples=300, seed=0)[:, cross]
     assert other != pytest.approx(ends)  # else a seed that is passed over would not show
 
@@ -213,7 +221,7 @@ def test_files_may_have_another_order_and_other_queries(folders, write, asked, v
 
 def test_results_without_a_common_query_are_refused(folders, write, asked, values):
     nothing = write("nothing", asked, np.full_like(values[1], np.nan))
-    with pytest.raises(DataError, match=r"nothing: found no query with a value of AP"):
+    with pytest.raises(DataError, match=r"nothing: found no query with a value of AP in both"):
         compare([folders[0], nothing])
 
 
@@ -248,7 +256,7 @@ def test_what_depends_on_the_end_of_a_run_is_compared_at_one_depth(write, asked,
         ({"permutations": 0}, "permutations: found 0"),
         ({"resamples": 0}, "resamples: found 0"),
         ({"seed": -1}, "seed: found -1"),
-        ({"exact": True}, "22 questions .*at most 20"),
+        ({"exact": True}, "22 blocks .*at most 20"),
         ({"measures": ["nDCG@7"]}, r"measure 'nDCG@7'.*x-x-mono.*one of AP, "),
         ({"measures": ["W"]}, "measure 'W': found no values per query"),
         ({"gates": ["AP mono"]}, "--gate"),
@@ -260,5 +268,87 @@ def test_wrong_settings_are_refused(results, options, message):
 
 
 def test_one_result_is_not_enough(results):
-    with pytest.raises(ConfigError, match="1 result folders"):
+    with pytest.raises(ConfigError, match="compare: found one result, expected two or more"):
         compare(results[:1])
+
+
+def test_folders_may_be_texts_and_evaluations(results):
+    options = {"measures": ["AP"], "permutations": 9, "resamples": 9}
+    expected = compare(results[:2], **options)
+    assert compare([str(folder) for folder in results[:2]], **options) == expected
+    assert compare([read_evaluation(results[0]), results[1]], **options) == expected
+
+
+def test_unknown_systems_and_measures_are_refused(comparison):
+    with pytest.raises(UnknownNameError, match="nearest is 'hybrid'"):
+        comparison.select("pair", system="hybrit")
+    with pytest.raises(UnknownNameError, match="unknown measure 'RR'"):
+        comparison.select("pair", measure="RR")
+
+
+def test_another_benchmark_is_refused(folders, write, asked, values):
+    other = write("other", asked, values[0], fingerprint="beef")
+    with pytest.raises(ConfigError, match=r"other: found a result on made \[beef\].*\[f00d\]"):
+        compare([*folders, other])
+
+
+def replaced(name, convert):
+    """A function that converts a column of a table."""
+
+    def edit(table):
+        found = pa.array(convert(table[name].to_pylist()), table[name].type)
+        return table.set_column(table.column_names.index(name), name, found)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda table: pa.concat_tables([table, table.slice(3, 1)]), "a query twice in one pool"),
+        (replaced("query_lang", lambda column: ["tr", *column[1:]]), "with two languages"),
+        (replaced("parallel", lambda column: [77, *column[1:]]), "in two blocks"),
+        (replaced("parallel", lambda column: [7 - one for one in column]), "in two blocks"),
+    ],
+)
+def test_results_that_contradict_each_other_are_refused(
+    folders, write, asked, values, edit, message
+):
+    bad = write("bad", asked, values[0], edit)
+    with pytest.raises(DataError, match=rf"bad: values per query: found .*{message}"):
+        compare([folders[0], bad])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gates": ["rank_distance multi -1", "AP cross -1"]},
+        {"gates": ["AP mono -1", "nDCG@3 mono -1"]},
+        {"measures": ["AP", "nDCG@3"]},
+        {"exact": True},
+    ],
+)
+def test_what_is_wrong_is_found_before_any_permutation(write, options):
+    """Of 10^12 permutations none is drawn."""
+    asked = [(at, "de") for at in range(30)]
+    values = np.random.default_rng(0).uniform(size=(2, 30, 4))
+    values[:, :, 1:3] = np.nan  # so there is no figure of cross
+    results = [
+        write(f"of {at}", asked, values[at], lambda t: t.append_column("rank_distance", t["AP"]))
+        for at in range(2)
+    ]
+    with pytest.raises(ConfigError):
+        compare(results, permutations=10**12, resamples=10**12, **options)
+
+
+def test_models_that_were_selected_differently_are_named(write, asked, values):
+    by_loss, by_ap = {"select_by": "loss", "dev_fraction": 0.05}, {"select_by": "multi AP"}
+    configs = [by_loss, by_loss, by_ap, "damaged", None]
+    results = [
+        write(f"run {at}", asked, values[0], training=None if one is None else {"config": one})
+        for at, one in enumerate(configs)
+    ]
+    options = {"permutations": 9, "resamples": 9}
+    (note,) = compare(results, **options).notes
+    assert "run 0, run 1 by select_by loss, dev_fraction 0.05; run 2 by select_by multi AP" in note
+    assert compare([results[0], results[1], *results[3:]], **options).notes == ()

@@ -90,8 +90,8 @@ def test_where_lower_is_better_a_rise_is_the_loss(folders, write, asked, values)
     (loss,) = compare([near, far], gates=["rank_distance multi -3"], **RUNS).gate_results
     (gain,) = compare([far, near], gates=["rank_distance multi -3"], **RUNS).gate_results
     assert (loss.verdict, gain.verdict) == ("failed", "passed")
-    assert -6 < loss.least < loss.gain < loss.most < -4
-    assert 4 < gain.least < gain.gain < gain.most < 6
+    assert -6 < loss.at_least < loss.gain < loss.at_most < -4
+    assert 4 < gain.at_least < gain.gain < gain.at_most < 6
 
 
 def test_a_gates_measure_is_compared_whatever_else_is(folders):

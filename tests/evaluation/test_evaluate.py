@@ -12,7 +12,7 @@ from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.evaluation.encode import embed
 from evenrank.evaluation.evaluate import evaluate, rank_embeddings
 from evenrank.evaluation.score import score
-from evenrank.results.evaluation import read_evaluation
+from evenrank.results.folder import read_evaluation
 
 MEASURES = ["AP", "R@1", "LPR", "W"]
 
@@ -29,7 +29,7 @@ def test_the_figures_are_those_of_the_steps_taken_by_hand(written, benchmark, mo
     scores = score(benchmark, rank_embeddings(embeddings, benchmark), MEASURES)
     assert written.result.settings == scores.settings
     assert written.result.bias == scores.bias
-    assert written.tables["per_query"].equals(scores.per_query)
+    assert written.table("per_query").equals(scores.per_query)
 
 
 def test_queries_and_passages_have_their_own_prompts(benchmark, model_folder):
@@ -71,15 +71,15 @@ def test_the_result_names_model_benchmark_and_software(written, benchmark, model
 def test_what_is_written_reads_back(written):
     again = read_evaluation(written.folder)
     assert again.result == written.result
-    for name, table in written.tables.items():
-        assert again.tables[name].equals(table), name
+    for name, table in written.in_memory.items():
+        assert again.table(name).equals(table), name
     files = {path.name for path in written.folder.iterdir()}
     tables = {"per_query.parquet", "top.parquet", "ranks.parquet"}
     assert files == {".evenrank", "result.json", "run.trec", "qrels.trec"} | tables
 
 
 def test_the_ranks_table_contains_the_rank_in_each_pool(written, benchmark):
-    ranks = written.tables["ranks"].to_pandas()
+    ranks = written.table("ranks").to_pandas()
     assert len(ranks) == len(benchmark.relevance.passages)
     grouped = ranks[ranks["lang"] == "en"].groupby("query_id")
     frame = written.per_query[written.per_query["relevant"] > 0].set_index("query_id")
@@ -92,7 +92,7 @@ def test_the_ranks_table_contains_the_rank_in_each_pool(written, benchmark):
 
 
 def test_the_top_table_holds_the_best_passages_of_all_languages(written, benchmark):
-    top = written.tables["top"].to_pandas()
+    top = written.table("top").to_pandas()
     first = top[top["query_id"] == "de-q1"]
     assert first["rank"].tolist() == list(range(1, 41))
     assert (first["score"].diff().dropna() <= 0).all()

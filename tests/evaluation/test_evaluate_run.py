@@ -15,7 +15,7 @@ from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluate_run import evaluate_run, ranking_of
 from evenrank.evaluation.score import score
 from evenrank.report.build import write_report
-from evenrank.results.evaluation import read_evaluation
+from evenrank.results.folder import read_evaluation
 from evenrank.results.run_files import read_benchmark, read_run
 from evenrank.results.trec import write_run
 
@@ -209,7 +209,7 @@ def test_our_run_read_back_gives_our_numbers(benchmark, ranking, tmp_path):
     assert read.result.bias == ours.bias
     assert read.result.pairs == ours.pairs
     assert read.result.share == ours.share
-    assert read.tables["per_query"].equals(ours.per_query)
+    assert read.table("per_query").equals(ours.per_query)
     assert read.result.config["run"]["relevant_not_in_run"] == 0
     again = ranking_of(read_run(tmp_path / "run.trec", benchmark), benchmark)
     assert np.array_equal(again.above, ranking.above)
@@ -239,7 +239,7 @@ def test_a_run_that_ends_says_so(benchmark, ranking, tmp_path):
         "relevant_not_in_run": int(missing.sum()),
         "grades": {"1": len(full)},
     }
-    ranks = evaluation.tables["ranks"].to_pandas()
+    ranks = evaluation.table("ranks").to_pandas()
     assert np.array_equal(ranks["rank"].isna(), missing)
     assert np.array_equal(ranks["rank_in_language"].isna(), missing)
     assert ranks["rank"].dropna().tolist() == full[~missing].tolist()

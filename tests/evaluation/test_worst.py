@@ -10,7 +10,7 @@ from evenrank.evaluation.worst import QUERIES, build_worst, choose_worst
 from evenrank.measures.base import example_pool
 from evenrank.measures.rank_distance import rank_distance
 from evenrank.ranking.rank import rank
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 from evenrank.results.trec import write_run
 
 SIZES = {"de": 50, "en": 50}

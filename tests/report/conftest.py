@@ -19,14 +19,9 @@ from evenrank.evaluation.worst import build_worst
 from evenrank.files import fingerprint_of, whole_folder
 from evenrank.languages import normalise
 from evenrank.ranking.ranks import Ranking
+from evenrank.results.folder import read_result, write_result
 from evenrank.results.frames import ranks_table, top_table
-from evenrank.results.schema import (
-    BenchmarkFacts,
-    ModelFacts,
-    Result,
-    read_result,
-    write_result,
-)
+from evenrank.results.schema import RANKS, TOP, BenchmarkFacts, ModelFacts, Result
 
 LANGUAGES = ("ar", "de", "en", "tr")
 TERRITORIES = (
@@ -276,7 +271,8 @@ def flores(tmp_path_factory) -> Path:
     )
     folder = tmp_path_factory.mktemp("flores") / "e5"
     folder.mkdir()
-    write_result(folder, result, per_query, pa.table({}))
+    top, ranks = (pa.schema(columns).empty_table() for columns in (TOP, RANKS))
+    write_result(folder, result, per_query, top, ranks)
     return folder
 
 

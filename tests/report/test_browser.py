@@ -11,7 +11,7 @@ import pytest
 
 from evenrank.report.build import build_report
 from evenrank.report.page import render_html
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 
 PHONE, DESKTOP = 390, 1280
 

@@ -2,17 +2,15 @@
 
 import re
 
-import pyarrow.parquet as pq
 import pytest
 
-from evenrank.comparison.compare import compare
-from evenrank.comparison.intervals import setting_intervals
-from evenrank.report.build import build_report
+from evenrank.comparison.compare import compare, setting_intervals
 from evenrank.report.content import Figure, Part, Report, SectionContent
 from evenrank.report.entry import read_entries
 from evenrank.report.page import render_html
 from evenrank.report.section import SECTIONS
 from evenrank.report.statistics import RESAMPLES, comparison_of
+from evenrank.results.folder import read_evaluation
 from evenrank.tables import Cell, Column, Row, Table
 
 
@@ -26,15 +24,6 @@ def tables(name, folders):
 
 def row_of(table, title):
     return next(row for row in table.rows if row.title == title)
-
-
-@pytest.fixture
-def old(samples, edited):
-    """A result of the time before translations were kept together."""
-    folder = edited(samples[1], name="old")
-    path = folder / "per_query.parquet"
-    pq.write_table(pq.read_table(path).drop_columns(["parallel"]), path)
-    return folder
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ def test_every_headline_figure_has_its_interval(samples):
         found["Recall: the part of the relevant passages within the first ranks"], "hybrid"
     )
     names = ["AP", "R@1", "R@10", "rank_distance", "rank_distance_norm"]
-    intervals = setting_intervals(samples[2], names, resamples=RESAMPLES)
+    intervals = setting_intervals(read_evaluation(samples[2]), names, resamples=RESAMPLES)
     expected = [("AP", "mono"), ("AP", "cross"), ("AP", "multi"), ("rank_distance", "multi")]
     expected += [("rank_distance_norm", "multi")]
     for figure, cell in zip(expected, main.cells, strict=True):
@@ -113,18 +102,6 @@ def test_one_result_has_intervals_and_nothing_to_compare(samples):
     assert comparison_of([entry]) is None
     main = tables("headline", samples[:1])["mAP in the three settings, and rank distance"]
     assert all(cell.aside for cell in main.rows[0].cells)
-
-
-def test_results_without_blocks_are_shown_untested(samples, old):
-    report = build_report([samples[0], old])
-    names = [section.name for section in report.parts[0].sections]
-    assert "comparison" not in names
-    found = tables("headline", [samples[0], old])
-    assert "not tested" in found["Change against x-x-mono"].note
-    main = found["mAP in the three settings, and rank distance"]
-    assert [bool(row.cells[0].aside) for row in main.rows[:2]] == [True, False]
-    changes = blocks("pairs", [samples[0], old])[2]
-    assert not any(cell.aside for row in changes.panels[0].rows for cell in row.cells)
 
 
 def test_small_print_is_text_in_the_page():

@@ -13,7 +13,7 @@ import pytest
 
 from evenrank.report.build import build_report, write_report
 from evenrank.report.heatmap import MANY, Grid
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from evenrank.report.content import (
     Text,
 )
 from evenrank.report.markdown import render_markdown
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 from evenrank.tables import Column, Row, Table, show
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])

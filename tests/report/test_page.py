@@ -6,7 +6,7 @@ import pytest
 
 from evenrank.report.build import build_report
 from evenrank.report.page import DARK, SHADES, render_html
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 from evenrank.tables import show
 
 HOSTILE = (

@@ -10,7 +10,7 @@ from evenrank.report.content import Figure, QueryResults
 from evenrank.report.entry import read_entries
 from evenrank.report.section import SECTIONS
 from evenrank.report.sections.examples import LONGEST, cut
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 from evenrank.tables import MARK, Row, Table
 
 

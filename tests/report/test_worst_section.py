@@ -8,7 +8,7 @@ from evenrank.evaluation.evaluate_run import evaluate_run
 from evenrank.report.content import Fold, Text
 from evenrank.report.entry import read_entries
 from evenrank.report.section import SECTIONS
-from evenrank.results.schema import read_result
+from evenrank.results.folder import read_result
 
 CARD = Card(title="Colours", source="tests", licence="CC0", citation="none")
 WORDS = {"de": ["rot", "grün", "blau"], "en": ["red", "green", "blue"], "es": ["rojo", "verde", ""]}
@@ -155,16 +155,6 @@ def test_a_result_without_worst_queries_has_no_table_and_is_looked_up(samples, e
     _, (fold,) = content([old, samples[1]])
     assert fold.title == "The worst 20 of x-y"
     assert all(row["x-x-mono"] is not None for row in cells(fold.blocks[0], "Rank distance"))
-    (old / "ranks.parquet").unlink()
-    _, (fold,) = content([old, samples[1]])
-    assert all(row["x-x-mono"] is None for row in cells(fold.blocks[0], "Rank distance"))
-    assert all("x-x-mono" not in one.facts for one in passages(fold.blocks[1]))
-
-
-def test_a_result_needs_no_other_file_for_its_own(samples, edited):
-    alone = edited(samples[0])
-    (alone / "ranks.parquet").unlink()
-    assert content([alone]) == content(samples[:1])
 
 
 def test_a_run_that_ends_shows_no_rank_that_is_not_known(run_of):

@@ -1,1 +1,1 @@
-"""Comparing results: paired tests, intervals and effect sizes over blocks of parallel questions."""
+"""Comparing results: paired tests, intervals and effect sizes over blocks of parallel queries."""

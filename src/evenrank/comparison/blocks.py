@@ -1,25 +1,31 @@
-"""Values of one measure, added up by block and cell: what the tests and the intervals work on.
+"""Values per query of several results, summed by block and cell: the input of all statistics.
 
-A *block* is a question with all its translations. Their values are not independent, so a block is
-resampled, and changes its sign, as a whole. A *cell* is a figure: one language pair, one query
-language in the pool of all languages, or the macro mean of a setting.
+A *block* is a query with its translations (parallel queries). Their values are not independent, so
+a block is resampled, and changes its sign, as a whole. A *cell* is a figure: one pair of languages,
+one query language in the multilingual pool, or the macro mean of a setting.
 
-Shapes: ``Q`` queries, ``P`` pools (each passage language, then all), ``N`` blocks, ``L``
-languages, ``C`` cells that are means over queries, ``M`` macro means over such cells.
+Shapes: ``Q`` queries, ``P`` pools (each passage language, then the multilingual pool), ``N``
+blocks, ``L`` languages, ``C`` cells that are means over queries, ``M`` macro means over such cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from evenrank.errors import DataError
+from evenrank.results.folder import AGAIN, Evaluation
 from evenrank.results.schema import MULTI, SETTINGS, Setting
 
 Values = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 Kind = Literal["setting", "query_lang", "pair"]
 
 
@@ -28,9 +34,9 @@ class Cell:
     """A figure.
 
     Attributes:
-        kind: ``pair``: one query and one passage language; ``query_lang``: one query language in
-            the multilingual pool; ``setting``: the macro mean over such cells.
-        setting: Where it belongs, or what it is.
+        kind: ``pair``: one query language and one passage language; ``query_lang``: one query
+            language in the multilingual pool; ``setting``: the macro mean over such cells.
+        setting: The setting that it belongs to, or is.
         query_lang: ``None`` for a setting.
         pool: A passage language, or ``multi``; ``None`` for a setting.
     """
@@ -41,39 +47,37 @@ class Cell:
     pool: str | None = None
 
     def __str__(self) -> str:
-        if self.kind == "setting":
-            return self.setting
-        return f"{self.query_lang} to {self.pool}"
+        return self.setting if self.kind == "setting" else f"{self.query_lang} to {self.pool}"
 
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The queries of a benchmark, as result folders know them.
+    """The queries of a benchmark.
 
     Attributes:
-        languages: Codes, which number the languages.
+        languages: Codes; a language's number is its place here.
         query_langs: ``(Q,)`` language of each query.
         blocks: ``(Q,)`` block of each query, from 0.
     """
 
     languages: tuple[str, ...]
-    query_langs: NDArray[np.int64]
-    blocks: NDArray[np.int64]
+    query_langs: Numbers
+    blocks: Numbers
 
     @property
-    def pools(self) -> int:
-        """Number of pools: each passage language, then all together."""
-        return len(self.languages) + 1
+    def pools(self) -> tuple[str, ...]:
+        """Each passage language, then the multilingual pool."""
+        return (*self.languages, MULTI)
 
 
 @dataclass(frozen=True, eq=False)
 class BlockSums:
-    """One measure's values, added up by block and cell.
+    """One measure's values, summed by block and cell.
 
     Attributes:
         cells: The ``C`` cells with a query, then the ``M`` settings.
         sums: ``(N, C)`` sums of the values.
-        counts: ``(N, C)`` how many values each sum holds.
+        counts: ``(N, C)`` number of values in each sum.
         macros: ``(C, M)`` share of each cell in each setting's mean; a column sums to 1.
     """
 
@@ -106,10 +110,10 @@ class BlockSums:
 
 
 def block_sums(grid: Grid, values_QP: Values) -> BlockSums:
-    """Add the values of a measure up.
+    """Sum the values of a measure by block and cell.
 
     Args:
-        grid: Which query is of which language and block.
+        grid: The language and the block of each query.
         values_QP: The values; NaN where a query does not count in a pool.
 
     >>> grid = Grid(("de", "en"), np.array([0, 1]), np.array([0, 0]))
@@ -118,9 +122,9 @@ def block_sums(grid: Grid, values_QP: Values) -> BlockSums:
     ['de to de: 0.5', 'de to en: 0.25', 'de to multi: 0.5', 'en to en: 1', 'en to multi: 0.5',
      'mono: 0.75', 'cross: 0.25', 'multi: 0.5']
     """
-    blocks = int(grid.blocks.max(initial=-1)) + 1
-    columns = len(grid.languages) * grid.pools
-    cell_QP = grid.query_langs[:, None] * grid.pools + np.arange(grid.pools)
+    pools = len(grid.pools)
+    blocks, columns = int(grid.blocks.max(initial=-1)) + 1, len(grid.languages) * pools
+    cell_QP = grid.query_langs[:, None] * pools + np.arange(pools)
     at_QP = grid.blocks[:, None] * columns + cell_QP
     scored_QP = ~np.isnan(values_QP)
     at, size = at_QP[scored_QP], blocks * columns
@@ -141,8 +145,63 @@ def block_sums(grid: Grid, values_QP: Values) -> BlockSums:
 
 
 def _cell(grid: Grid, column: int) -> Cell:
-    query_lang, pool = divmod(column, grid.pools)
-    asked = grid.languages[query_lang]
-    if pool == len(grid.languages):
-        return Cell("query_lang", MULTI, asked, MULTI)
-    return Cell("pair", "mono" if pool == query_lang else "cross", asked, grid.languages[pool])
+    number, at = divmod(column, len(grid.pools))
+    query_lang, pool = grid.languages[number], grid.pools[at]
+    if pool == MULTI:
+        return Cell("query_lang", MULTI, query_lang, pool)
+    return Cell("pair", "mono" if pool == query_lang else "cross", query_lang, pool)
+
+
+def read_values(
+    evaluations: Sequence[Evaluation], measures: Sequence[str]
+) -> tuple[Grid, list[dict[str, Values]]]:
+    """Read the values per query of results on one benchmark, with queries joined by id.
+
+    Args:
+        evaluations: At least one.
+        measures: Measures that all of them have.
+
+    Returns:
+        The grid, and for each result measure to ``(Q, P)`` values, NaN where not scored.
+
+    Raises:
+        DataError: A table is damaged, or results disagree about a query.
+    """
+    columns = ["query_id", "query_lang", "parallel", "pool", *measures]
+    tables = [one.table("per_query", columns) for one in evaluations]
+    ids = pc.unique(pa.chunked_array([c for t in tables for c in t["query_id"].chunks]))
+    languages = tuple(evaluations[0].result.benchmark.languages)
+    pools = (*languages, MULTI)
+    query_langs, parallel = np.full(len(ids), -1), np.full(len(ids), -1)
+    systems: list[dict[str, Values]] = []
+    for one, table in zip(evaluations, tables, strict=True):
+        query = _places(table["query_id"], ids)
+        for known_Q, found in (
+            (query_langs, _places(table["query_lang"], languages)),
+            (parallel, table["parallel"].to_numpy()),
+        ):
+            new = known_Q[query] < 0
+            known_Q[query[new]] = found[new]
+            if (known_Q[query] != found).any():
+                raise _broken(one, "a query with two languages, or in two blocks")
+        at = query * len(pools) + _places(table["pool"], pools)
+        if len(at) and np.bincount(at).max() > 1:
+            raise _broken(one, "a query twice in one pool")
+        values = {name: np.full(len(ids) * len(pools), np.nan) for name in measures}
+        for name, flat in values.items():
+            flat[at] = table[name].to_numpy()
+        systems.append({name: flat.reshape(len(ids), -1) for name, flat in values.items()})
+    _, blocks = np.unique(parallel, return_inverse=True)
+    return Grid(languages, query_langs, blocks.astype(np.int64)), systems
+
+
+def _places(column: pa.ChunkedArray, known: pa.Array | Sequence[str]) -> Numbers:
+    """Return the place of each value among the known ones, all of which it is one of."""
+    values = known if isinstance(known, pa.Array) else pa.array(known, pa.string())
+    places: Numbers = pc.index_in(column, value_set=values).to_numpy().astype(np.int64)
+    return places
+
+
+def _broken(evaluation: Evaluation, found: str) -> DataError:
+    place = f"{evaluation.folder or evaluation.result.model.label}: values per query"
+    return DataError(place, found, "the table that 'evenrank evaluate' writes", AGAIN)

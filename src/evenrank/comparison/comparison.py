@@ -3,15 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from evenrank.comparison.blocks import Kind
-from evenrank.comparison.difference import Difference
-from evenrank.comparison.gates import GateResult
+from evenrank.comparison.gates import GateResult, direction
+from evenrank.errors import UnknownNameError
+from evenrank.results.schema import Setting
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ALPHA = 0.05
+"""Level of significance; intervals contain the rest."""
+
+Outcome = Literal["better", "worse", "different", "even"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A figure of one system against the baseline's.
+
+    Figures are means over the queries that both results score, so they may differ from those in
+    ``result.json`` if one of the results misses some.
+
+    Attributes:
+        system: Label of the system.
+        measure: Name of the measure.
+        kind: ``setting``, ``query_lang`` (in the multilingual pool), or ``pair``.
+        setting: ``mono``, ``cross`` or ``multi``.
+        query_lang: ``None`` for a setting.
+        pool: A passage language, or ``multi``; ``None`` for a setting.
+        baseline_value: The baseline's figure.
+        value: The system's figure.
+        difference: ``value - baseline_value``.
+        low: Lower end of the 95 % bootstrap interval of the difference.
+        high: Its upper end.
+        at_least: One-sided 95 % bound: with this confidence the difference is at least this.
+        at_most: One-sided 95 % bound: with this confidence the difference is at most this.
+        p: Two-sided p-value of the paired permutation test.
+        p_holm: The same after Holm's correction within its family: the cells of one kind, for one
+            system and measure.
+        effect: Standardised difference (Cohen's d_z); ``None`` where undefined.
+        queries: Number of queries that both results score.
+        excluded: Number of queries that only one of them scores.
+        blocks: Number of blocks that the queries belong to.
+    """
+
+    system: str
+    measure: str
+    kind: Kind
+    setting: Setting
+    query_lang: str | None
+    pool: str | None
+    baseline_value: float
+    value: float
+    difference: float
+    low: float
+    high: float
+    at_least: float
+    at_most: float
+    p: float
+    p_holm: float
+    effect: float | None
+    queries: int
+    excluded: int
+    blocks: int
+
+    @property
+    def significant(self) -> bool:
+        """Whether chance is an unlikely reason, considering all cells of its kind."""
+        return self.p_holm <= ALPHA
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the system is significantly better or worse, or just different."""
+        if not self.significant:
+            return "even"
+        gain = direction(self.measure) * self.difference
+        return "different" if gain == 0 else "better" if gain > 0 else "worse"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes and the outcome as plain values."""
+        return asdict(self) | {"outcome": self.outcome}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +97,16 @@ class Comparison:
         fingerprint: Fingerprint of its content.
         baseline: Label of the first result.
         systems: Labels of the others.
-        measures: What was compared.
-        left_out: Usual measures that were not, since rankings that end in different places cannot
-            be compared by them.
-        permutations: Draws of the signs; ``None`` where all were tried.
-        resamples: Resamples of the bootstrap.
+        measures: The measures that are compared.
+        left_out: Default measures that are not, because rankings that end at different depths
+            cannot be compared by them.
+        notes: What a reader has to know about the results, such as models that were selected
+            differently during training.
+        permutations: Number of draws of the signs; ``None`` if all were tried.
+        resamples: Number of resamples of the bootstrap.
         seed: Seed of both.
         rows: By system, then measure: the settings, then the query languages, then the pairs.
-        gate_results: What each gate says of each system.
+        gate_results: The result of each gate for each system.
     """
 
     benchmark: str
@@ -39,6 +115,7 @@ class Comparison:
     systems: tuple[str, ...]
     measures: tuple[str, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     permutations: int | None
     resamples: int
     seed: int
@@ -55,20 +132,27 @@ class Comparison:
     def select(
         self, kind: Kind, *, system: str | None = None, measure: str | None = None
     ) -> Iterator[Difference]:
-        """Iterate over the differences of one kind, in order."""
-        for row in self.rows:
-            named = system in (None, row.system) and measure in (None, row.measure)
-            if row.kind == kind and named:
-                yield row
+        """Iterate over the differences of one kind, in order.
+
+        Raises:
+            UnknownNameError: There is no such system, or no such measure.
+        """
+        for what, name, known in (
+            ("system", system, self.systems),
+            ("measure", measure, self.measures),
+        ):
+            if name not in (None, *known):
+                raise UnknownNameError(what, str(name), known)
+        return (
+            row
+            for row in self.rows
+            if row.kind == kind and system in (None, row.system) and measure in (None, row.measure)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""
-        facts = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("rows", "gate_results")
-        }
+        facts = {name: value for name, value in vars(self).items() if name != "gate_results"}
         return facts | {
             "rows": [row.to_dict() for row in self.rows],
-            "gates": [judgement.to_dict() for judgement in self.gate_results],
+            "gates": [one.to_dict() for one in self.gate_results],
         }

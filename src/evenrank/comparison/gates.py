@@ -1,16 +1,14 @@
-"""Gates: how much of a figure a system may lose against the baseline."""
+"""Gates: the largest loss of a figure against the baseline that is allowed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evenrank.comparison.difference import Difference, direction
-from evenrank.errors import ConfigError
+from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.measures.base import parse_measure
-from evenrank.results.schema import SETTINGS, Setting
+from evenrank.results.schema import MULTI, SETTINGS, Setting
 
 EXAMPLE = "'AP mono -0.01': measure, setting, largest loss allowed"
 
@@ -21,8 +19,8 @@ Verdict = Literal["failed", "passed", "undecided"]
 class Gate:
     """The largest loss of a macro mean that is allowed.
 
-    A loss is a fall where higher is better, and a rise where lower is: ``rank_distance multi -10``
-    allows ten ranks more.
+    A loss is a fall where higher is better, and a rise where lower is better: ``rank_distance multi
+    -10`` allows ten ranks more.
 
     Attributes:
         measure: A measure with a better direction.
@@ -40,32 +38,32 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate says of a system.
+    """The outcome of a gate for a system.
 
     Attributes:
         gate: The gate.
         system: Label of the system.
-        gain: The difference, positive where the system is better.
-        least: One-sided 95 % bound: with this confidence the gain is at least this.
-        most: One-sided 95 % bound: with this confidence the gain is at most this.
+        gain: The difference, positive if the system is better.
+        at_least: One-sided 95 % bound: with this confidence the gain is at least this.
+        at_most: One-sided 95 % bound: with this confidence the gain is at most this.
     """
 
     gate: Gate
     system: str
     gain: float
-    least: float
-    most: float
+    at_least: float
+    at_most: float
 
     @property
     def verdict(self) -> Verdict:
         """``failed`` if the loss is larger than allowed with 95 % confidence.
 
-        ``passed`` if it is not larger with 95 % confidence, else ``undecided``: the questions are
-        too few to tell, which stops nobody.
+        ``passed`` if it is not larger with 95 % confidence, else ``undecided``: there are too few
+        queries to tell, which fails no build.
         """
-        if self.most < self.gate.margin:
+        if self.at_most < self.gate.margin:
             return "failed"
-        return "passed" if self.least >= self.gate.margin else "undecided"
+        return "passed" if self.at_least >= self.gate.margin else "undecided"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes and the verdict as plain values."""
@@ -102,49 +100,27 @@ def parse_gate(text: str) -> Gate:
             "a measure like AP or rank_distance",
             "Choose another",
         )
-    if measure.family == "bias" and setting != "multi":
+    if measure.family == "bias" and setting != MULTI:
         raise ConfigError(
             f"--gate {text!r}",
             f"setting {setting!r}",
-            f"multi, as {bound} is taken in the pool of all languages only",
+            f"multi, the only setting of {bound}",
             "Correct it",
         )
     return Gate(str(bound), setting, margin)
 
 
-def judge(gates: Iterable[Gate], rows: Sequence[Difference]) -> list[GateResult]:
-    """Hold every system against every gate.
+def direction(measure: str) -> int:
+    """Return 1 if higher is better, -1 if lower is, 0 if neither or the measure is not known.
 
-    Args:
-        gates: The gates.
-        rows: The differences, those of the gates' figures among them.
-
-    Raises:
-        ConfigError: A gate's figure is not among them.
+    >>> direction("AP"), direction("rank_distance"), direction("LPR"), direction("their own")
+    (1, -1, 0, 0)
     """
-    gate_results = []
-    for gate in gates:
-        found = [
-            row
-            for row in rows
-            if (row.kind, row.measure, row.setting) == ("setting", gate.measure, gate.setting)
-        ]
-        if not found:
-            raise ConfigError(
-                f"--gate '{gate}'",
-                "no such figure in the results",
-                "a measure and a setting that they have",
-                "Choose another gate",
-            )
-        gate_results += [GateResult(gate, row.system, *_gains(row)) for row in found]
-    return gate_results
-
-
-def _gains(row: Difference) -> tuple[float, float, float]:
-    """Return the difference and its bounds, turned so that more is better."""
-    if direction(row.measure) > 0:
-        return row.difference, row.least, row.most
-    return -row.difference, -row.most, -row.least
+    try:
+        better = parse_measure(measure).measure.better
+    except (ConfigError, UnknownNameError):  # from an extension that is not installed here
+        return 0
+    return {"higher": 1, "lower": -1, "none": 0}[better]
 
 
 def _number(text: str) -> float:

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from evenrank.comparison.comparison import Comparison
-from evenrank.comparison.difference import ALPHA, Difference, Outcome
+from evenrank.comparison.comparison import ALPHA, Comparison, Difference, Outcome
 from evenrank.comparison.gates import GateResult
 from evenrank.languages import language_name
 
@@ -88,7 +87,7 @@ def gates_table(gate_results: Sequence[GateResult]) -> Table:
 
     table = _table("gates", ["gate", "system"], ["gain", "95 % sure: at least", "at most", ""])
     for one in gate_results:
-        gains = (one.gain, one.least, one.most)
+        gains = (one.gain, one.at_least, one.at_most)
         table.add_row(
             str(one.gate),
             _text(one.system),

@@ -21,7 +21,7 @@ from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.score import Scores
 from evenrank.evaluation.worst import build_worst
 from evenrank.ranking.ranks import Ranking
-from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result
+from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result, Summary
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,13 +52,7 @@ def assemble(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         benchmark=benchmark_facts(benchmark),
         model=model,
-        settings=scores.settings,
-        bias=scores.bias,
-        references=scores.references,
-        pairs=scores.pairs,
-        pool=scores.pool,
-        scored=scores.scored,
-        share=scores.share,
+        **{name: getattr(scores, name) for name in Summary.model_fields},
         examples=build_examples(benchmark, ranking),
         versions=versions(),
         timings=dict(timings),

@@ -36,9 +36,9 @@ from evenrank.ranking.gpu import require_device
 from evenrank.ranking.last import rank_last
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
-from evenrank.results.evaluation import Evaluation
+from evenrank.results.folder import Evaluation, write_result
 from evenrank.results.frames import ranks_table, top_table
-from evenrank.results.schema import ModelFacts, write_result
+from evenrank.results.schema import ModelFacts
 from evenrank.results.trec import write_trec
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _scored(
         scores = score(benchmark, ranking, config["measures"])
     result = assemble(benchmark, model, ranking, scores, timings=timings, config=config)
     tables = {"top": top_table(benchmark, ranking), "ranks": ranks_table(benchmark, ranking)}
-    return Evaluation(result, tables | {"per_query": scores.per_query})
+    return Evaluation(result, in_memory=tables | {"per_query": scores.per_query})
 
 
 def _written(
@@ -149,7 +149,7 @@ def _written(
     if output is None:
         return evaluation
     with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
-        write_result(folder, evaluation.result, **evaluation.tables)
+        write_result(folder, evaluation.result, **evaluation.in_memory)
         if run:
             write_trec(folder, benchmark, ranking, evaluation.result.model.label)
     return replace(evaluation, folder=output)

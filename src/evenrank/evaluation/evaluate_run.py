@@ -26,10 +26,10 @@ from evenrank.evaluation.score import score
 from evenrank.files import refuse_existing, whole_folder
 from evenrank.measures.selection import DEFAULT_MEASURES, Selection, select_measures
 from evenrank.ranking.ranks import Ranking
-from evenrank.results.evaluation import Evaluation
+from evenrank.results.folder import Evaluation, write_result
 from evenrank.results.frames import ranks_table, top_table
 from evenrank.results.run_files import Run, read_run
-from evenrank.results.schema import ModelFacts, write_result
+from evenrank.results.schema import ModelFacts
 
 MARKER = "result"
 
@@ -90,7 +90,7 @@ def evaluate_run(
     if output is not None:
         with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
             write_result(folder, result, **tables)
-    return Evaluation(result, tables, output)
+    return Evaluation(result, output, tables)
 
 
 def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:

@@ -18,26 +18,17 @@ from evenrank.measures.base import BoundMeasure, Values
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.ranking.ranks import PoolRanks, Ranking, language_pools, multilingual_pool
 from evenrank.results.frames import PoolValues, per_query_table
-from evenrank.results.schema import Figures, Setting, Share
+from evenrank.results.schema import Figures, Share, Summary
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What a ranking is worth.
+class Scores(Summary, arbitrary_types_allowed=True):
+    """The figures of a ranking, with the values per query that they are means of.
 
     Attributes:
         per_query: One row per query and pool, with the columns of ``per_query.parquet``.
-        settings: This and all that follow: as in ``Result``.
     """
 
     per_query: pa.Table
-    settings: dict[Setting, Figures]
-    bias: Figures
-    references: dict[str, Figures]
-    pairs: dict[str, dict[str, Figures]]
-    pool: dict[str, Figures]
-    scored: dict[str, int]
-    share: Share
 
 
 def score(

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from evenrank.comparison.compare import compare
-from evenrank.comparison.comparison import Comparison
-from evenrank.comparison.difference import Difference
-from evenrank.comparison.intervals import setting_intervals
-from evenrank.comparison.reading import comparable, has_blocks
+from evenrank.comparison.compare import comparable, compare, setting_intervals
+from evenrank.comparison.comparison import Comparison, Difference
 from evenrank.report.entry import Entry
 from evenrank.report.terms import RANK_DISTANCE, RANK_DISTANCE_NORM, SPECS, main_measure
 from evenrank.results.schema import Setting
@@ -29,11 +26,10 @@ SMALL_PRINT = (
 def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
     """Compare the other results with the first: main measure and rank distance.
 
-    ``None`` if there is nothing to compare, or if a result does not know which queries are
-    parallel.
+    ``None`` if there is nothing to compare.
     """
     measure = main_measure(entries)
-    if len(entries) < 2 or measure is None or not all(has_blocks(one.folder) for one in entries):
+    if len(entries) < 2 or measure is None:
         return None
     results = [entry.result for entry in entries]
     distance = all(RANK_DISTANCE in result.bias for result in results)
@@ -42,11 +38,8 @@ def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
 
 
 def intervals_of(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
-    """Return the interval of each macro mean of a measure and the usual ones, as it is printed.
-
-    Empty if the result does not know which queries are parallel.
-    """
-    return _intervals(entry, measure) if has_blocks(entry.folder) else {}
+    """Return the interval of each macro mean of a measure and the usual ones, as it is printed."""
+    return _intervals(entry, measure)
 
 
 def interval_text(low: float, high: float, spec: str) -> str:
@@ -69,8 +62,8 @@ def change_text(row: Difference) -> str:
 
 @lru_cache(maxsize=4)
 def _compare(entries: tuple[Entry, ...], measures: tuple[str, ...]) -> Comparison:
-    folders = [entry.folder for entry in entries]
-    return compare(folders, measures=measures, resamples=RESAMPLES)
+    evaluations = [entry.evaluation for entry in entries]
+    return compare(evaluations, measures=measures, resamples=RESAMPLES)
 
 
 @lru_cache(maxsize=16)
@@ -78,7 +71,7 @@ def _intervals(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], s
     known = {**entry.result.pairs, **entry.result.bias}
     wanted = dict.fromkeys([measure, *HEADLINE_MEASURES])
     present = [name for name in wanted if name is not None and name in known]
-    found = setting_intervals(entry.folder, present, resamples=RESAMPLES)
+    found = setting_intervals(entry.evaluation, present, resamples=RESAMPLES)
     return {
         (name, setting): interval_text(low, high, ",.1f" if name == RANK_DISTANCE else ".3f")
         for (name, setting), (low, high) in found.items()

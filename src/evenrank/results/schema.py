@@ -1,4 +1,4 @@
-"""The result folder: what an evaluation leaves behind, and the only thing that reports read.
+"""What ``result.json`` contains, and the columns of the tables next to it.
 
 ``result.json``
     The :class:`Result` below.
@@ -7,40 +7,62 @@
     parallel queries share), ``pool`` (a passage language, or ``multi``), ``relevant`` (relevant
     passages in the pool), then one float64 column per measure, null where a measure does not apply.
 ``top.parquet``
-    The best passages of the pool of all languages: ``query_id``, ``rank``, ``passage_id``,
-    ``lang``, ``score``.
+    The best passages of the multilingual pool: ``query_id``, ``rank``, ``passage_id``, ``lang``,
+    ``score``.
 ``ranks.parquet``
     One row per query and relevant passage: ``query_id``, ``query_lang``, ``passage_id``, ``lang``,
     ``score``, ``rank`` (in the multilingual pool) and ``rank_in_language`` (in the pool of the
     passage's language). The last three are null for a passage that a run misses.
 ``run.trec``, ``qrels.trec``
-    The top of the pool of all languages, and the relevant passages, as TREC files, where asked for.
+    The top of the multilingual pool, and the relevant passages, as TREC files, if requested.
 
-Settings are the paper's (arXiv 2408.10536, section 3): ``mono`` is query and collection in one
-language, ``cross`` every ordered pair of different languages, ``multi`` one pool of all languages.
-Every figure is a macro mean: per query, then per (query language, passage language), then over
-languages or pairs.
+Settings are those of arXiv 2408.10536, section 3. ``mono``: the query language and the passage
+language are the same. ``cross``: every ordered pair of different languages. ``multi``: the
+multilingual pool. Every figure is a macro mean: per query, then per query language and pool, then
+over languages or pairs of languages.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from evenrank.errors import DataError
-from evenrank.files import write_json
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 Setting = Literal["mono", "cross", "multi"]
 SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 MULTI: Setting = "multi"
 """The multilingual pool: the passages of all languages. Any other pool is named by its language."""
+FORMAT: Literal[2] = 2
 
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Figures = dict[str, float | None]
 """A figure by measure name; ``None`` where no query could be scored."""
+
+PER_QUERY = {
+    "query_id": pa.string(),
+    "query_lang": pa.string(),
+    "parallel": pa.int32(),
+    "pool": pa.string(),
+    "relevant": pa.int32(),
+}
+TOP = {
+    "query_id": pa.string(),
+    "rank": pa.int32(),
+    "passage_id": pa.string(),
+    "lang": pa.string(),
+    "score": pa.float32(),
+}
+RANKS = {
+    "query_id": pa.string(),
+    "query_lang": pa.string(),
+    "passage_id": pa.string(),
+    "lang": pa.string(),
+    "score": pa.float32(),
+    "rank": pa.int64(),
+    "rank_in_language": pa.int64(),
+}
 
 
 class _Model(BaseModel):
@@ -48,7 +70,7 @@ class _Model(BaseModel):
 
 
 class BenchmarkFacts(_Model):
-    """Which benchmark was used: its card, sizes by language, and a fingerprint of its content."""
+    """Which benchmark was used: its card, its size by language, the fingerprint of its content."""
 
     name: str
     title: str
@@ -56,17 +78,17 @@ class BenchmarkFacts(_Model):
     licence: str
     citation: str
     fingerprint: str
-    languages: list[str]
-    queries: dict[str, int]
-    passages: dict[str, int]
+    languages: list[Language]
+    queries: dict[Language, int]
+    passages: dict[Language, int]
 
 
 class ModelFacts(_Model):
     """Which model was used, or which run was read (``dimension`` 0, and no prompts).
 
-    ``label`` is what tables call it. ``training`` is what the run that made the model saved with
-    it (``strategy``, ``seed``, ``languages``, ``config``, and ``log``: a list of ``{"step", "loss",
-    "dev"}``), or ``None`` for a model trained elsewhere. ``encoder`` says what was really loaded
+    ``label`` is its name in tables. ``training`` is what training saved with the model
+    (``strategy``, ``seed``, ``languages``, ``config``, and ``log``: a list of ``{"step", "loss",
+    "dev"}``), or ``None`` for a model from elsewhere. ``encoder`` says what was really loaded
     (``encoding.sanity.describe_encoder``); ``None`` for a run.
     """
 
@@ -81,54 +103,53 @@ class ModelFacts(_Model):
 
 
 class ExampleAnswer(_Model):
-    """One of the best passages for an example query; ``rank`` counts in the pool of all."""
+    """One of the best passages for an example query; ``rank`` counts in the multilingual pool."""
 
     rank: int
-    lang: str
+    lang: Language
     text: str
     score: float
     relevant: bool
 
 
 class Example(_Model):
-    """A query with its best passages, and the rank of its answer in every language."""
+    """A query with its best passages, and the rank of its relevant passage in every language."""
 
     query_id: str
-    lang: str
+    lang: Language
     text: str
     answers: list[ExampleAnswer]
-    relevant_ranks: dict[str, int]
+    relevant_ranks: dict[Language, int]
 
 
 class RankedAnswer(_Model):
-    """The best relevant passage of one language; ``rank`` is ``None`` if a run does not hold it.
+    """The best relevant passage of one language; ``rank`` is ``None`` if it is not in the run.
 
-    Ranks count in the pool of all languages.
+    Ranks count in the multilingual pool.
     """
 
-    lang: str
+    lang: Language
     rank: int | None
     text: str
 
 
 class FirstPassage(_Model):
-    """The passage that stood first in the pool of all languages."""
+    """The first passage in the multilingual pool."""
 
-    lang: str
+    lang: Language
     text: str
     relevant: bool
 
 
 class WorstQuery(_Model):
-    """A query that is answered badly (``evaluation/worst.py`` says how it is chosen).
+    """A query with a poor ranking (``evaluation/worst.py`` defines which).
 
-    ``rank_distance`` is ``None`` where relevant passages are in one language only; where a run
-    lacks answers it is the least that it can be. ``first`` is ``None`` where a run holds nothing
-    for the query.
+    ``rank_distance`` is ``None`` if relevant passages are in one language only; if a run misses
+    some of them it is a minimum. ``first`` is ``None`` if a run has no passage for the query.
     """
 
     query_id: str
-    lang: str
+    lang: Language
     text: str
     rank_distance: int | None
     answers: list[RankedAnswer]
@@ -138,94 +159,95 @@ class WorstQuery(_Model):
 class Share(_Model):
     """Share of each passage language among the best ``cutoff`` passages.
 
-    ``by_query_lang`` maps query language, then passage language, to a share in 0..1;
-    ``collection`` is each language's share of the whole collection.
+    ``by_query_lang`` maps query language, then passage language, to a share in 0..1; ``passages``
+    is each language's share of the multilingual pool.
     """
 
     cutoff: int
-    by_query_lang: dict[str, dict[str, float]]
-    passages: dict[str, float]
+    by_query_lang: dict[Language, dict[Language, float]]
+    passages: dict[Language, float]
 
 
-class Result(_Model):
-    """One model on one benchmark.
+class Summary(_Model):
+    """The figures of a ranking.
+
+    Attributes:
+        settings: Setting, then measure, to the macro mean.
+        bias: Bias measure to its macro mean over query languages (multilingual pool).
+        references: Bias measure to the figures that it is compared with, as macro means:
+            the best possible value, and ``random``, the mean of a random order.
+        pairs: Ranking measure, query language, passage language, to the mean over queries;
+            the diagonal is ``mono``.
+        pool: Measure (ranking and bias), then query language, to the mean in the multilingual pool.
+        scored: Query language to the number of queries with a relevant passage.
+        share: Language share of the best passages.
+    """
+
+    settings: dict[Setting, Figures]
+    bias: Figures
+    references: dict[str, Figures] = {}
+    pairs: dict[str, dict[Language, dict[Language, float | None]]]
+    pool: dict[str, dict[Language, float | None]]
+    scored: dict[Language, int]
+    share: Share
+
+
+class Result(Summary):
+    """One model, or one run, on one benchmark.
 
     Attributes:
         format: Version of this layout.
         created: UTC time, ISO 8601.
-        settings: Setting, then measure, to the macro mean.
-        bias: Bias measure to its macro mean over query languages (pool of all languages).
-        references: Bias measure to what it is compared with, by name, as macro means: ``least``,
-            the best value there can be, and ``random``, its mean under a language-blind random
-            order.
-        pairs: Ranking measure, query language, passage language, to the mean over queries;
-            the diagonal is ``mono``.
-        pool: Measure (ranking and bias), then query language, to the mean in the pool of all.
-        scored: Query language to the number of queries that have a relevant passage in the pool.
-        share: Language share of the best passages.
         examples: A few queries with their best passages.
         versions: Package versions that produced the figures.
         timings: Seconds by step.
         config: The settings of the evaluation.
-        worst: The queries with the largest rank distance, the worst first, each question once;
-            empty in results of versions that did not keep them.
+        worst: The queries with the largest rank distance, largest first; of parallel queries the
+            worst one.
     """
 
-    format: Literal[2] = 2
+    format: Literal[2] = FORMAT
     created: str
     benchmark: BenchmarkFacts
     model: ModelFacts
-    settings: dict[Setting, Figures]
-    bias: Figures
-    pairs: dict[str, dict[str, dict[str, float | None]]]
-    pool: dict[str, dict[str, float | None]]
-    scored: dict[str, int]
-    share: Share
     examples: list[Example]
     versions: dict[str, str]
     timings: dict[str, float]
     config: dict[str, Any]
-    references: dict[str, Figures] = {}
     worst: list[WorstQuery] = []
 
+    @property
+    def depth(self) -> int | None:
+        """Number of passages after which the run ends; ``None`` for a model."""
+        run = self.config.get("run")
+        depth = run.get("depth") if isinstance(run, dict) else None
+        return depth if isinstance(depth, int) else None
 
-def write_result(
-    folder: Path,
-    result: Result,
-    per_query: pa.Table,
-    top: pa.Table,
-    ranks: pa.Table | None = None,
-) -> None:
-    """Write a result into a folder that exists (see ``evenrank.files.whole_folder``)."""
-    tables = {"per_query": per_query, "top": top, "ranks": ranks}
-    for name, table in tables.items():
-        if table is not None:
-            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
-    write_json(folder / "result.json", result.model_dump(mode="json"))
+    @model_validator(mode="after")
+    def _languages_are_listed(self) -> Result:
+        if unknown := set(self._languages()) - {*self.benchmark.languages}:
+            raise ValueError(f"language {min(unknown)!r} is not a language of the benchmark")
+        return self
 
-
-def read_result(folder: Path) -> Result:
-    """Read a result folder's ``result.json``.
-
-    Raises:
-        DataError: The folder has none, or it is not one of ours.
-    """
-    path = folder / "result.json" if folder.is_dir() else folder
-    try:
-        return Result.model_validate_json(path.read_bytes())
-    except FileNotFoundError as cause:
-        raise DataError(
-            str(folder),
-            "no result.json",
-            "a folder written by 'evenrank evaluate'",
-            "Evaluate a model first, or correct the path",
-        ) from cause
-    except ValidationError as cause:
-        first = cause.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DataError(
-            str(path),
-            f"{where}: {first['msg']}",
-            "a result of format 2",
-            "Evaluate the model again with this version",
-        ) from cause
+    def _languages(self) -> Iterable[str]:
+        """Return every language that the result names."""
+        by_lang: list[Iterable[str]] = [
+            self.benchmark.queries,
+            self.benchmark.passages,
+            self.scored,
+            self.share.passages,
+            self.share.by_query_lang,
+            *self.share.by_query_lang.values(),
+            *self.pairs.values(),
+            *(found for pairs in self.pairs.values() for found in pairs.values()),
+            *self.pool.values(),
+            *(example.relevant_ranks for example in self.examples),
+        ]
+        named: list[Example | WorstQuery | ExampleAnswer | RankedAnswer | FirstPassage] = [
+            *self.examples,
+            *self.worst,
+            *(answer for example in self.examples for answer in example.answers),
+            *(answer for query in self.worst for answer in query.answers),
+            *(query.first for query in self.worst if query.first),
+        ]
+        return [*(lang for langs in by_lang for lang in langs), *(one.lang for one in named)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenrank.comparison.comparison import Comparison
-from evenrank.comparison.difference import Difference
+from evenrank.comparison.comparison import Comparison, Difference
 from evenrank.report.content import Block, Text
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.headline import SETTING_TITLES

@@ -72,7 +72,7 @@ def read_log(entry: Entry) -> list[LogEntry]:
         first = cause.errors()[0]
         where = ".".join(str(part) for part in ("model.training.log", *first["loc"]))
         raise DataError(
-            str(entry.folder / "result.json"),
+            str(entry.evaluation.folder),
             f"{where}: {first['msg']}",
             "a list of {step, loss, dev}",
             "Train and evaluate the model again with this version",

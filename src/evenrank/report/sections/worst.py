@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 from evenrank.report.content import Block, Fold, Found, QueryResults, Quote, Text
 from evenrank.report.entry import Entry
@@ -12,6 +10,7 @@ from evenrank.report.heatmap import MANY
 from evenrank.report.section import Entries, section
 from evenrank.report.sections.examples import LONGEST, cut
 from evenrank.report.terms import RANK_DISTANCE, passage_languages
+from evenrank.results.folder import QueryRanks
 from evenrank.results.schema import WorstQuery
 from evenrank.tables import Cell, Column, Row, Table, show
 
@@ -38,37 +37,7 @@ ENDS = 5
 """Of more than ``MANY`` languages, this many first and last passages are shown."""
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """The result of one model for one query.
-
-    Attributes:
-        ranks: First relevant rank in each language, ``None`` if it is not in the run.
-        distance: The rank distance, or the minimum that it can be.
-    """
-
-    ranks: Mapping[str, int | None]
-    distance: int | None
-
-    @cached_property
-    def known(self) -> dict[str, int]:
-        """The ranks that are known, the best first."""
-        found = {lang: rank for lang, rank in self.ranks.items() if rank is not None}
-        return dict(sorted(found.items(), key=lambda item: item[1]))
-
-    @property
-    def missing(self) -> bool:
-        """Whether a run misses a relevant passage."""
-        return len(self.known) < len(self.ranks)
-
-    def cell(self, lang: str) -> Cell:
-        """Return the rank in a language, if there is one, with a mark if it is the last."""
-        last = not self.missing and len(self.known) > 1 and [*self.known][-1] == lang
-        rank = self.known.get(lang, NOT_IN_RUN if lang in self.ranks else None)
-        return Cell(rank, aside=WORST if last else "")
-
-
-Standings = Sequence[Mapping[str, _Standing]]
+Standings = Sequence[Mapping[str, QueryRanks]]
 """For each model, its results by the ids of queries."""
 
 
@@ -104,34 +73,19 @@ def _has_distance(entry: Entry) -> bool:
     return any(query.rank_distance is not None for query in entry.result.worst)
 
 
-def _own(entry: Entry) -> dict[str, _Standing]:
+def _own(entry: Entry) -> dict[str, QueryRanks]:
     """Return what a result contains about its own worst queries."""
     return {
-        query.query_id: _Standing(
+        query.query_id: QueryRanks(
             {answer.lang: answer.rank for answer in query.answers}, query.rank_distance
         )
         for query in entry.result.worst
     }
 
 
-def _looked_up(entry: Entry, queries: set[str]) -> dict[str, _Standing]:
+def _looked_up(entry: Entry, queries: set[str]) -> dict[str, QueryRanks]:
     """Return a model's results for some queries, from its ranks of all queries."""
-    run = entry.result.config.get("run")
-    depth = run.get("depth") if isinstance(run, dict) else None
-    return {
-        query: _Standing(ranks, _distance(ranks, depth if isinstance(depth, int) else None))
-        for query, ranks in entry.best_ranks(queries).items()
-    }
-
-
-def _distance(ranks: Mapping[str, int | None], depth: int | None) -> int | None:
-    """Return the rank distance; passages that a run misses count as rank depth + 1."""
-    known = [rank for rank in ranks.values() if rank is not None]
-    if len(ranks) < 2 or not known:
-        return None
-    if len(known) == len(ranks):
-        return max(known) - min(known)
-    return None if depth is None else depth + 1 - min(known)
+    return entry.evaluation.query_ranks(queries)
 
 
 def _overview(entries: Entries, place: int, standings: Standings) -> Table:
@@ -149,7 +103,7 @@ def _overview(entries: Entries, place: int, standings: Standings) -> Table:
     rows = []
     for number, (query, standing) in enumerate(zip(entry.result.worst, own, strict=True), 1):
         cells = [_badness(answered.get(query.query_id), by_distance) for answered in standings]
-        cells += [standing.cell(lang) for lang in langs]
+        cells += [_cell(standing, lang) for lang in langs]
         rows.append(Row(title=f"{number}. {query.lang}", cells=tuple(cells)))
     notes = [MARKS] if langs else []
     ids = [query.query_id for query in entry.result.worst]
@@ -173,13 +127,20 @@ def _column(title: str, group: str) -> Column:
     return Column(title=title, group=group, better="lower", spec=",.0f", term=term)
 
 
-def _badness(standing: _Standing | None, by_distance: bool) -> Cell:
+def _cell(standing: QueryRanks, lang: str) -> Cell:
+    """Return the rank in a language, if there is one, with a mark if it is the last."""
+    last = not standing.missing and len(standing.known) > 1 and [*standing.known][-1] == lang
+    rank = standing.known.get(lang, NOT_IN_RUN if lang in standing.ranks else None)
+    return Cell(rank, aside=WORST if last else "")
+
+
+def _badness(standing: QueryRanks | None, by_distance: bool) -> Cell:
     """Return what decides how bad a result is, with its mark."""
     if standing is None:
         return Cell(None)
     if by_distance:
-        at_least = standing.distance is not None and standing.missing
-        return Cell(standing.distance, aside=AT_LEAST if at_least else "")
+        at_least = standing.rank_distance is not None and standing.missing
+        return Cell(standing.rank_distance, aside=AT_LEAST if at_least else "")
     return Cell(next(iter(standing.known.values()), NOT_IN_RUN))
 
 
@@ -195,7 +156,7 @@ def _query(
     )
 
 
-def _summary(standing: _Standing) -> str:
+def _summary(standing: QueryRanks) -> str:
     """Return the first and the last rank in a few words."""
     found = [f"{lang} {show(rank, ',d')}" for lang, rank in standing.known.items()]
     missing = [f"{lang} {NOT_IN_RUN}" for lang, rank in standing.ranks.items() if rank is None]
@@ -220,7 +181,9 @@ def _passages(
         answers = answers[:ENDS] + answers[-ENDS:]
     for answer in answers:
         cells = [
-            answered[query.query_id].cell(answer.lang).value if query.query_id in answered else None
+            _cell(answered[query.query_id], answer.lang).value
+            if query.query_id in answered
+            else None
             for answered in standings
         ]
         facts = " · ".join(

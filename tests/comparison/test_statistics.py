@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from evenrank.comparison import permutation
-from evenrank.comparison.permutation import exact_p_values, holm, sign_flip_p_values
+from evenrank.comparison import statistics
+from evenrank.comparison.statistics import exact_p_values, holm, sign_flip_p_values
 from evenrank.errors import ConfigError
 
 PARTS = hnp.arrays(
@@ -76,7 +76,7 @@ def test_many_cells_agree_with_a_loop_over_the_same_signs():
     rng = np.random.Generator(np.random.Philox(key=[4, 1]))
     reached = np.ones(30)
     for _ in range(500):
-        signs = permutation._random_signs(rng, 1, 70)[0]
+        signs = statistics._random_signs(rng, 1, 70)[0]
         assert set(signs) == {-1, 1}
         for cell in range(30):
             flipped = sum(sign * part for sign, part in zip(signs, parts[:, cell], strict=True))
@@ -88,7 +88,7 @@ def test_many_cells_agree_with_a_loop_over_the_same_signs():
 def test_p_values_do_not_depend_on_how_much_is_held_at_once(monkeypatch, chunk):
     parts = np.random.default_rng(2).normal(0.02, 0.1, size=(70, 3))
     usual = sign_flip_p_values(parts, permutations=999, seed=4)
-    monkeypatch.setattr(permutation, "CHUNK", chunk)
+    monkeypatch.setattr(statistics, "CHUNK", chunk)
     assert (sign_flip_p_values(parts, permutations=999, seed=4) == usual).all()
     assert (sign_flip_p_values(parts, permutations=999, seed=5) != usual).any()
 
@@ -131,7 +131,7 @@ def test_too_many_blocks_for_all_signs_say_how_many():
     parts = np.ones((23, 2))
     parts[20:, 0] = 0
     assert exact_p_values(parts[:, [0]])[0] == 2 / 2**20
-    with pytest.raises(ConfigError, match=r"23 questions of 23 .*at most 20.*--exact"):
+    with pytest.raises(ConfigError, match=r"23 blocks of 23 .*at most 20.*--exact"):
         exact_p_values(parts)
 
 
