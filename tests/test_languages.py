@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from babel.localedata import locale_identifiers
 from hypothesis import given
@@ -16,56 +19,21 @@ from evenrank.languages import (
     script_of,
 )
 
-FLORES_200 = """
-ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn als_Latn amh_Ethi apc_Arab
-arb_Arab arb_Latn ars_Arab ary_Arab arz_Arab asm_Beng ast_Latn awa_Deva ayr_Latn azb_Arab azj_Latn
-bak_Cyrl bam_Latn ban_Latn bel_Cyrl bem_Latn ben_Beng bho_Deva bjn_Arab bjn_Latn bod_Tibt bos_Latn
-bug_Latn bul_Cyrl cat_Latn ceb_Latn ces_Latn cjk_Latn ckb_Arab crh_Latn cym_Latn dan_Latn deu_Latn
-dik_Latn dyu_Latn dzo_Tibt ell_Grek eng_Latn epo_Latn est_Latn eus_Latn ewe_Latn fao_Latn fij_Latn
-fin_Latn fon_Latn fra_Latn fur_Latn fuv_Latn gaz_Latn gla_Latn gle_Latn glg_Latn grn_Latn guj_Gujr
-hat_Latn hau_Latn heb_Hebr hin_Deva hne_Deva hrv_Latn hun_Latn hye_Armn ibo_Latn ilo_Latn ind_Latn
-isl_Latn ita_Latn jav_Latn jpn_Jpan kab_Latn kac_Latn kam_Latn kan_Knda kas_Arab kas_Deva kat_Geor
-kaz_Cyrl kbp_Latn kea_Latn khk_Cyrl khm_Khmr kik_Latn kin_Latn kir_Cyrl kmb_Latn kmr_Latn knc_Arab
-knc_Latn kon_Latn kor_Hang lao_Laoo lij_Latn lim_Latn lin_Latn lit_Latn lmo_Latn ltg_Latn ltz_Latn
-lua_Latn lug_Latn luo_Latn lus_Latn lvs_Latn mag_Deva mai_Deva mal_Mlym mar_Deva min_Arab min_Latn
-mkd_Cyrl mlt_Latn mni_Beng mos_Latn mri_Latn mya_Mymr nld_Latn nno_Latn nob_Latn npi_Deva nso_Latn
-nus_Latn nya_Latn oci_Latn ory_Orya pag_Latn pan_Guru pap_Latn pbt_Arab pes_Arab plt_Latn pol_Latn
-por_Latn prs_Arab quy_Latn ron_Latn run_Latn rus_Cyrl sag_Latn san_Deva sat_Olck scn_Latn shn_Mymr
-sin_Sinh slk_Latn slv_Latn smo_Latn sna_Latn snd_Arab som_Latn sot_Latn spa_Latn srd_Latn srp_Cyrl
-ssw_Latn sun_Latn swe_Latn swh_Latn szl_Latn tam_Taml taq_Latn taq_Tfng tat_Cyrl tel_Telu tgk_Cyrl
-tgl_Latn tha_Thai tir_Ethi tpi_Latn tsn_Latn tso_Latn tuk_Latn tum_Latn tur_Latn twi_Latn tzm_Tfng
-uig_Arab ukr_Cyrl umb_Latn urd_Arab uzn_Latn vec_Latn vie_Latn war_Latn wol_Latn xho_Latn ydd_Hebr
-yor_Latn yue_Hant zho_Hans zho_Hant zsm_Latn zul_Latn
-"""
-NTREX_128 = """
-afr amh arb aze-Latn bak bel bem ben bod bos bul cat ces ckb-Arab cym dan deu div dzo ell eng
-eng-GB eng-IN eng-US est eus ewe fao fas fij fil fin fra fra-CA fuc gle glg guj hau heb hin hmn
-hrv hun hye ibo ind isl ita jpn kan kat kaz khm kin kir kmr kor lao lav lit ltz mal mar mey mkd
-mlg mlt mon mri msa mya nde nep nld nno nob nso nya orm pan pol por por-BR prs pus ron rus shi sin
-slk slv smo sna-Latn snd-Arab som spa spa-MX sqi srp-Cyrl srp-Latn ssw swa swe tah tam tat tel
-tgk-Cyrl tha tir ton tsn tuk tur uig ukr urd uzb ven vie wol xho yor yue zho-CN zho-TW zul
-"""
-TICO_19 = """
-amh ara ben eng fas fra hau hin ind kau khm kin kur lin lug mar msa mya nep orm por_BR pus rus som
-spa_LA swa tam tgl tir urd zho zul
-"""
-MIRACL = "ar bn de en es fa fi fr hi id ja ko ru sw te th yo zh"
-MMARCO = "ar de dt en es fr hi id it ja pt ru vi zh"
-MMARCO_NAMES = """
-arabic german dutch english spanish french hindi indonesian italian japanese portuguese russian
-vietnamese chinese
-"""
-MKQA = "ar da de en es fi fr he hu it ja km ko ms nl no pl pt ru sv th tr vi zh_cn zh_hk zh_tw"
-XQUAD_R = "ar de el en es hi ru th tr vi zh"
 SETS = {
-    "FLORES-200": (FLORES_200, 204),
-    "NTREX-128": (NTREX_128, 128),
-    "TICO-19": (TICO_19, 32),
-    "MIRACL": (MIRACL, 18),
-    "mMARCO": (MMARCO, 14),
-    "mMARCO's file names": (MMARCO_NAMES, 14),
-    "MKQA": (MKQA, 26),
-    "XQuAD-R": (XQUAD_R, 11),
+    name: codes.split()
+    for name, codes in tomllib.loads(
+        (Path(__file__).parent / "language_sets.toml").read_text(encoding="utf-8")
+    ).items()
+}
+SIZES = {
+    "flores-200": 204,
+    "ntrex-128": 128,
+    "tico-19": 32,
+    "miracl": 18,
+    "mmarco": 14,
+    "mmarco-names": 14,
+    "mkqa": 26,
+    "xquad-r": 11,
 }
 
 
@@ -76,19 +44,18 @@ def is_language(code: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", SIZES)
 def test_every_language_of_a_set_stays_a_language_of_its_own(name):
-    codes, size = SETS[name]
-    tags = list(map(normalise, codes.split()))
-    assert len(tags) == len(set(tags)) == size
+    tags = list(map(normalise, SETS[name]))
+    assert len(tags) == len(set(tags)) == SIZES[name]
     assert [normalise(tag) for tag in tags] == tags
 
 
 def test_sets_agree_on_what_they_have_in_common():
-    flores = set(map(normalise, FLORES_200.split()))
-    others = set(map(normalise, f"{MIRACL} {MMARCO} {XQUAD_R}".split()))
+    flores = set(map(normalise, SETS["flores-200"]))
+    others = set(map(normalise, SETS["miracl"] + SETS["mmarco"] + SETS["xquad-r"]))
     assert others <= flores
-    assert set(map(normalise, MMARCO.split())) == set(map(normalise, MMARCO_NAMES.split()))
+    assert set(map(normalise, SETS["mmarco"])) == set(map(normalise, SETS["mmarco-names"]))
 
 
 @pytest.mark.parametrize(
@@ -175,8 +142,8 @@ def test_names_are_english_and_unknown_codes_stay():
 
 
 def test_direction_follows_the_script():
-    codes = {code: normalise(code) for code in [*FLORES_200.split(), *NTREX_128.split()]}
-    arabic = {code for code in FLORES_200.split() if code.endswith("_Arab")}
+    codes = {code: normalise(code) for code in SETS["flores-200"] + SETS["ntrex-128"]}
+    arabic = {code for code in SETS["flores-200"] if code.endswith("_Arab")}
     hebrew = {"heb_Hebr", "ydd_Hebr"}
     ntrex = {"arb", "ckb-Arab", "div", "fas", "heb", "prs", "pus", "snd-Arab", "uig", "urd"}
     written = {code for code, tag in codes.items() if is_right_to_left(tag)}
@@ -187,7 +154,7 @@ def test_direction_follows_the_script():
 
 def test_the_script_of_a_normalised_code_is_the_one_that_flores_names():
     same = {"Hang": "Kore"}
-    for code in FLORES_200.split():
+    for code in SETS["flores-200"]:
         script = code.partition("_")[2]
         assert script_of(normalise(code)) == same.get(script, script), code
     assert script_of("qqq") == "Zzzz"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -257,6 +260,33 @@ def test_a_hugging_face_split_and_configuration(tmp_path):
         open_corpus(f"hf:{tmp_path / 'set'}:other")
 
 
+def test_a_data_set_of_the_hub_is_found_in_its_cache_without_a_network(tmp_path):
+    repository = tmp_path / "hub" / "datasets--someone--facts"
+    write_csv(repository_file(repository, "train.csv"), [SUPER_BOWL | {"id": "007"}])
+    write_csv(repository_file(repository, "test.csv"), [SUPER_BOWL | {"id": "NA"}])
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    code = "import evenrank\nfor split in ('train', 'test'):\n"
+    code += "    c = evenrank.open_corpus(f'hf:someone/facts::{split}')\n"
+    code += "    print(c.name, c.column('id', c.first_rows))\n"
+    environment = {
+        **os.environ,
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_HUB_OFFLINE": "1",
+        "EVENRANK_CACHE": str(tmp_path / "cache"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["facts ['007']", "facts ['NA']"]
+
+
+def repository_file(repository, name):
+    path = repository / "snapshots" / "abc" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def test_a_hugging_face_data_set_that_does_not_exist(tmp_path):
     with pytest.raises(DataError, match="expected a data set that can be loaded"):
         open_corpus(f"hf:{tmp_path / 'nothing'}")
@@ -306,7 +336,11 @@ def test_a_file_that_no_reader_knows(tmp_path):
 
 def test_a_folder_without_files_of_rows(tmp_path):
     (tmp_path / "de.json").write_text("[]")
-    with pytest.raises(DataError, match=r"found no file that ends in .jsonl, .csv,"):
+    with pytest.raises(DataError, match=r"found no file that ends in .jsonl, .csv,.* Correct the"):
+        open_source(str(tmp_path))
+    for name in ("train", "dev"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match="Name a folder in it: dev, train"):
         open_source(str(tmp_path))
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evenrank.benchmarks.export import export_benchmark
+from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import SCHEMA, corpus_from_rows
 from evenrank.data.opening import open_corpus
 from evenrank.data.rows import is_visible
@@ -103,3 +107,20 @@ def test_no_language_can_lead_out_of_the_folder(rows, tmp_path):
     with pytest.raises(DataError, match="language code"):
         write_corpus(corpus, tmp_path / "a" / "out")
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_every_language_of_flores_and_ntrex_is_written_and_read_back(tmp_path):
+    """From the names of files to a corpus, and from there to folders of both kinds."""
+    sets = tomllib.loads((Path(__file__).parent.parent / "language_sets.toml").read_text())
+    for name in ("flores-200", "ntrex-128"):
+        (tmp_path / name).mkdir()
+        codes = sets[name].split()
+        for code in codes:
+            row = {"id": "1", "query": f"{code}?", "passage": f"{code}."}
+            (tmp_path / name / f"{code}.jsonl").write_text(json.dumps(row))
+        corpus = open_corpus(tmp_path / name)
+        assert len(corpus.languages) == len(codes)
+        write_corpus(corpus, tmp_path / "out" / name)
+        assert rows_of(open_corpus(tmp_path / "out" / name)) == rows_of(corpus)
+        export_benchmark(benchmark_from_corpus(corpus), tmp_path / "beir" / name, "beir")
+        assert rows_of(open_corpus(tmp_path / "beir" / name)) == rows_of(corpus)

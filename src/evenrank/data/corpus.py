@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 """Columns of a corpus: one row for each item and language.
 
 ``id`` is shared by an item's languages; ``passage_id`` by the translations of one passage (several
-items may share it); ``article`` is the document that a passage comes from, where known.
+items may share it); ``article`` is the document that a passage comes from, if it is known.
 """
 
 
@@ -59,12 +59,12 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class ParallelCorpus:
-    """Items (a question and its answer passage) in one or more languages.
+    """Items (a query and the passage that answers it) in one or more languages.
 
     Attributes:
-        name: What reports call it.
-        table: The rows, with ``SCHEMA``; may be memory-mapped, and may hold rows that ``rows``
-            does not point at (a split shares its parent's table).
+        name: The name in reports.
+        table: The rows, with ``SCHEMA``; may be memory-mapped, and may contain rows that ``rows``
+            does not point at (a split shares the table of its whole).
         languages: The ``L`` languages, sorted.
         rows: ``(I, L)`` int32, the row of each item in each language, -1 where it is missing.
         groups: ``(I,)`` int32, a number shared by the items whose passages are the same passage
@@ -150,7 +150,7 @@ class ParallelCorpus:
 
 @dataclass(frozen=True, eq=False)
 class RowIndex:
-    """Where the rows of a table stand in the item x language matrix.
+    """The item x language matrix of a table.
 
     Attributes:
         languages: The ``L`` languages, sorted.
@@ -203,7 +203,9 @@ def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelC
         DataError: The table is empty, or an id comes twice in one language.
     """
     if table.num_rows == 0:
-        raise DataError(f"corpus {name!r}", "no rows", "at least one", "Check the file or filter")
+        raise DataError(
+            f"corpus {name!r}", "no rows", "at least one", "Correct the file or the filter"
+        )
     index = index_rows(table)
     if len(index.repeated):
         again, first = index.repeated[0].tolist()

@@ -19,20 +19,20 @@ _BATCH_ROWS = 4096
 _COLUMNS = [name for name in SCHEMA.names if name != "lang"]  # the file's name says it
 
 
-def write_corpus(corpus: ParallelCorpus, folder: Path, *, overwrite: bool = False) -> None:
-    """Write the items of a corpus, one file a language, whole or not at all.
+def write_corpus(corpus: ParallelCorpus, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write the items of a corpus, one file for each language, completely or not at all.
 
-    Rows stand in the order of the items. Fields that are null are left out. The same corpus gives
+    Rows are in the order of the items. Fields that are null are left out. The same corpus gives
     the same bytes.
 
     Args:
         corpus: What to write; of a split, only its own items are written.
-        folder: The folder to make.
-        overwrite: Replace a folder that exists.
+        folder: The folder to write.
+        overwrite: Replace a corpus that evenrank wrote.
 
     Raises:
-        ConfigError: The folder exists, is not empty, and ``overwrite`` is false.
-        DataError: The corpus has a language code that is none.
+        ConfigError: The folder exists, is not empty, and may not be replaced.
+        DataError: The corpus has a code that is not a language.
     """
     rows = int((corpus.rows >= 0).sum())
     with (

@@ -70,11 +70,12 @@ def _open_folder(source: str) -> Source:
     )
     files = sorted(path for path in found if not path.name.startswith("."))
     if not files:
+        inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
         raise DataError(
             source,
             f"no file that ends in {', '.join(_OF_LANGUAGES)}",
             "one file for each language, such as de.jsonl, or a BEIR folder",
-            "Correct the path, or name the files after their languages",
+            f"Name a folder in it: {', '.join(inside)}" if inside else "Correct the path",
         )
     of_lang: dict[str, Path] = {}
     for path in files:
