@@ -12,9 +12,10 @@ from evenrank.benchmarks.world_facts import world_facts
 from evenrank.cli.demo import show_demo
 from evenrank.demo import run_demo
 from evenrank.errors import ConfigError
+from evenrank.files import lock_folder
 
 
-def test_the_whole_story(tmp_path):
+def test_the_demo_trains_evaluates_and_reports(tmp_path):
     output = tmp_path / "demo"
     data = benchmark_from_corpus(world_facts("dev", languages=["de", "en", "tr"]))
     demo = run_demo(output, strategies=("hybrid",), benchmark=data, steps=120)
@@ -28,9 +29,22 @@ def test_the_whole_story(tmp_path):
     for word in ("hybrid 0.5", "before training", "report.html", "English"):
         assert word in shown.getvalue()
     with pytest.raises(ConfigError, match="--overwrite"):
-        run_demo(output)
+        run_demo(str(output))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="a folder that evenrank wrote"):
         run_demo(tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_another_demo_replaces_only_what_the_first_wrote(tmp_path):
+    output = tmp_path / "demo"
+    data = benchmark_from_corpus(world_facts("dev", languages=["de", "en"]))
+    run_demo(output, strategies=("x-y",), benchmark=data, steps=2)
+    (output / "notes.txt").write_text("mine")
+    demo = run_demo(str(output), strategies=("x-x",), benchmark=data, steps=2, overwrite=True)
+    assert demo.report.is_file()
+    assert (output / "notes.txt").read_text() == "mine"
+    assert [path.name for path in (output / "runs").iterdir()] == ["x-x"]
+    with lock_folder(output), pytest.raises(ConfigError, match="another run that writes"):
+        run_demo(output, overwrite=True)

@@ -1,8 +1,8 @@
-"""The whole story on the embedded benchmark, offline, in minutes on a CPU.
+"""Train, evaluate and report on the embedded benchmark, offline, in minutes on a CPU.
 
-One small encoder is made from the training text. From this same start it is trained three times,
-with monolingual, cross-lingual and hybrid batches, and every model is evaluated on facts that none
-of them has seen.
+One small encoder is built from the training text. From this start it is trained three times, with
+monolingual, cross-lingual and hybrid batches. Every model is evaluated on facts that none of them
+has seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.files import mark_folder, refuse_existing
+from evenrank.files import lock_folder, mark_folder, refuse_existing, require_writable
 from evenrank.report.build import write_report
 from evenrank.results.schema import Result
 from evenrank.training.config import TrainConfig
@@ -25,16 +25,16 @@ from evenrank.training.run import texts_of, train
 STRATEGIES = ("x-x-mono", "x-y", "hybrid")
 ENCODER = "static"
 SETTINGS = {"width": 256}
-"""A narrow encoder: half a minute a strategy on two cores."""
+"""A narrow encoder: half a minute per strategy on two cores."""
 STEPS = 1000
 LEARNING_RATE = 0.2
-"""High, since there is little time: names and words of many languages have far to go."""
+"""High, since the run is short and the vectors of rare names have to move far."""
 BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo leaves behind.
+    """What the demo writes.
 
     Attributes:
         start: Result of the encoder before training.
@@ -48,7 +48,7 @@ class Demo:
 
 
 def run_demo(
-    output: Path,
+    output: str | Path,
     *,
     strategies: Sequence[str] = STRATEGIES,
     benchmark: str | Benchmark = "world-facts",
@@ -62,18 +62,36 @@ def run_demo(
         output: Folder for the models, results and ``report.html``.
         strategies: Batch strategies to compare.
         benchmark: What to evaluate on.
-        steps: Training steps of each.
+        steps: Training steps per strategy.
         seed: Source of all randomness.
-        overwrite: Replace what is there.
+        overwrite: Replace an earlier demo. Files that evenrank did not write stay.
 
     Raises:
-        ConfigError: ``output`` exists and may not be replaced.
+        ConfigError: ``output`` exists and may not be replaced, or another run writes to it.
+        FileError: ``output`` cannot be written.
     """
+    with lock_folder(output):
+        return _run(Path(output), strategies, benchmark, steps, seed, overwrite=overwrite)
+
+
+def _run(
+    output: Path,
+    strategies: Sequence[str],
+    benchmark: str | Benchmark,
+    steps: int,
+    seed: int,
+    *,
+    overwrite: bool,
+) -> Demo:
     refuse_existing(output, overwrite=overwrite, marker="demo")
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
+    require_writable(output)
+    report = output / "report.html"
+    for folder in ("start", "runs", "results"):
+        shutil.rmtree(output / folder, ignore_errors=True)
+    report.unlink(missing_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     mark_folder(output, "demo")
-    start = _make_start(output / "start", seed)
+    start = _build_start(output / "start", seed)
     results = output / "results"
     data = load_benchmark(benchmark)
     before = evaluate(start, data, output=results / "untrained", label="untrained")
@@ -82,7 +100,6 @@ def run_demo(
         run = train(_config(output / "runs" / strategy, start, strategy, steps, seed))
         label = "hybrid 0.5" if strategy == "hybrid" else strategy
         after.append(evaluate(run.model, data, output=results / strategy, label=label))
-    report = output / "report.html"
     write_report([results / name for name in (*strategies, "untrained")], report, ["html"])
     return Demo(before.result, [one.result for one in after], report)
 
@@ -103,8 +120,8 @@ def _config(output: Path, start: Path, strategy: str, steps: int, seed: int) -> 
     )
 
 
-def _make_start(folder: Path, seed: int) -> Path:
-    """Make the encoder that every strategy starts from."""
+def _build_start(folder: Path, seed: int) -> Path:
+    """Build the encoder that every strategy starts from."""
     corpus = open_corpus("world-facts:train")
     model = build_encoder(ENCODER, texts_of([corpus]), SETTINGS, seed=seed)
     model.save_pretrained(str(folder))

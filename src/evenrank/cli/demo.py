@@ -1,4 +1,4 @@
-"""``evenrank demo``: the whole story, offline."""
+"""``evenrank demo``: train, evaluate and report, offline."""
 
 from __future__ import annotations
 
@@ -9,47 +9,44 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from evenrank.cli.options import AsJson, Output, Overwrite, print_json
+from evenrank.progress import quiet
+
 if TYPE_CHECKING:
     from evenrank.demo import Demo
     from evenrank.results.schema import Example, Result
 
 
 def demo_command(
-    output: Annotated[Path, typer.Option(help="Folder for models, results, report.")] = Path(
-        "demo"
-    ),
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps a strategy.")] = None,
+    output: Output = Path("demo"),
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps per strategy.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Source of all randomness.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace a demo that is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train with three kinds of batches on World Facts, evaluate, and write a report.
 
     Example: evenrank demo --output demo
     """
-    from evenrank.progress import quiet
-
     console = Console()
     if not as_json:
         console.print(
             "World Facts: questions about the world in 11 languages, from CLDR. One small\n"
-            "encoder, trained from the same start with monolingual (x-x-mono), cross-lingual\n"
-            "(x-y) and hybrid batches, then asked about facts that it has not seen.\n"
+            "encoder is trained from the same start with monolingual (x-x-mono),\n"
+            "cross-lingual (x-y) and hybrid batches, and tested on facts that it has not seen.\n"
         )
     from evenrank.demo import STEPS, run_demo  # torch takes seconds to import
 
     with quiet(as_json):
         demo = run_demo(output, steps=steps or STEPS, seed=seed, overwrite=overwrite)
     if as_json:
-        import orjson
-
-        typer.echo(orjson.dumps([one.model_dump(mode="json") for one in demo.results]).decode())
-        return
-    show_demo(demo, console)
+        print_json([one.model_dump(mode="json") for one in demo.results], indent=False)
+    else:
+        show_demo(demo, console)
 
 
 def show_demo(demo: Demo, console: Console) -> None:
-    """Print the tables, one question before and after training, and where things are."""
+    """Print the tables, one query before and after training, and where the files are."""
     from evenrank.results.tables import headline_table, language_table
 
     console.print(headline_table(demo.results))
@@ -59,11 +56,11 @@ def show_demo(demo: Demo, console: Console) -> None:
 
 
 def _example_table(before: Result, after: Result) -> Table:
-    """Show the top answers to one question before training and after."""
+    """Show the top passages for one query before training and after."""
     example = next((one for one in after.examples if one.lang == "en"), after.examples[0])
     same = next(one for one in before.examples if one.query_id == example.query_id)
     table = Table(
-        title=f"\n{example.text}\n(answers marked * are right)",
+        title=f"\n{example.text}\n(passages marked * are relevant)",
         title_justify="left",
         title_style="",
     )

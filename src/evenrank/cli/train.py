@@ -7,8 +7,10 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import orjson
 import typer
 
+from evenrank.cli.options import AsJson, Overwrite, print_json
 from evenrank.errors import ConfigError
 from evenrank.processes import is_first_process
 from evenrank.progress import quiet
@@ -23,20 +25,15 @@ _PANELS = {
     "dev": "Selection",
 }
 """Help panels, by the setting that begins each: settings are declared in this order."""
+_SHORT = {"output": ["-o"], "languages": ["-l"]}
 
 
 def train_command(
     config: Annotated[Path | None, typer.Argument(help="YAML file of settings.")] = None,
     *,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace an earlier run.", rich_help_panel="Output")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option(help="Continue an unfinished run.", rich_help_panel="Output")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print run.json.", rich_help_panel="Output")
-    ] = False,
+    overwrite: Overwrite = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an unfinished run.")] = False,
+    as_json: AsJson = False,
     **flags: Any,  # noqa: ANN401 - the settings
 ) -> None:
     """Fine-tune an encoder, or train a small new one, with the batches of a strategy.
@@ -54,7 +51,7 @@ def train_command(
     if not is_first_process():
         return
     if as_json:
-        typer.echo((run.folder / "run.json").read_text(encoding="utf-8"), nl=False)
+        print_json(orjson.loads((run.folder / "run.json").read_bytes()))
         return
     loss = next((entry["loss"] for entry in reversed(run.log) if "loss" in entry), None)
     typer.echo(f"model  {run.model}")
@@ -97,6 +94,7 @@ def _flags() -> list[Parameter]:
         shown = "" if default in (None, {}) else f" [default: {default}]"
         option = typer.Option(
             f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
+            *_SHORT.get(name, ()),
             help=f"{field.description}{shown}",
             show_default=False,
             rich_help_panel=panel,
