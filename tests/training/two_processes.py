@@ -23,10 +23,8 @@ import evenrank.encoding.static
 import evenrank.training.run  # noqa: F401
 from evenrank.cli.app import main
 
-folder = Path(sys.argv[1])
 
-
-def process(rank: int, port: int, name: str, arguments: list[str]) -> None:
+def process(folder: Path, rank: int, port: int, name: str, arguments: list[str]) -> None:
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_WORLD_SIZE": "2"}
     os.environ.update(address, RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
     printed = os.open(folder / f"{name}-{rank}.txt", os.O_WRONLY | os.O_CREAT)
@@ -45,7 +43,7 @@ def process(rank: int, port: int, name: str, arguments: list[str]) -> None:
     os._exit(int(str(code)))
 
 
-def together(name: str, step: int | None, arguments: list[str]) -> list[int]:
+def together(folder: Path, name: str, step: int | None, arguments: list[str]) -> list[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -53,7 +51,7 @@ def together(name: str, step: int | None, arguments: list[str]) -> list[int]:
     for rank in range(2):
         children.append(os.fork())
         if children[-1] == 0:
-            process(rank, port, name, arguments)
+            process(folder, rank, port, name, arguments)
     log = folder / "runs" / name / "log.jsonl"
     if step is not None:
         end = time.monotonic() + 60
@@ -64,5 +62,6 @@ def together(name: str, step: int | None, arguments: list[str]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-codes = {name: together(name, step, arguments) for name, step, arguments in json.load(sys.stdin)}
-json.dump(codes, sys.stdout)
+if __name__ == "__main__":
+    codes = {run[0]: together(Path(sys.argv[1]), *run) for run in json.load(sys.stdin)}
+    json.dump(codes, sys.stdout)
