@@ -49,7 +49,7 @@ RETRIEVERS = (
 
 
 def make_benchmark(name: str, languages=LANGUAGES, territories=TERRITORIES) -> Benchmark:
-    """Questions for the names of territories; the first one lacks its last translation."""
+    """Queries for names of territories; the first one is not in the last language."""
     queries, passages, qrels = [], [], []
     for lang in languages:
         names = Locale.parse(lang).territories

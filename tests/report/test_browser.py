@@ -1,4 +1,4 @@
-"""The page in a browser, where there is one."""
+"""The page in a browser, if there is one."""
 
 import html
 import json
@@ -52,7 +52,7 @@ addEventListener("load", () => {{
 
 
 def dump(browser, path):
-    """Return the page as it stands when its script has run, from a browser without a past."""
+    """Return the page after its script has run, from a browser with a new profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
             *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"),

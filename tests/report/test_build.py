@@ -29,7 +29,7 @@ def names(part):
     return [section.name for section in part.sections]
 
 
-def test_results_stand_together_by_benchmark(samples):
+def test_results_on_one_benchmark_are_in_one_part(samples):
     report = build_report([samples[0], samples[3], samples[1], samples[4]])
     assert [part.title for part in report.parts] == ["territories", "half", "All results"]
     assert names(report.parts[0]) == names(report.parts[1]) == BENCHMARK_SECTIONS

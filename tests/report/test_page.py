@@ -17,7 +17,7 @@ VOID = {"meta", "link", "img", "br"}
 
 
 class Page(HTMLParser):
-    """The elements of a page, its text, and whether every element is closed where it should."""
+    """The elements of a page, its text, and a check that elements are closed in order."""
 
     def __init__(self, text):
         super().__init__()
@@ -164,7 +164,7 @@ def test_the_best_of_a_column_is_bold(samples, edited):
     assert f"<strong>{show(best)}</strong>" in page
     assert "higher is better" in page
     alone = render_html(build_report([edited(samples[0], worst=[])]))
-    assert "<strong>" not in alone  # the questions of a single result have a best language
+    assert "<strong>" not in alone  # worst queries have a best language
 
 
 def themes():

@@ -50,11 +50,11 @@ def test_headline_shows_the_figures_of_each_result(samples):
 
 
 def test_headline_frames_rank_distance(samples):
-    """All four languages but for one question of three: 21 of 22 in one formula, 1 in the other."""
+    """21 of 22 blocks are in four languages, one is in three."""
     table = tables("headline", samples[:3])["mAP in the three settings, and rank distance"]
     passages = sum(read_result(samples[0]).benchmark.passages.values())
     full, part = (passages + 1) * 3 / 5, (passages + 1) * 2 / 4
-    by_lang = [(21 * full + part) / 22] * 3 + [full]  # the language that lacks the question
+    by_lang = [(21 * full + part) / 22] * 3 + [full]  # the last language misses one query
     assert values(row(table, "Random order"))[3] == pytest.approx(np.mean(by_lang))
     assert values(row(table, "Minimum possible"))[3] == pytest.approx(
         (3 * (21 * 3 + 2) / 22 + 3) / 4
@@ -185,7 +185,7 @@ def test_losses_may_be_logged_at_other_steps_than_the_dev_measure(samples, edite
     assert figure.panels[0].curves[0].x == (10.0, 20.0)
 
 
-def test_examples_of_a_run_that_lacks_an_answer_have_no_rank_distance(samples, edited):
+def test_examples_of_a_run_that_misses_a_passage_have_no_rank_distance(samples, edited):
     result = read_result(samples[0])
     example = max(result.examples, key=lambda one: len(one.relevant_ranks))
     _, *others = example.relevant_ranks

@@ -42,7 +42,7 @@ def cells(table, group=""):
 
 @pytest.fixture
 def run_of(tmp_path):
-    """A function that evaluates a run of three questions about colours, with or without texts.
+    """A function that evaluates a run of three queries about colours, with or without texts.
 
     ``own`` says that only the passage in the query's language is judged, as in MIRACL.
     """
@@ -99,7 +99,7 @@ def test_each_result_shows_its_own_in_the_order_kept(samples):
             }
 
 
-def test_the_other_results_answer_the_same_query_beside_it(samples):
+def test_the_ranks_of_the_other_results_are_next_to_it(samples):
     """Their ranks are looked up in the ranks of all queries, whatever their own worst ones are."""
     _, found = content(samples[:3])
     query = read_result(samples[0]).worst[0]
@@ -158,7 +158,7 @@ def test_a_result_without_worst_queries_has_no_table_and_is_looked_up(samples, e
 
 
 def test_a_run_that_ends_shows_no_rank_that_is_not_known(run_of):
-    """Its depth is 3: the English answer may stand anywhere behind."""
+    """Its depth is 3: the English passage may have any later rank."""
     lines = {"de-q0": ["de-p0", "de-p1", "es-p0"], "en-q1": ["en-p1", "de-p1", "es-p1"]}
     _, (fold,) = content([run_of(lines)])
     table, query, _ = fold.blocks
@@ -198,7 +198,7 @@ def test_another_run_is_looked_up_as_far_as_it_goes(run_of):
     ]
 
 
-def test_best_ranks_where_answers_are_in_one_language_only(run_of):
+def test_best_ranks_if_relevant_passages_are_in_one_language_only(run_of):
     lines = {
         "de-q0": ["de-p1", "en-p0", "de-p0"],
         "en-q0": ["en-p0"],

@@ -1,1 +1,1 @@
-"""The report room: result folders in; one self-contained HTML page, Markdown or JSON out."""
+"""Reports: from result folders to one HTML page, Markdown or JSON."""

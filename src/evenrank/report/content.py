@@ -171,7 +171,7 @@ class QueryResults:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that a page hides until they are asked for.
+    """Blocks that a page shows when the reader opens them.
 
     Attributes:
         title: What they show.

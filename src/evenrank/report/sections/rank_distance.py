@@ -25,7 +25,7 @@ GUIDE = (
 )
 QUANTILES = {"10 %": 0.1, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "90 %": 0.9}
 ONE_PANEL = 4
-"""Up to this many rows are one panel; more are two, next to each other where there is space."""
+"""Up to this many rows are one panel; more are two, next to each other on a wide page."""
 
 
 def _applies(entries: Entries) -> bool:
