@@ -10,6 +10,7 @@ from evenrank.errors import ConfigError, DataError
 from evenrank.report.build import build_report, write_report
 from evenrank.report.content import Text
 from evenrank.report.section import SECTIONS, section, sections_in_order
+from evenrank.results.folder import Evaluation, read_evaluation
 
 BENCHMARK_SECTIONS = [
     "headline",
@@ -135,6 +136,13 @@ def test_one_result_is_refused_twice_by_whatever_name(samples, edited, other):
     (folder / "link").symlink_to(folder)
     with pytest.raises(ConfigError, match="twice"):
         build_report([folder, folder / other])
+
+
+def test_an_evaluation_in_memory_gives_the_report_of_its_folder(samples):
+    stored = read_evaluation(samples[0])
+    tables = {name: stored.table(name) for name in ("per_query", "top", "ranks")}
+    computed = Evaluation(stored.result, in_memory=tables)
+    assert build_report([computed]) == build_report([samples[0]])
 
 
 def test_paths_may_be_texts(samples, tmp_path):

@@ -15,6 +15,7 @@ from evenrank.report.entry import Entry, read_entries
 from evenrank.report.markdown import render_markdown
 from evenrank.report.page import render_html
 from evenrank.report.section import Entries, Scope, sections_in_order
+from evenrank.results.folder import Evaluation
 
 
 def render_json(report: Report) -> str:
@@ -23,6 +24,7 @@ def render_json(report: Report) -> str:
     return orjson.dumps(asdict(report), option=options).decode()
 
 
+Results = Sequence[str | Path | Evaluation]
 RENDERERS: dict[str, Callable[[Report], str]] = {
     "html": render_html,
     "md": render_markdown,
@@ -30,18 +32,21 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
 }
 
 
-def build_report(folders: Sequence[str | Path]) -> Report:
+def build_report(results: Results) -> Report:
     """Build a report from result folders; results on one benchmark are in one part.
 
     Args:
-        folders: At least one; their order is the order of the report, and the first result on each
-            benchmark is the one that others are compared with.
+        results: At least one result folder or evaluation, in the order of the report. The first on
+            each benchmark is the one that others are compared with.
 
     Raises:
         ConfigError: No folder is given, or the same one twice.
         DataError: A folder is not a result folder.
     """
-    entries = read_entries([_folder(path) for path in folders])
+    return _report(read_entries(results))
+
+
+def _report(entries: Entries) -> Report:
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.benchmark, []).append(entry)
@@ -55,7 +60,7 @@ def build_report(folders: Sequence[str | Path]) -> Report:
 
 
 def write_report(
-    folders: Sequence[str | Path],
+    results: Results,
     output: str | Path = "report",
     formats: Sequence[str] | None = None,
     *,
@@ -64,7 +69,7 @@ def write_report(
     """Build a report from result folders and write it; the same folders give the same bytes.
 
     Args:
-        folders: Result folders, in the order in which the report shows them.
+        results: Result folders or evaluations, in the order in which the report shows them.
         output: The file to write; with several formats, each takes its own ending.
         formats: ``html``, ``md``, ``json``; by default the ending of ``output``, or ``html``.
         overwrite: Replace files that exist.
@@ -81,9 +86,12 @@ def write_report(
     paths = {form: report_path(output, form) for form in _formats(output, formats)}
     for path in paths.values():
         refuse_existing_file(path, overwrite=overwrite)
-        refuse_overlap(path, *map(_folder, folders))
+    entries = read_entries(results)
+    inputs = [one.evaluation.folder for one in entries if one.evaluation.folder]
+    for path in paths.values():
+        refuse_overlap(path, *inputs)
     require_writable(output.parent)
-    report = build_report(folders)
+    report = _report(entries)
     for form, path in paths.items():
         text = RENDERERS[form](report)
         with whole_file(path, overwrite=overwrite) as part:
@@ -101,12 +109,6 @@ def _formats(output: Path, formats: Sequence[str] | None) -> list[str]:
         remedy = "Change --output or --format"
         raise ConfigError(f"--output {output}", f"the ending of {named[0]}", "", remedy)
     return wanted
-
-
-def _folder(result: str | Path) -> Path:
-    """Return the result folder, also if its ``result.json`` is named."""
-    path = Path(result)
-    return path.parent if path.is_file() else path
 
 
 def report_path(output: Path, form: str) -> Path:

@@ -37,7 +37,7 @@ ENDS = 5
 """Of more than ``MANY`` languages, this many first and last passages are shown."""
 
 
-Standings = Sequence[Mapping[str, QueryRanks]]
+Outcomes = Sequence[Mapping[str, QueryRanks]]
 """For each model, its results by the ids of queries."""
 
 
@@ -52,19 +52,19 @@ def worst(entries: Entries) -> Iterator[Block]:
     by_distance = any(_has_distance(entry) for entry in entries)
     yield Text(f"{BY_DISTANCE if by_distance else BY_RANK} {READING}")
     wanted = {query.query_id for entry in entries for query in entry.result.worst}
-    looked_up = [_looked_up(entry, wanted) for entry in entries]
+    looked_up = [entry.evaluation.query_ranks(wanted) for entry in entries]
     shown = [place for place, entry in enumerate(entries) if entry.result.worst]
     for place in shown:
         worst_queries = entries[place].result.worst
-        standings = [*looked_up]
-        standings[place] = looked_up[place] | _own(entries[place])
+        outcomes = [*looked_up]
+        outcomes[place] = looked_up[place] | _own(entries[place])
         queries = (
-            _query(entries, place, standings, number, query)
+            _query(entries, place, outcomes, number, query)
             for number, query in enumerate(worst_queries, 1)
         )
         yield Fold(
             f"The worst {len(worst_queries)} of {entries[place].label}",
-            (_overview(entries, place, standings), *queries),
+            (_overview(entries, place, outcomes), *queries),
             open=place == shown[0],
         )
 
@@ -83,31 +83,26 @@ def _own(entry: Entry) -> dict[str, QueryRanks]:
     }
 
 
-def _looked_up(entry: Entry, queries: set[str]) -> dict[str, QueryRanks]:
-    """Return a model's results for some queries, from its ranks of all queries."""
-    return entry.evaluation.query_ranks(queries)
-
-
-def _overview(entries: Entries, place: int, standings: Standings) -> Table:
+def _overview(entries: Entries, place: int, outcomes: Outcomes) -> Table:
     """Return a row for each query: its result under each model, and the ranks by language."""
     entry = entries[place]
-    own = [standings[place][query.query_id] for query in entry.result.worst]
+    own = [outcomes[place][query.query_id] for query in entry.result.worst]
     by_distance = _has_distance(entry)
     langs = [
         lang
         for lang in passage_languages(entries)
-        if by_distance and any(lang in standing.ranks for standing in own)
+        if by_distance and any(lang in outcome.ranks for outcome in own)
     ]
     langs = langs if len(langs) <= MANY else []
     title = "Rank distance" if by_distance else "First relevant rank"
     rows = []
-    for number, (query, standing) in enumerate(zip(entry.result.worst, own, strict=True), 1):
-        cells = [_badness(answered.get(query.query_id), by_distance) for answered in standings]
-        cells += [_cell(standing, lang) for lang in langs]
+    for number, (query, outcome) in enumerate(zip(entry.result.worst, own, strict=True), 1):
+        cells = [_badness(answered.get(query.query_id), by_distance) for answered in outcomes]
+        cells += [_cell(outcome, lang) for lang in langs]
         rows.append(Row(title=f"{number}. {query.lang}", cells=tuple(cells)))
     notes = [MARKS] if langs else []
     ids = [query.query_id for query in entry.result.worst]
-    if any(answered[one].missing for answered in standings for one in ids if one in answered):
+    if any(answered[one].missing for answered in outcomes for one in ids if one in answered):
         notes.append(CUT_OFF)
     return Table(
         caption=f"{title}{', and the rank of the relevant passage by language' if langs else ''}",
@@ -127,40 +122,40 @@ def _column(title: str, group: str) -> Column:
     return Column(title=title, group=group, better="lower", spec=",.0f", term=term)
 
 
-def _cell(standing: QueryRanks, lang: str) -> Cell:
+def _cell(outcome: QueryRanks, lang: str) -> Cell:
     """Return the rank in a language, if there is one, with a mark if it is the last."""
-    last = not standing.missing and len(standing.known) > 1 and [*standing.known][-1] == lang
-    rank = standing.known.get(lang, NOT_IN_RUN if lang in standing.ranks else None)
+    last = not outcome.missing and len(outcome.known) > 1 and [*outcome.known][-1] == lang
+    rank = outcome.known.get(lang, NOT_IN_RUN if lang in outcome.ranks else None)
     return Cell(rank, aside=WORST if last else "")
 
 
-def _badness(standing: QueryRanks | None, by_distance: bool) -> Cell:
+def _badness(outcome: QueryRanks | None, by_distance: bool) -> Cell:
     """Return what decides how bad a result is, with its mark."""
-    if standing is None:
+    if outcome is None:
         return Cell(None)
     if by_distance:
-        at_least = standing.rank_distance is not None and standing.missing
-        return Cell(standing.rank_distance, aside=AT_LEAST if at_least else "")
-    return Cell(next(iter(standing.known.values()), NOT_IN_RUN))
+        at_least = outcome.rank_distance is not None and outcome.missing
+        return Cell(outcome.rank_distance, aside=AT_LEAST if at_least else "")
+    return Cell(next(iter(outcome.known.values()), NOT_IN_RUN))
 
 
 def _query(
-    entries: Entries, place: int, standings: Standings, number: int, query: WorstQuery
+    entries: Entries, place: int, outcomes: Outcomes, number: int, query: WorstQuery
 ) -> QueryResults:
     text = cut(query.text) or query.query_id
     return QueryResults(
         query=Quote(query.lang, text),
         number=f"{number}.",
-        summary=_summary(standings[place][query.query_id]),
-        rankings=(("", tuple(_passages(entries, place, standings, query))),),
+        summary=_summary(outcomes[place][query.query_id]),
+        rankings=(("", tuple(_passages(entries, place, outcomes, query))),),
     )
 
 
-def _summary(standing: QueryRanks) -> str:
+def _summary(outcome: QueryRanks) -> str:
     """Return the first and the last rank in a few words."""
-    found = [f"{lang} {show(rank, ',d')}" for lang, rank in standing.known.items()]
-    missing = [f"{lang} {NOT_IN_RUN}" for lang, rank in standing.ranks.items() if rank is None]
-    if len(standing.ranks) < 2:
+    found = [f"{lang} {show(rank, ',d')}" for lang, rank in outcome.known.items()]
+    missing = [f"{lang} {NOT_IN_RUN}" for lang, rank in outcome.ranks.items() if rank is None]
+    if len(outcome.ranks) < 2:
         return f"relevant: {', '.join(found + missing)}"
     if len(missing) > 1:
         missing = [f"{len(missing)} languages {NOT_IN_RUN}"]
@@ -168,7 +163,7 @@ def _summary(standing: QueryRanks) -> str:
 
 
 def _passages(
-    entries: Entries, place: int, standings: Standings, query: WorstQuery
+    entries: Entries, place: int, outcomes: Outcomes, query: WorstQuery
 ) -> Iterator[Found]:
     """What is at rank 1 if it is not relevant, then the relevant passages, the best first."""
     labels = [entry.label for entry in entries] if len(entries) > 1 else ["rank"]
@@ -184,7 +179,7 @@ def _passages(
             _cell(answered[query.query_id], answer.lang).value
             if query.query_id in answered
             else None
-            for answered in standings
+            for answered in outcomes
         ]
         facts = " · ".join(
             f"{label} {show(value, ',d')}"
