@@ -7,6 +7,7 @@ ties.
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,18 @@ def real_data() -> Path:
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or fills the user's cache."""
     monkeypatch.setenv("EVENRANK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 200 kB, mounted as a folder."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a disk needs rights that this process does not have")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 CARD = Card(title="Numbers", source="tests", licence="CC0", citation="none")

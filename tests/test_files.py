@@ -50,18 +50,6 @@ def interrupted(file: Path) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 200 kB, mounted as a folder."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a disk needs rights that this process does not have")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
 def test_a_file_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "new" / "note.txt"
     with whole_file(target) as part:

@@ -33,6 +33,32 @@ def cache_folder() -> Path:
 
 
 @contextmanager
+def cache_lock(path: Path) -> Iterator[None]:
+    """Be the only process that writes a file or folder of the cache; others wait.
+
+    Raises:
+        FileError: The cache cannot be written.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path.parent / f"{path.name}.lock")
+    try:
+        require_writable(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (FileError, OSError) as cause:
+        error = cause if isinstance(cause, FileError) else FileError.of(cause, path)
+        error.remedy = "Free some space there, or set EVENRANK_CACHE to a folder with more of it"
+        if "full" not in error.found:
+            error.remedy = "Set EVENRANK_CACHE to a folder that can be written"
+        raise error from cause
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def whole_file(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a path to write to. It replaces ``path`` only when the block succeeds.
 

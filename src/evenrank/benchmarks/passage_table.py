@@ -10,10 +10,9 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from filelock import FileLock
 
 from evenrank.errors import DataError
-from evenrank.files import cache_folder, fingerprint_of, whole_file, write_json
+from evenrank.files import cache_folder, cache_lock, fingerprint_of, whole_file, write_json
 from evenrank.progress import bar
 
 SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
@@ -64,11 +63,11 @@ def open_passages(
     key = fingerprint_of(*(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats))
     target = cache_folder() / "benchmarks" / name / f"{key}.arrow"
     record = target.with_suffix(".json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / "convert.lock"):
-        if not record.exists():
-            rows = _rows(files, lines, row)
-            write_json(record, {"fingerprint": _convert(rows, target, name)})
+    if not record.exists():
+        with cache_lock(target.parent / "convert"):
+            if not record.exists():  # not even now
+                rows = _rows(files, lines, row)
+                write_json(record, {"fingerprint": _convert(rows, target, name)})
     table = pa.ipc.open_file(pa.memory_map(str(target))).read_all()
     fingerprint = orjson.loads(record.read_bytes())["fingerprint"]
     return PassageTable(table["id"], table["text"], fingerprint)

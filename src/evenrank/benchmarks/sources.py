@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenrank.errors import ChecksumError, ConfigError, DataError
-from evenrank.files import cache_folder, sha256_of, whole_file
+from evenrank.files import cache_folder, cache_lock, sha256_of, whole_file
 from evenrank.progress import bar
 
 
@@ -67,7 +67,9 @@ def _fetch(file: SourceFile) -> Path:
     if cached.is_file():
         _verify(cached, file, str(cached), "Delete it, and it will be downloaded again")
     else:
-        _download(file, cached)
+        with cache_lock(cached):
+            if not cached.is_file():  # not even now
+                _download(file, cached)
     return cached
 
 

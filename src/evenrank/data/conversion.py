@@ -152,10 +152,10 @@ class RowWriter:
         """Write what is left and end the file."""
         if self._batch:
             self._flush()
-        self._writer.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._file:  # a full disk fails here, and the file has to be closed all the same
+            self._writer.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _flush(self) -> None:
         columns = list(zip(*self._batch, strict=True))
