@@ -64,6 +64,21 @@ class Correction(ABC):
         if not 0 <= self.strength <= 1:
             raise ConfigError("strength", repr(self.strength), "0 to 1", "Correct it")
 
+    @property
+    def name(self) -> str:
+        """Method and strength, for tables: ``center``, ``center-0.3``."""
+        return self.fit.method + ("" if self.strength == 1 else f"-{self.strength:g}")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a result says of the correction that it was computed with."""
+        return {
+            "method": self.fit.method,
+            "strength": self.strength,
+            "settings": self.fit.settings,
+            "counts": self.fit.counts,
+        }
+
     def with_strength(self, strength: float) -> Self:
         """Return the same correction at another strength.
 
@@ -73,9 +88,19 @@ class Correction(ABC):
         return replace(self, strength=strength)
 
     @property
+    def best_needed(self) -> int:
+        """How many of the best scores of each language :meth:`for_index` needs."""
+        return 0
+
+    @property
     def changes_vectors(self) -> bool:
         """Whether :meth:`apply` changes embeddings; a calibration changes scores only."""
         return True
+
+    @property
+    @abstractmethod
+    def needs_language(self) -> bool:
+        """Whether it depends on the language or on the kind of a text."""
 
     @abstractmethod
     def apply(self, embeddings: NDArray[Any], langs: OptionalLangs, kind: Kind) -> Floats:

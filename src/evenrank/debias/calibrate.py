@@ -66,6 +66,16 @@ class Calibration(Correction):
         """False: it changes scores."""
         return False
 
+    @property
+    def needs_language(self) -> bool:
+        """True: every language has its own level of scores."""
+        return True
+
+    @property
+    def best_needed(self) -> int:
+        """``k`` by ``top``."""
+        return int(self.fit.settings["k"]) if self.fit.settings["by"] == "top" else 0
+
     def apply(self, embeddings: NDArray[Any], langs: OptionalLangs, kind: Kind) -> Floats:
         """Refuse: it changes scores."""
         raise scores_only(self.fit.method)

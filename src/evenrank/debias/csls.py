@@ -62,6 +62,11 @@ class Csls(Correction):
         """False: it changes scores."""
         return False
 
+    @property
+    def needs_language(self) -> bool:
+        """False: it looks at neighbours only."""
+        return False
+
     def apply(self, embeddings: NDArray[Any], langs: OptionalLangs, kind: Kind) -> Floats:
         """Refuse: it changes scores."""
         raise scores_only(self.fit.method)

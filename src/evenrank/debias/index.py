@@ -53,14 +53,26 @@ class QueryForm:
         """Return ``(Q, D)`` corrected scores of unchanged passages."""
         codes = codes_of(langs, len(passages), self.languages, "passage")
         if self.vectors.shape[1] == 1:
-            scores = (self.vectors[:, 0] @ np.asarray(passages).T).astype(np.float64)
+            scores = self.vectors[:, 0] @ np.asarray(passages).T
         else:
-            scores = np.empty((len(self.vectors), len(passages)))
+            scores = np.empty((len(self.vectors), len(passages)), dtype=np.float32)
             for code in np.unique(codes):
                 at = np.flatnonzero(codes == code)
                 scores[:, at] = self.vectors[:, code] @ np.asarray(passages[at]).T
+        return self.adjusted(scores, codes, stored)
+
+    def adjusted(
+        self, raw: NDArray[Any], codes: NDArray[np.int64], stored: Stored | None = None
+    ) -> Doubles:
+        """Return ``(Q, D)`` corrected scores from products of ``vectors`` and passages.
+
+        Args:
+            raw: ``(Q, D)`` products.
+            codes: ``(D,)`` position of each passage's language in ``languages``.
+            stored: What the index keeps with each passage.
+        """
         # one column for all languages, or one for each
-        scores *= self.slopes[:, codes * (self.slopes.shape[1] > 1)]
+        scores = raw * self.slopes[:, codes * (self.slopes.shape[1] > 1)]
         scores -= self.offsets[:, codes * (self.offsets.shape[1] > 1)]
         if stored is not None:
             scores = scores * stored.scale - stored.minus
@@ -90,9 +102,14 @@ def best_by_language(
     Languages with fewer than ``k`` passages get NaN at the end.
     """
     codes = codes_of(langs, len(passages), languages, "passage")
-    best = np.full((len(queries), len(languages), k), np.nan)
+    return best_scores(queries @ np.asarray(passages).T, codes, len(languages), k)
+
+
+def best_scores(raw: NDArray[Any], codes: NDArray[np.int64], languages: int, k: int) -> Doubles:
+    """Return the same as :func:`best_by_language` from ``(Q, D)`` scores."""
+    best = np.full((len(raw), languages, k), np.nan)
     for code in np.unique(codes):
-        scores = queries @ np.asarray(passages[codes == code]).T
+        scores = raw[:, codes == code]
         kept = min(k, scores.shape[1])
         top = -np.partition(-scores, kept - 1, axis=1)[:, :kept]
         best[:, code, :kept] = -np.sort(-top, axis=1)

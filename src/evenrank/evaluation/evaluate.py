@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, Relevance, load_benchmark
 from evenrank.benchmarks.export import check_trec_ids
+from evenrank.debias.base import Correction
 from evenrank.encoding.encode import EmptyTexts, empty_rows
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.sanity import check_encoder
 from evenrank.encoding.store import Precision, Rows
 from evenrank.evaluation.assemble import assemble, model_facts
+from evenrank.evaluation.debias import correct_embeddings, open_correction, rank_corrected
 from evenrank.evaluation.encode import BATCH_SIZE, Embeddings, embed
 from evenrank.evaluation.score import score
 from evenrank.files import refuse_existing, require_writable, whole_folder
@@ -63,6 +65,7 @@ def evaluate(
     store_dtype: Precision = "float32",
     empty_texts: EmptyTexts = "error",
     rank_device: str | None = None,
+    debias: str | Path | Correction | None = None,
     overwrite: bool = False,
     shared: bool = True,
 ) -> Evaluation:
@@ -81,9 +84,9 @@ def evaluate(
         store_dtype: Precision in the store.
         empty_texts: ``last`` ranks passages without a direction (no token) last and counts them.
         rank_device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
+        debias: A correction of language bias, or its file.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
-        shared: Share the work with the processes of ``torchrun`` or of this one's process group,
-            which all have to call. ``False`` if one process calls alone.
+        shared: Share the work with all processes of ``torchrun`` or the group, which all call.
 
     Raises:
         ConfigError: A measure, benchmark or device is unknown, or ``output`` exists.
@@ -91,27 +94,35 @@ def evaluate(
     """
     with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
         selection = select_measures(measures)
-        require_device(rank_device)
-        _check_output(output if team.first else None, overwrite=overwrite)
-        data = team.first_then_others(partial(load_benchmark, benchmark))
-        if run:
-            check_trec_ids(data)
+        _check(output if team.first else None, rank_device, overwrite=overwrite)
+        data = team.first_then_others(partial(_loaded, benchmark, run=run))
         encoder, facts = _opened(model, label)
+        correction = open_correction(debias, data, facts.fingerprint, rank_device)
         timings: dict[str, float] = {}
         with _timed(timings, "encode"):
             embeddings = embed(encoder, data, batch_size, store, store_dtype, empty_texts, team)
         top_k = max(top_k, selection.share.cutoff or 0)
         with _timed(timings, "rank"):
-            ranking = rank_embeddings(embeddings, data, top_k, device=rank_device, team=team)
+            ranking = rank_embeddings(embeddings, data, top_k, correction, rank_device, team)
         config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
         config |= {"store_dtype": store_dtype} if store else {}
         config |= {"rank_device": rank_device} if rank_device else {}
+        config |= {"debias": correction.facts} if correction else {}
         config |= _counted(embeddings) if empty_texts == "last" else {}
         written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
         return team.from_first(lambda: written(_scored(data, facts, ranking, timings, config)))
 
 
-def _check_output(output: Path | None, *, overwrite: bool) -> None:
+def _loaded(benchmark: str | Benchmark, *, run: bool) -> Benchmark:
+    """Load a benchmark whose ids a TREC file can contain, if one is to be written."""
+    data = load_benchmark(benchmark)
+    if run:
+        check_trec_ids(data)
+    return data
+
+
+def _check(output: Path | None, rank_device: str | None, *, overwrite: bool) -> None:
+    require_device(rank_device)
     if output is not None:
         refuse_existing(output, overwrite=overwrite, marker=MARKER)
         require_writable(output.parent)
@@ -170,7 +181,7 @@ def rank_embeddings(
     embeddings: Embeddings,
     benchmark: Benchmark,
     top_k: int = TOP_K,
-    *,
+    correction: Correction | None = None,
     device: str | None = None,
     team: Team = ALONE,
 ) -> Ranking:
@@ -183,15 +194,21 @@ def rank_embeddings(
         embeddings: Of its queries and passages.
         benchmark: The benchmark.
         top_k: Passages to keep from the top of the pool of all languages.
+        correction: A correction of language bias; each process ranks corrected scores alone.
         device: Device of PyTorch that ranks; threads do if ``None``.
         team: Processes that rank a share of the passages each; every one gets the whole ranking.
 
     Raises:
         DataError: The embeddings are not this benchmark's.
     """
+    if correction is not None and correction.changes_vectors:
+        embeddings, correction = correct_embeddings(correction, embeddings, benchmark), None
     halves = embeddings.queries.dtype == embeddings.passages.dtype == np.float16
 
     def rank_others(passages: Rows, relevance: Relevance, offsets: NDArray[np.int64]) -> Ranking:
+        if correction is not None:
+            pool = (passages, benchmark.languages, offsets)
+            return rank_corrected(correction, asked, pool, relevance, top_k=top_k)
         return rank(
             embeddings.queries,
             passages,
@@ -205,6 +222,7 @@ def rank_embeddings(
             description=f"Ranking {benchmark.name}",
         )
 
+    asked = (embeddings.queries, np.array(benchmark.languages)[benchmark.queries.langs])
     last = empty_rows(embeddings.passages)
     given = (embeddings.passages, benchmark.relevance, benchmark.offsets)
     return rank_last(*given, last, top_k, rank_others)
