@@ -1,1 +1,1 @@
-"""Encoders: texts in, unit vectors out."""
+"""Encoders: from texts to unit vectors."""

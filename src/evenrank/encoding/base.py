@@ -1,4 +1,4 @@
-"""Encoders made from scratch: how one is defined, named, configured and built."""
+"""Encoders created from texts: how one is defined, named, configured and built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.registry import Registry
 
-if TYPE_CHECKING:  # imports torch: three seconds
+if TYPE_CHECKING:  # imports torch, which takes three seconds
     from sentence_transformers import SentenceTransformer
 
 S = TypeVar("S", bound=BaseModel)
@@ -19,14 +19,14 @@ S = TypeVar("S", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Recipe(Generic[S]):
-    """How an encoder is made from nothing but texts.
+    """How an encoder is created from nothing but texts.
 
     Attributes:
         name: Its name in configurations.
         settings: Its settings, a frozen pydantic model whose fields all have defaults.
         learning_rate: Peak learning rate of AdamW that suits its initial weights.
-        build: ``(texts, settings, seed) -> encoder``. The same texts, in any order and however
-            often repeated, with the same settings and seed give the same bytes.
+        build: ``(texts, settings, seed) -> encoder``. The same texts, in any order and repeated any
+            number of times, with the same settings and seed give the same bytes.
     """
 
     name: str
@@ -48,7 +48,7 @@ Builder = Callable[[Iterable[str], S, int], "SentenceTransformer"]
 def encoder(
     name: str, settings: type[S], *, learning_rate: float
 ) -> Callable[[Builder[S]], Builder[S]]:
-    """Return a decorator that registers a builder under ``name`` and leaves it as it is."""
+    """Return a decorator that registers a builder under ``name`` and returns it unchanged."""
 
     def register(build: Builder[S]) -> Builder[S]:
         ENCODERS.register(name, Recipe(name, settings, learning_rate, build))
@@ -64,7 +64,7 @@ def build_encoder(
     *,
     seed: int = 0,
 ) -> SentenceTransformer:
-    """Make an encoder from scratch, its tokenizer trained on ``texts``.
+    """Create an encoder, with a tokenizer that is trained on ``texts``.
 
     Args:
         name: ``static``, ``scratch`` or another registered recipe.
@@ -77,29 +77,23 @@ def build_encoder(
 
     Raises:
         UnknownNameError: No recipe, or no setting of it, has that name.
-        ConfigError: A setting has a value that it cannot take.
+        ConfigError: A setting has a value that is not allowed.
         DataError: There is no text.
     """
     recipe = ENCODERS.get(name)
     place = f"encoder {name!r}"
-    values = dict(settings or {})
-    for key in values:
+    for key in settings or {}:
         if key not in recipe.settings.model_fields:
             raise UnknownNameError("setting", key, recipe.settings.model_fields, place)
     try:
-        checked = recipe.settings.model_validate(values)
+        checked = recipe.settings.model_validate(dict(settings or {}))
     except ValidationError as cause:
-        raise _as_config_error(cause, place) from cause
+        first = cause.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{place}, {field}" if field else place,
+            repr(first["input"]) if field else "settings that contradict each other",
+            first["msg"].removeprefix("Value error, ").lower(),
+            "Correct the value",
+        ) from None
     return recipe.build(texts, checked, seed)
-
-
-def _as_config_error(cause: ValidationError, place: str) -> ConfigError:
-    """Turn the first complaint of pydantic into one line."""
-    first = cause.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return ConfigError(
-        f"{place}, {field}" if field else place,
-        repr(first["input"]) if field else "settings that do not go together",
-        first["msg"].removeprefix("Value error, ").lower(),
-        "Correct the value",
-    )

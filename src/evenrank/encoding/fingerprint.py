@@ -18,19 +18,25 @@ _NOT_THE_MODEL = ("_name_or_path", "architectures", "dtype", "torch_dtype", "tra
 
 
 def model_fingerprint(model: SentenceTransformer) -> str:
-    """Return a short SHA-256 over all that an encoder's vectors depend on.
+    """Return a short SHA-256 of all that an encoder's vectors depend on.
 
-    Weights (names, types, shapes, bytes), the settings of each module, the tokenizer, the prompts
-    and the longest text. Neither the folder's name nor the device nor library versions count, so a
-    saved and loaded encoder keeps its fingerprint.
+    That is weights (names, types, shapes, bytes), the settings of each module, the tokenizer, the
+    prompts and the maximum length. It does not depend on the name of the folder, the device or the
+    versions of libraries, so an encoder that is saved and loaded keeps its fingerprint.
     """
     parts = [f"{name} {_digest(weights)}" for name, weights in sorted(model.state_dict().items())]
+    length = model.max_seq_length
+    architecture = {} if model.config is None else model.config.to_dict()
     settings = {
-        "modules": [[type(module).__name__, _settings(module)] for module in model],
-        "architecture": _architecture(model),
+        "modules": [
+            [type(module).__name__, getattr(module, "get_config_dict", dict)()] for module in model
+        ],
+        "architecture": {
+            key: value for key, value in architecture.items() if key not in _NOT_THE_MODEL
+        },
         "prompts": prompts_of(model),
         "default_prompt": model.default_prompt_name,
-        "max_length": _json_number(model.max_seq_length),
+        "max_length": "inf" if length == float("inf") else length,  # JSON has no infinity
         "truncate_dim": model.truncate_dim,
         "tokenizer": _tokenizer(model),
     }
@@ -46,28 +52,12 @@ def _digest(weights: Tensor) -> str:
     return f"{weights.dtype} {list(weights.shape)} {digest}"
 
 
-def _settings(module: Any) -> Any:  # noqa: ANN401 - any module of Sentence Transformers
-    return module.get_config_dict() if hasattr(module, "get_config_dict") else {}
-
-
-def _architecture(model: SentenceTransformer) -> dict[str, Any]:
-    if model.config is None:
-        return {}
-    settings = model.config.to_dict()
-    return {key: value for key, value in settings.items() if key not in _NOT_THE_MODEL}
-
-
 def _tokenizer(model: SentenceTransformer) -> Any:  # noqa: ANN401 - JSON
     """Return the tokenizer as JSON, without the padding and truncation of the latest batch."""
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
     if not hasattr(tokenizer, "to_str"):  # written in Python
         return sorted(model.tokenizer.get_vocab().items())
     settings = orjson.loads(tokenizer.to_str())
-    if tokenizer is not model.tokenizer:  # transformers sets both anew for each batch
+    if tokenizer is not model.tokenizer:  # transformers sets both again for each batch
         del settings["padding"], settings["truncation"]
     return settings
-
-
-def _json_number(value: float | None) -> float | str | None:
-    """Return infinity, which JSON lacks, as text."""
-    return str(value) if value == float("inf") else value

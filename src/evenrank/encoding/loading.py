@@ -83,50 +83,38 @@ def load_encoder(
 
 
 def _loaded_and_checked(name: str, device: str | None, *, local: bool) -> SentenceTransformer:
+    import torch
+    from huggingface_hub import snapshot_download
+    from sentence_transformers import SentenceTransformer
+
     if local:
         _check_exists(Path(name))
         check_files(Path(name))
     offline = None if local else _why_offline(name)
-    with _one_line_errors(name, local=local, offline=offline), _without_load_report():
-        options = {"local_files_only": local or offline is not None, "use_safetensors": True}
-        cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-        with without_transformers_bars(options["local_files_only"]):
-            model = _load(name, device, checked=local and not is_adapter(Path(name)), **options)
-            folder = Path(name) if local else _snapshot(name, cache)
-            if not local:
-                check_files(folder, published=True)
-            check_loaded(model, folder, name, cache_dir=cache, **options)
-    return model
-
-
-def _load(
-    name: str, device: str | None, *, checked: bool, local_files_only: bool, use_safetensors: bool
-) -> SentenceTransformer:
-    """Load a model; with ``checked``, weights of a wrong shape are left to ``check_loaded``."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-
+    options = {"local_files_only": local or offline is not None}
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    weights = {
+        "use_safetensors": True,
+        "ignore_mismatched_sizes": local and not is_adapter(Path(name)),  # check_loaded refuses
+    }
     # A checkpoint may miss a pooler, which nothing reads; transformers draws its weights from the
     # global generator, and the fingerprint must not depend on that.
-    with torch.random.fork_rng(devices=[]):
+    with (
+        _one_line_errors(name, local=local, offline=offline),
+        _without_load_report(),
+        without_transformers_bars(options["local_files_only"]),
+        torch.random.fork_rng(devices=[]),
+    ):
         torch.manual_seed(0)
-        return SentenceTransformer(
-            name,
-            device=device,
-            local_files_only=local_files_only,
-            trust_remote_code=False,
-            model_kwargs={
-                "use_safetensors": use_safetensors,
-                "ignore_mismatched_sizes": checked,
-            },
+        model = SentenceTransformer(
+            name, device=device, trust_remote_code=False, model_kwargs=weights, **options
         )
-
-
-def _snapshot(name: str, cache: str | None) -> Path:
-    """Return the folder in the hub's cache that a model was loaded from."""
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(name, cache_dir=cache, local_files_only=True))
+        folder = Path(name)
+        if not local:
+            folder = Path(snapshot_download(name, cache_dir=cache, local_files_only=True))
+            check_files(folder, published=True)
+        check_loaded(model, folder, name, cache_dir=cache, use_safetensors=True, **options)
+    return model
 
 
 def _is_finished(model: SentenceTransformer) -> bool:

@@ -1,4 +1,4 @@
-"""Pooling, prompts and longest text of known checkpoints: the table ``presets.toml``."""
+"""Pooling, prompts and maximum length of known checkpoints: the table ``presets.toml``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Preset:
         passage_prompt: Prefix of passages; ``None`` keeps the encoder's own.
         pooling: Pooling of a checkpoint that has none of its own; ``None`` leaves the choice to
             Sentence Transformers: mean, and the last token for decoders.
-        max_length: Longest text in tokens; ``None`` keeps the encoder's own.
+        max_length: Maximum number of tokens; ``None`` keeps the encoder's own.
         source: Where these choices come from.
     """
 
@@ -31,13 +31,8 @@ class Preset:
 
 FINISHED = Preset(source="The model's own settings.")
 """For Sentence Transformers models without a preset: nothing is changed."""
-
-PLAIN = Preset(
-    query_prompt="Query: ",
-    passage_prompt="Passage: ",
-    source="Prompts: arXiv 2408.10536. Pooling: ours.",
-)
-"""For plain transformers checkpoints without a preset: they are there to be trained."""
+PLAIN = Preset("Query: ", "Passage: ", source="Prompts: arXiv 2408.10536. Pooling: ours.")
+"""For transformers checkpoints without a preset, which are there to be trained."""
 
 
 @cache

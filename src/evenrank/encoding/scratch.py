@@ -16,7 +16,7 @@ from evenrank.encoding.tokenizer import sample_texts, train_tokenizer
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_START, _PAD, _END, _UNKNOWN, _BLANK = SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+_START, _PAD, _END, _UNKNOWN, _MASK = SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
 class ScratchSettings(BaseModel):
@@ -24,13 +24,17 @@ class ScratchSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    vocabulary: int = Field(16_000, ge=512, description="Most pieces of the tokenizer.")
+    vocabulary: int = Field(
+        16_000, ge=512, description="Maximum number of pieces of the tokenizer."
+    )
     layers: int = Field(4, ge=1, description="Transformer layers.")
     width: int = Field(256, ge=1, description="Length of an embedding; a multiple of heads.")
     heads: int = Field(4, ge=1, description="Attention heads of a layer.")
     inner_width: int = Field(1024, ge=1, description="Width inside of the feed-forward part.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in training.")
-    max_length: int = Field(256, ge=8, description="Longest text in tokens; the rest is cut off.")
+    max_length: int = Field(
+        256, ge=8, description="Maximum number of tokens; longer texts are cut off."
+    )
     lower_case: bool = Field(True, description="Whether words that differ in case are the same.")
     query_prompt: str = Field("Query: ", description="Prefix of queries.")
     passage_prompt: str = Field("Passage: ", description="Prefix of passages.")
@@ -49,7 +53,7 @@ def build_scratch(
     """Small XLM-R architecture with mean pooling: the transformer path without a download.
 
     It is saved as a transformers checkpoint and loaded like any other, so that training and
-    evaluation meet nothing that a real XLM-R would not bring.
+    evaluation treat it as they treat a real XLM-R.
 
     Args:
         texts: Queries and passages; the tokenizer is trained on a sample of them.
@@ -98,7 +102,7 @@ def _save_tokenizer(texts: list[str], settings: ScratchSettings, folder: Path) -
         sep_token=_END,
         pad_token=_PAD,
         unk_token=_UNKNOWN,
-        mask_token=_BLANK,
+        mask_token=_MASK,
     ).save_pretrained(folder)
     return int(tokenizer.get_vocab_size())
 

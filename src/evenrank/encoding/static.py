@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 
 class StaticSettings(BaseModel):
-    """Settings of ``static``; ``docs/encoders.md`` tells how the defaults were chosen."""
+    """Settings of ``static``; ``docs/encoders.md`` says how the defaults were chosen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    vocabulary: int = Field(16_000, ge=512, description="Most pieces of the tokenizer.")
+    vocabulary: int = Field(
+        16_000, ge=512, description="Maximum number of pieces of the tokenizer."
+    )
     width: int = Field(1024, ge=1, description="Length of an embedding.")
     lower_case: bool = Field(True, description="Whether words that differ in case are the same.")
     rarity: float | None = Field(
         1e-3,
         gt=0,
         description="a in the initial length a / (a + p) of a piece's vector, p being the piece's "
-        "share of the text; null: all lengths alike.",
+        "share of the text; null: equal lengths.",
     )
     query_prompt: str = Field("", description="Prefix of queries.")
     passage_prompt: str = Field("", description="Prefix of passages.")
@@ -40,15 +42,15 @@ class StaticSettings(BaseModel):
 def build_static(texts: Iterable[str], settings: StaticSettings, seed: int) -> SentenceTransformer:
     """Mean of word-piece vectors: no transformer, fast on a CPU.
 
-    A Sentence Transformers ``StaticEmbedding``. Vectors start in random directions, which keeps
-    the pieces nearly orthogonal (a random projection of the bag of pieces), and with the length
-    a / (a + p) of smooth inverse frequency (Arora et al. 2017, "A simple but tough-to-beat
-    baseline for sentence embeddings"), so that frequent pieces say little from the start.
+    A Sentence Transformers ``StaticEmbedding``. Vectors start in random directions, which are
+    nearly orthogonal (a random projection of the bag of pieces). Their length is a / (a + p),
+    smooth inverse frequency (Arora et al. 2017, "A simple but tough-to-beat baseline for sentence
+    embeddings"), so that frequent pieces count little.
 
     Args:
         texts: Queries and passages; the tokenizer and the frequencies come from a sample of them.
         settings: Sizes and initial weights.
-        seed: Source of the random directions and of the sample.
+        seed: Source of the directions and of the sample.
 
     Raises:
         DataError: There is no text.

@@ -1,13 +1,13 @@
-"""A tokenizer trained on the corpus, for encoders made from scratch.
+"""A tokenizer trained on the corpus, for encoders created from scratch.
 
-Byte-pair encoding with four properties that many languages in one small vocabulary need:
+Byte-pair encoding with four properties that a small vocabulary for many languages needs:
 
 - **No text is unknown.** A character outside the alphabet becomes its UTF-8 bytes.
 - **No language needs spaces.** Runs of letters in scripts that do not write spaces (Han, kana,
-  Thai, Lao, Khmer, Myanmar) are units of their own, and a word's first piece carries a mark only
-  in scripts that do, so that a Thai word is the same piece wherever it stands in its sentence.
-- **No vowel sign is lost.** Text is brought to Unicode NFKC, and combining marks stay with their
-  letters: Hindi and Thai vowels are such marks, which accent-stripping tokenizers delete.
+  Thai, Lao, Khmer, Myanmar) are units. The first piece of a word has a mark only in scripts that
+  write spaces, so that a Thai word is the same piece at any place in its sentence.
+- **No vowel sign is lost.** Text is normalised to Unicode NFKC, and combining marks stay with their
+  letters: Hindi and Thai vowels are such marks, and tokenizers that strip accents delete them.
 - **The same texts give the same bytes**, in any order and with any number of threads. The unigram
   trainer of the ``tokenizers`` library does not: it adds floating-point numbers in parallel.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
 
 SAMPLE_CHARACTERS = 16_000_000
-"""Text that a tokenizer is trained on, at most: about ten seconds of training."""
+"""Maximum amount of text that a tokenizer is trained on: about ten seconds of training."""
 
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 MARK = "▁"  # the first piece of a word starts with it, as in SentencePiece
@@ -39,7 +39,7 @@ _SPACED = rf"[[\p{{L}}\p{{M}}]&&[^{_UNSPACED}]]"
 _WORD_START = rf"(?<!{_SPACED})(?={_SPACED})"
 _UNIT = rf"{MARK}?{_SPACED}+|[{_UNSPACED}\p{{M}}]+|\p{{N}}+|[^\s\p{{L}}\p{{M}}\p{{N}}{MARK}]"
 _LONGEST_PIECE = 20
-_FEWEST_REPEATS = 2
+_MINIMUM_REPEATS = 2
 
 
 def sample_texts(
@@ -47,12 +47,12 @@ def sample_texts(
 ) -> list[str]:
     """Return distinct texts of at most ``characters`` in total, and at least one text.
 
-    A keyed hash puts the texts in a random order, and the first ones that fit are taken. So the
-    sample does not depend on the order or the repetition of the texts, which are read once.
+    A keyed hash puts the texts in a random order, and the sample is the first ones that fit. So it
+    does not depend on the order or the repetition of the texts, which are read once.
 
     Args:
         texts: Any number of texts.
-        characters: Most characters to return.
+        characters: Maximum number of characters to return.
         seed: Key of the hash.
 
     Raises:
@@ -89,17 +89,17 @@ def train_tokenizer(
     lower_case: bool = True,
     special_tokens: Sequence[str] = (),
 ) -> Tokenizer:
-    """Train a byte-pair tokenizer that knows every text.
+    """Train a byte-pair tokenizer for which no text is unknown.
 
-    Lower-casing is Unicode's, without knowledge of the language, save that the Turkish ``İ``
-    becomes ``i`` as Turkish has it, and not an ``i`` with a loose dot; a Turkish ``I`` becomes
-    ``i`` too, as in every other language. Invisible format characters (soft hyphens, zero-width
-    joiners, direction marks) are removed.
+    Lower case follows Unicode, without knowledge of the language, with one exception: the Turkish
+    ``İ`` becomes ``i``, as in Turkish, and not an ``i`` with a separate dot. A Turkish ``I``
+    becomes ``i`` too, as in every other language. Invisible format characters (soft hyphens,
+    zero-width joiners, direction marks) are removed.
 
     Args:
         texts: What to train on, in an order that is always the same.
-        vocabulary: Most pieces, counting the 256 bytes and the special tokens. A small corpus
-            gives fewer: a pair is only merged where it comes twice.
+        vocabulary: Maximum number of pieces, with the 256 bytes and the special tokens. A small
+            corpus gives fewer: only a pair that occurs twice is merged.
         lower_case: Whether words that differ in case are the same word.
         special_tokens: Tokens that get the first numbers.
 
@@ -117,11 +117,11 @@ def train_tokenizer(
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = _normalizer(lower_case)
     tokenizer.pre_tokenizer = _pre_tokenizer()
-    room = max(vocabulary - len(BYTES) - len(special_tokens), 1)
-    alphabet = _alphabet(tokenizer, texts, most=max(room // 4, 1))
+    size = max(vocabulary - len(BYTES) - len(special_tokens), 1)
+    alphabet = _alphabet(tokenizer, texts, maximum=max(size // 4, 1))
     trainer = trainers.BpeTrainer(
-        vocab_size=room,
-        min_frequency=_FEWEST_REPEATS,
+        vocab_size=size,
+        min_frequency=_MINIMUM_REPEATS,
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
         max_token_length=_LONGEST_PIECE,
@@ -147,19 +147,19 @@ def _normalizer(lower_case: bool) -> Normalizer:
 
 
 def _pre_tokenizer() -> PreTokenizer:
-    """Keep the units, drop the white space between them."""
+    """Keep the units and drop the white space between them."""
     from tokenizers import Regex, pre_tokenizers
 
     return pre_tokenizers.Split(Regex(_UNIT), behavior="removed", invert=True)
 
 
-def _alphabet(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[str]:
+def _alphabet(tokenizer: Tokenizer, texts: Sequence[str], maximum: int) -> list[str]:
     """Return the most frequent characters; equally frequent ones by code point.
 
-    The trainer would choose its own, but in no fixed order where frequencies are equal.
+    The trainer would choose its own, but equally frequent characters in any order.
     """
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(tokenizer.normalizer.normalize_str(text))
     letters = [letter for letter in counts if not letter.isspace()]
-    return sorted(letters, key=lambda letter: (-counts[letter], letter))[:most]
+    return sorted(letters, key=lambda letter: (-counts[letter], letter))[:maximum]
