@@ -77,7 +77,7 @@ def test_a_gz_cut_short(folder, failing):
 
 def test_a_language_code_that_is_none(folder, failing):
     (folder / "en.jsonl").rename(folder / "englisch.jsonl")
-    assert "englisch.jsonl: found a file name that is not a language code" in failing(
+    assert "englisch.jsonl: found a name that is not a language code" in failing(
         "data", "describe", folder
     )
 

@@ -152,6 +152,18 @@ def test_an_incomplete_folder_is_refused(write_beir, tmp_path):
         open_corpus(tmp_path / "c")
 
 
+def test_folders_of_one_language_or_none_are_refused(write_beir, tmp_path):
+    for name in ("de", "deu_Latn"):
+        write_beir(f"c/{name}", [("q", "?")], [("p", ".")], test=["q\tp\t1"])
+    with pytest.raises(
+        DataError, match=r"deu_Latn: found a second name for German \(de\), after de"
+    ):
+        open_corpus(tmp_path / "c")
+    (tmp_path / "c" / "deu_Latn").rename(tmp_path / "c" / "everything")
+    with pytest.raises(DataError, match=r"everything: found a name that is not a language code"):
+        open_corpus(tmp_path / "c")
+
+
 def test_a_changed_file_is_read_again(write_beir, tmp_path):
     for text in ("One.", "Second."):
         write_beir("c/de", [("q", "?")], [("p", text)], test=["q\tp\t1"])

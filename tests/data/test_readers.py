@@ -148,6 +148,8 @@ def test_csv_with_quotes_lines_and_missing_values(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + write_csv(path, [row, row | {"id": "2"}]).read_bytes())
     corpus = open_corpus(path)
     assert corpus.column("query", corpus.first_rows) == [row["query"]] * 2
+    path.write_bytes(b'\xef\xbb\xbf"id","lang","query","passage"\r\n"1","en","?","."\r\n\r\n')
+    assert len(open_corpus(path)) == 1
     assert corpus.column("article", corpus.first_rows) == [None, None]
     for text, place, message in [
         ("id,lang,query,passage\n1,en,?,.\n2,en,?\n", 3, "found 3 fields, expected 4"),
@@ -355,7 +357,7 @@ def test_a_folder_without_files_of_rows(tmp_path):
 )
 def test_a_file_in_a_folder_that_is_not_named_after_a_language(folder, name, remedy):
     (folder / name).write_text("{}")
-    with pytest.raises(DataError, match=rf"{name}: found a file name that is not a.*{remedy}"):
+    with pytest.raises(DataError, match=rf"{name}: found a name that is not a.*{remedy}"):
         open_source(str(folder))
 
 
@@ -363,7 +365,7 @@ def test_two_files_of_one_language_are_refused(write_lines, tmp_path):
     write_lines("c/en.jsonl", [SUPER_BOWL])
     write_lines("c/eng.jsonl.gz", [SUPER_BOWL | {"id": "3"}])
     with pytest.raises(
-        DataError, match=r"eng.jsonl.gz: found a second file for English \(en\), af"
+        DataError, match=r"eng.jsonl.gz: found a second name for English \(en\), af"
     ):
         open_corpus(tmp_path / "c")
     for twi, akan in (("twi_Latn", "aka_Latn"), ("eng-US", "eng"), ("por", "por-BR")):

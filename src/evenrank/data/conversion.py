@@ -32,8 +32,8 @@ import pyarrow as pa
 
 from evenrank.data.corpus import SCHEMA, Counts, ParallelCorpus, index_rows
 from evenrank.data.filters import Filter
-from evenrank.data.readers.base import Part, Row, Source, Unreadable
-from evenrank.data.rows import NAMES, REMEDY, Values, values_of
+from evenrank.data.readers.base import REMEDY, Part, Row, Source, Unreadable
+from evenrank.data.rows import NAMES, Values, values_of
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import write_json
 from evenrank.progress import bar
@@ -237,7 +237,7 @@ def _rows(source: Source, request: Request) -> Iterator[tuple[Part, int, Row | U
                 progress.advance(chunk.consumed)
             if empty:
                 remedy = "Restore the file or remove it"
-                yield part, 0, Unreadable(DataError(part.name, "no rows", "at least one", remedy))
+                yield part, 0, Unreadable.at(part.name, "no rows", "at least one", remedy)
 
 
 def _check_columns(where: Filter, seen: Iterable[str]) -> None:

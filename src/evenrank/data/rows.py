@@ -11,11 +11,9 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from evenrank.data.readers.base import Part, Row
+from evenrank.data.readers.base import REMEDY, Part, Row
 from evenrank.errors import DataError
 from evenrank.languages import normalise
-
-REMEDY = "Fix it, or pass --skip-bad FILE to leave out bad rows"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from evenrank.errors import DataError
 from evenrank.files import fingerprint_of
 from evenrank.registry import Registry
 
+REMEDY = "Fix it, or pass --skip-bad FILE to leave out bad rows"
+
 Row = dict[str, Any]
 """A row's fields, under the names that the source gives them."""
 
@@ -24,6 +26,13 @@ class Unreadable:
 
     error: DataError
     raw: str = ""
+
+    @classmethod
+    def at(
+        cls, place: str, found: str, expected: str, remedy: str = REMEDY, raw: str = ""
+    ) -> Unreadable:
+        """Return the row for an error, from the error's fields."""
+        return cls(DataError(place, found, expected, remedy), raw)
 
 
 Numbered = tuple[int, Row | Unreadable]

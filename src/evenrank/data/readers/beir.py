@@ -32,24 +32,18 @@ from evenrank.data.readers.base import (
     Unreadable,
     stamp_of_files,
 )
-from evenrank.data.readers.files import text_rows
-from evenrank.data.rows import REMEDY
+from evenrank.data.readers.files import by_language, text_rows
 from evenrank.errors import DataError
 from evenrank.languages import normalise
 
 
-@dataclass(frozen=True)
-class _Folder:
+class _Folder(NamedTuple):
     """One BEIR folder; ``lang`` is ``None`` if each text names its own language."""
 
     lang: str | None
     queries: Path
     corpus: Path
     qrels: tuple[Path, ...]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.queries, self.corpus, *self.qrels)
 
 
 class _Judged(NamedTuple):
@@ -73,16 +67,8 @@ class _Texts:
 Load = Callable[[_Folder], _Texts]
 
 
-class _Joined(NamedTuple):
-    """What all qrels say together.
-
-    Attributes:
-        several: Queries with several relevant passages in a language.
-        group: The name of the passage group of each of these passages.
-    """
-
-    several: set[str]
-    group: dict[str, str]
+Joined = tuple[set[str], dict[str, str]]
+"""Queries with several relevant passages in a language; the passage group of each of these."""
 
 
 def _find(folder: Path, lang: str | None = None) -> _Folder | None:
@@ -108,7 +94,8 @@ def _recognises(source: str) -> bool:
 def _open(source: str) -> Source:
     folder = Path(source)
     whole = _find(folder)
-    folders = [whole] if whole else [_folder_of_language(path) for path in _subfolders(folder)]
+    by_lang = {} if whole else by_language(_subfolders(folder))
+    folders = [whole] if whole else [_complete(path, lang) for lang, path in by_lang.items()]
     load = lru_cache(maxsize=1)(_load)  # the texts of one folder at a time
     joined = cache(partial(_join, folders, load))
     parts = tuple(
@@ -118,12 +105,12 @@ def _open(source: str) -> Source:
         for found in folders
         for qrels in found.qrels
     )
-    stamp = stamp_of_files(*(path for found in folders for path in found.files))
+    stamp = stamp_of_files(*(p for f in folders for p in (f.queries, f.corpus, *f.qrels)))
     return Source(folder.resolve().name, str(folder.resolve()), stamp, parts)
 
 
-def _folder_of_language(folder: Path) -> _Folder:
-    found = _find(folder, normalise(folder.name, str(folder)))
+def _complete(folder: Path, lang: str) -> _Folder:
+    found = _find(folder, lang)
     if not found:
         files = "corpus.jsonl, queries.jsonl and qrels/*.tsv in each folder"
         raise DataError(str(folder), "an incomplete BEIR folder", files, "Complete or move it")
@@ -142,7 +129,7 @@ def _judged(path: Path) -> Iterator[_Judged | tuple[int, Unreadable]]:
         except ValueError:
             if line.strip() and number > 1:  # the first line is a header
                 expected = "query id, passage id and a whole number, separated by tabs"
-                yield number, _unreadable(f"{path}:{number}", repr(line[:60]), expected, line)
+                yield number, Unreadable.at(f"{path}:{number}", repr(line[:60]), expected, raw=line)
 
 
 def _load(folder: _Folder) -> _Texts:
@@ -159,14 +146,14 @@ def _load(folder: _Folder) -> _Texts:
                     texts.bad.append((number, row))
                 elif (id_ := str(row.get("_id"))) in found:
                     twice = f"id {id_!r} a second time"
-                    bad = _unreadable(f"{path}:{number}", twice, "each id once", str(row))
+                    bad = Unreadable.at(f"{path}:{number}", twice, "each id once", raw=str(row))
                     texts.bad.append((number, bad))
                 elif id_ in wanted:
                     found[id_] = row
     return texts
 
 
-def _join(folders: list[_Folder], load: Load) -> _Joined:
+def _join(folders: list[_Folder], load: Load) -> Joined:
     """Find queries with several relevant passages, and join these passages to groups."""
     relevant: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for folder in folders:
@@ -187,7 +174,7 @@ def _join(folders: list[_Folder], load: Load) -> _Joined:
         if query in several:
             root, *others = sorted({first(passage) for passage in passages})
             parent.update(dict.fromkeys(others, root))
-    return _Joined(several, {passage: first(passage) for passage in parent})
+    return several, {passage: first(passage) for passage in parent}
 
 
 def _language_of(folder: _Folder, judged: _Judged, load: Load) -> str | None:
@@ -221,7 +208,7 @@ def _bare(id_: str, lang: str, folder: _Folder) -> str:
 
 
 def _read(
-    folder: _Folder, qrels: Path, load: Load, joined: Callable[[], _Joined], _: frozenset[str]
+    folder: _Folder, qrels: Path, load: Load, joined: Callable[[], Joined], _: frozenset[str]
 ) -> Iterator[Chunk]:
     items = joined()
     texts = load(folder)
@@ -241,20 +228,21 @@ def _read(
     for query in others.keys() - done:
         place = f"{qrels}:{others[query]}"
         found = f"query {query!r} with relevant passages in other languages only"
-        bad = _unreadable(place, found, "at least one in its own language")
+        bad = Unreadable.at(place, found, "at least one in its own language")
         rows.append((others[query], bad))
     yield Chunk(rows, qrels.stat().st_size)
 
 
 def _row(
-    judged: _Judged, lang: str, folder: _Folder, texts: _Texts, items: _Joined, split: str
+    judged: _Judged, lang: str, folder: _Folder, texts: _Texts, items: Joined, split: str
 ) -> Row:
     query, passage = (_bare(id_, lang, folder) for id_ in (judged.query, judged.passage))
+    several, group = items
     body = texts.corpus[judged.passage]
     title, text = body.get("title") or None, body.get("text")
     return {
-        "id": f"{query}#{passage}" if query in items.several else query,
-        "passage_id": items.group.get(passage, passage),
+        "id": f"{query}#{passage}" if query in several else query,
+        "passage_id": group.get(passage, passage),
         "title": title,
         "lang": lang,
         "query": texts.queries[judged.query].get("text"),
@@ -272,15 +260,11 @@ def _missing(judged: _Judged, folder: _Folder, texts: _Texts, qrels: Path) -> Un
     ):
         if id_ not in found:
             place = f"{qrels}:{judged.number}"
-            return _unreadable(place, f"{kind} id {id_!r}", f"an id of {path.name}")
+            return Unreadable.at(place, f"{kind} id {id_!r}", f"an id of {path.name}")
         if not folder.lang and not _language(found[id_]):
             expected = "a field 'language', also within 'metadata'; or a folder for each language"
-            return _unreadable(f"{path}", f"{kind} {id_!r} without a language", expected)
+            return Unreadable.at(f"{path}", f"{kind} {id_!r} without a language", expected)
     return None
-
-
-def _unreadable(place: str, found: str, expected: str, raw: str = "") -> Unreadable:
-    return Unreadable(DataError(place, found, expected, REMEDY), raw)
 
 
 READERS.register(

@@ -19,10 +19,11 @@ import csv
 import gzip
 import io
 import logging
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +42,7 @@ from evenrank.data.readers.base import (
     Unreadable,
     stamp_of_files,
 )
-from evenrank.data.rows import FIELDS, REMEDY
+from evenrank.data.rows import FIELDS
 from evenrank.errors import DataError
 from evenrank.languages import language_name, normalise
 
@@ -54,6 +55,7 @@ _BLOCK_ROWS = 1024
 _ENGLISH_WORDS = frozenset(["all", "bad", "dev", "mix", "new", "old", "raw", "set", "top"])
 """Names of files that are language codes too: ``dev`` is Domung, ``all`` Allar, ``new`` Newari."""
 _MMARCO = ("_collection", "_queries")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # how such bytes are decoded
 
 logger = logging.getLogger(__name__)
 
@@ -77,31 +79,37 @@ def _open_folder(source: str) -> Source:
             "one file for each language, such as de.jsonl, or a BEIR folder",
             f"Name a folder in it: {', '.join(inside)}" if inside else "Correct the path",
         )
-    of_lang: dict[str, Path] = {}
-    for path in files:
-        lang = _language_of(path)
-        if lang in of_lang:
-            raise DataError(
-                str(path),
-                f"a second file for {language_name(lang)} ({lang}), after {of_lang[lang].name}",
-                "one file for each language",
-                "Merge the two, or name them after different languages or regions (en-US, en-GB)",
-            )
-        of_lang[lang] = path
-        if stem(path) in _ENGLISH_WORDS:
-            logger.warning(
-                "%s is read as %s (%s). If it is not: rename it, or open the file itself",
-                path,
-                language_name(lang),
-                lang,
-            )
+    of_lang = by_language(files)
     parts = tuple(part_of(path, lang) for lang, path in of_lang.items())
     return Source(folder.resolve().name, str(folder.resolve()), stamp_of_files(*files), parts)
 
 
+def by_language(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return files or folders by the language that they are named after.
+
+    Raises:
+        DataError: A name is not a language, or two name the same one.
+    """
+    of_lang: dict[str, Path] = {}
+    for path in paths:
+        lang = _language_of(path)
+        if lang in of_lang:
+            raise DataError(
+                str(path),
+                f"a second name for {language_name(lang)} ({lang}), after {of_lang[lang].name}",
+                "one file or folder for each language",
+                "Merge the two, or name them after different languages or regions (en-US, en-GB)",
+            )
+        of_lang[lang] = path
+        if stem(path) in _ENGLISH_WORDS:
+            text = "%s is read as %s (%s). If it is not: rename it, or open the file itself"
+            logger.warning(text, path, language_name(lang), lang)
+    return of_lang
+
+
 def stem(path: Path) -> str:
-    """Return the name of a file without its suffixes."""
-    return path.name.removesuffix(".gz").rpartition(".")[0]
+    """Return the name of a folder, or of a file without its suffixes."""
+    return path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def _language_of(path: Path) -> str:
@@ -111,12 +119,9 @@ def _language_of(path: Path) -> str:
         remedy = "Rename it; or open the file itself, if its rows have a lang field"
         if any(part in path.name for part in _MMARCO):
             remedy = "This looks like mMARCO: write a row with id, query and passage for each pair"
-        raise DataError(
-            str(path),
-            "a file name that is not a language code",
-            "files of rows named after their languages, such as de.jsonl",
-            remedy,
-        ) from None
+        found = "a name that is not a language code"
+        expected = "files or folders named after languages, such as de.jsonl"
+        raise DataError(str(path), found, expected, remedy) from None
 
 
 def part_of(path: Path, lang: str | None = None) -> Part:
@@ -145,15 +150,16 @@ def text_rows(path: Path, raw: IO[bytes]) -> Iterator[Numbered]:
         head = file.peek(4)[:4]
         if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in head:
             remedy = f"Convert the file: iconv -f UTF-16 -t UTF-8 {path.name}"
-            yield 1, _unreadable(path, 1, "UTF-16 text", "UTF-8", remedy)
+            yield 1, Unreadable.at(f"{path}:1", "UTF-16 text", "UTF-8", remedy)
             return
         for number, row in (_csv_rows if _is_table(path) else _json_rows)(path, file):
             yield number, row
     except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        number += 1
         short = isinstance(cause, EOFError)
         found = "the end of a gzip file cut short" if short else str(cause)
         remedy = "Copy the file again, or pass --skip-bad FILE to keep the rows before"
-        yield number + 1, _unreadable(path, number + 1, found, "a complete gzip file", remedy)
+        yield number, Unreadable.at(f"{path}:{number}", found, "a complete gzip file", remedy)
 
 
 def _read_text(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
@@ -209,14 +215,14 @@ def _clip(line: bytes, width: int = 60) -> str:
 
 def _bad_line(path: Path, number: int, line: bytes, found: str) -> Unreadable:
     raw = line.decode(errors="backslashreplace").rstrip("\r\n")
-    return _unreadable(path, number, found, "a JSON object in UTF-8 on each line", REMEDY, raw)
+    return Unreadable.at(f"{path}:{number}", found, "a JSON object in UTF-8 on each line", raw=raw)
 
 
 def _csv_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
-    tabs = ".tsv" in path.suffixes
-    lines = (line.decode(errors="surrogateescape") for line in file)
+    tabs = path.name.removesuffix(".gz").endswith(".tsv")
+    lines = chain([next(file, b"").removeprefix(codecs.BOM_UTF8)], file)
     reader = csv.reader(
-        lines,
+        (line.decode(errors="surrogateescape") for line in lines),
         delimiter="\t" if tabs else ",",
         quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
         strict=True,
@@ -230,37 +236,28 @@ def _csv_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
             return
         except csv.Error as cause:  # the limit of a field is csv's own: 131,072 characters
             expected = "fields of up to 131,072 characters, with each quotation mark closed"
-            yield number, _unreadable(path, number, str(cause), expected, REMEDY)
+            yield number, Unreadable.at(f"{path}:{number}", str(cause), expected)
             continue
         if header is None:
             header = _header(path, values)
             continue
         raw = ("\t" if tabs else ",").join(values)
-        if not raw.isascii() and any("\udc80" <= sign <= "\udcff" for sign in raw):
-            raw = ascii(raw)
-            yield (
-                number,
-                _unreadable(path, number, "bytes that are not UTF-8", "UTF-8", REMEDY, raw),
-            )
+        if _NOT_UTF_8.search(raw):
+            found, raw = "bytes that are not UTF-8", ascii(raw)
+            yield number, Unreadable.at(f"{path}:{number}", found, "UTF-8", raw=raw)
         elif len(values) == len(header):
             yield number, {name: v or None for name, v in zip(header, values, strict=True)}
         elif values:
             found, expected = f"{len(values)} fields", f"{len(header)}, as in the header"
-            yield number, _unreadable(path, number, found, expected, REMEDY, raw)
+            yield number, Unreadable.at(f"{path}:{number}", found, expected, raw=raw)
 
 
 def _header(path: Path, names: list[str]) -> list[str]:
-    names = [name.removeprefix("\ufeff").strip() for name in names]
+    names = [name.strip() for name in names]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"{path}:1", f"column {twice!r} twice", "different names", "Rename one")
     return names
-
-
-def _unreadable(
-    path: Path, number: int, found: str, expected: str, remedy: str, raw: str = ""
-) -> Unreadable:
-    return Unreadable(DataError(f"{path}:{number}", found, expected, remedy), raw)
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
@@ -295,7 +292,7 @@ def _rows_of_batch(batch: Any, place: str, first: int) -> list[Row | Unreadable]
             single = (batch.slice(at, 1) for at in range(batch.num_rows))
             return [_rows_of_batch(row, place, first + at)[0] for at, row in enumerate(single)]
         found = f"byte 0x{cause.object[cause.start]:02x} in a text, which is not UTF-8"
-        return [Unreadable(DataError(f"{place} {first}", found, "texts in UTF-8", REMEDY))]
+        return [Unreadable.at(f"{place} {first}", found, "texts in UTF-8")]
 
 
 def _damaged(path: Path, cause: Exception) -> DataError:
