@@ -68,6 +68,8 @@ def test_resamples_are_means_over_blocks_drawn_one_by_one():
     levels = [0, 0.1, 0.5, 0.9, 1]
     found = bootstrap_quantiles(sums, levels, resamples=resamples, seed=9)
     assert found == pytest.approx(np.nanquantile(expected, levels, axis=0))
+    macros = bootstrap_quantiles(sums, levels, resamples=resamples, seed=9, only_macros=True)
+    np.testing.assert_array_equal(macros, found[:, -3:])
 
 
 @pytest.mark.parametrize("chunk", [1, 1000])

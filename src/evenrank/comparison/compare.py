@@ -141,8 +141,10 @@ def setting_intervals(
     intervals: dict[tuple[str, Setting], tuple[float, float]] = {}
     for name in names:
         sums = block_sums(grid, values[name])
-        low, high = bootstrap_quantiles(sums, INTERVAL, resamples=resamples, seed=seed)
-        for at, cell in enumerate(sums.cells):
+        low, high = bootstrap_quantiles(
+            sums, INTERVAL, resamples=resamples, seed=seed, only_macros=True
+        )
+        for at, cell in enumerate(sums.cells[sums.sums.shape[1] :]):
             if cell.kind == "setting":
                 intervals[name, cell.setting] = (float(low[at]), float(high[at]))
     return intervals

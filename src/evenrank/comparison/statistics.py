@@ -134,7 +134,12 @@ def holm(p_values_C: Values) -> Values:
 
 
 def bootstrap_quantiles(
-    sums: BlockSums, levels: Sequence[float], *, resamples: int, seed: int
+    sums: BlockSums,
+    levels: Sequence[float],
+    *,
+    resamples: int,
+    seed: int,
+    only_macros: bool = False,
 ) -> Values:
     """Return quantiles of each figure over resamples of the blocks (percentile bootstrap).
 
@@ -148,9 +153,10 @@ def bootstrap_quantiles(
         levels: Quantiles to return, 0..1, with linear interpolation.
         resamples: Number of resamples, 1 or more.
         seed: 0 or more.
+        only_macros: Leave out the cells, whose quantiles take most of the time if there are many.
 
     Returns:
-        ``(len(levels), C + M)``.
+        ``(len(levels), C + M)``, or ``(len(levels), M)``.
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13; Field and
     Welsh (2007), doi:10.1111/j.1467-9868.2007.00593.x, for drawing whole blocks.
@@ -159,15 +165,17 @@ def bootstrap_quantiles(
     blocks, cells = sums.sums.shape
     # most cells have equal counts: all of them if every query is in every language
     counts_NK, count_of_C = _distinct_columns(sums.counts)
-    means = np.empty((resamples, len(sums.cells)))
+    first = cells if only_macros else 0
+    means = np.empty((resamples, len(sums.cells) - first))
     chunk = max(1, CHUNK // max(blocks + 2 * cells, 1))
     for start in range(0, resamples, chunk):
         weights_TN = _draws(rng, min(chunk, resamples - start), blocks)
         counts_TC = (weights_TN @ counts_NK)[:, count_of_C]
         totals_TC = weights_TN @ sums.sums
         rows = slice(start, start + len(weights_TN))
-        means[rows, :cells] = _divide(totals_TC, counts_TC)
-        means[rows, cells:] = _macro_means(means[rows, :cells], sums.macros)
+        means_TC = _divide(totals_TC, counts_TC)
+        means[rows, cells - first :] = _macro_means(means_TC, sums.macros)
+        means[rows, : cells - first] = means_TC[:, first:]
     quantile = np.nanquantile if np.isnan(means).any() else np.quantile
     found: Values = quantile(np.ascontiguousarray(means.T), levels, axis=1)
     return found
