@@ -117,10 +117,8 @@ def store_rates(model: SentenceTransformer, texts: list[str], batch_size: int) -
         memory = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
         checked = seconds(lambda: [rows[at : at + 8192] for at in range(0, len(rows), 8192)])
-        plain = open_store(folder, model, "passage", dtype="float16", verify=False)
-        found = seconds(lambda: plain.read(plain.pieces(texts)))
-        view = plain.read(plain.pieces(texts))
-        read = seconds(lambda: [view[at : at + 8192].sum() for at in range(0, len(view), 8192)])
+        found = seconds(lambda: store.read(store.pieces(texts)))
+        read = seconds(lambda: [rows[at : at + 8192].sum() for at in range(0, len(rows), 8192)])
         files = len(store.pieces(texts))
     total = disk / 1e6
     return {

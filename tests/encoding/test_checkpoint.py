@@ -234,3 +234,15 @@ def test_a_tokenizer_whose_class_would_be_guessed_wrong(folders, texts, tmp_path
     (tmp_path / "e5" / "tokenizer_config.json").unlink()
     with pytest.raises(DataError, match=r"tokenizer"):
         load_encoder(tmp_path / "e5", device="cpu")
+
+
+def test_a_token_that_was_added_after_training_does_no_harm(folders, tmp_path):
+    """EmbeddingGemma has one for images, which has no embedding."""
+    folder = changed(folders, "labse", tmp_path)
+    model = load_encoder(folder, device="cpu")
+    model.tokenizer.add_tokens(["[IMAGE]"])
+    model.tokenizer.save_pretrained(folder)
+    expected = load_encoder(folders["labse"], device="cpu").encode_document(TEXTS)
+    np.testing.assert_array_equal(
+        load_encoder(folder, device="cpu").encode_document(TEXTS), expected
+    )

@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 from evenrank.encoding import store
 store.MINIMUM_PIECE = store.MAXIMUM_PIECE = 10
-opened = store.EmbeddingStore(Path(sys.argv[1]), {FACTS}, {WIDTH}, "float32", verify=True)
+opened = store.EmbeddingStore(Path(sys.argv[1]), {FACTS}, {WIDTH}, "float32")
 for piece in opened.pieces([f"text {{i}}" for i in range(1000)]):
     def encode():
         time.sleep(0.05)
@@ -64,8 +64,8 @@ def vectors_of(texts):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def opened(folder, dtype="float32", verify=True, **facts):
-    return EmbeddingStore(folder, FACTS | facts, WIDTH, dtype, verify=verify)
+def opened(folder, dtype="float32", **facts):
+    return EmbeddingStore(folder, FACTS | facts, WIDTH, dtype)
 
 
 def numbered(count):
@@ -310,7 +310,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_is_finished(tmp_path, small_pie
 
 
 def test_too_small_a_disk_is_refused_before_the_first_text(tmp_path):
-    huge = EmbeddingStore(tmp_path / "a" / "b", FACTS, 1 << 45, "float32", verify=True)
+    huge = EmbeddingStore(tmp_path / "a" / "b", FACTS, 1 << 45, "float32")
     with pytest.raises(FileError, match=r"a/b: .* GB free, .*1 texts.* Free some space"):
         huge.missing(huge.pieces(["a"]))
     assert not (tmp_path / "a").exists()
@@ -391,17 +391,8 @@ def test_a_missing_file_is_named(tmp_path):
         read(opened(tmp_path), numbered(5))
 
 
-def test_without_verification_only_headers_are_checked(tmp_path):
-    texts = numbered(20)
-    fill(opened(tmp_path), texts)
-    damage_end(files_of(tmp_path)[0])
-    assert len(read(opened(tmp_path, verify=False), texts)[:]) == 20
-    with pytest.raises(DataError, match="SHA-256"):
-        read(opened(tmp_path), texts)[:]
-
-
 def test_files_of_another_encoder_are_not_used(tmp_path):
-    """Whoever moves them by hand, under their name or under another."""
+    """They were moved by hand, under their name and under another one."""
     texts = numbered(20)
     fill(opened(tmp_path / "one"), texts)
     (theirs,) = files_of(tmp_path / "one")

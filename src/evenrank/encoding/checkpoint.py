@@ -102,8 +102,8 @@ def check_loaded(model: SentenceTransformer, folder: Path, source: str, **option
         subfolder = "" if part == folder else part.name
         _check_weights(first.model, part, source, subfolder=subfolder, **options)
     if first.tokenizer is not None and (rows := getattr(first.config, "vocab_size", None)):
-        known = len(first.tokenizer) if first.tokenizer.vocab_size <= rows else 0
-        _check_vocabulary(part, known or first.tokenizer.vocab_size, rows)
+        own = first.tokenizer.vocab_size  # added tokens may lie after those that have embeddings
+        _check_vocabulary(part, own if own > rows else min(len(first.tokenizer), rows), rows)
         _check_tokenizer_class(part, first.tokenizer)
 
 

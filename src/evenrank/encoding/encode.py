@@ -73,7 +73,6 @@ def encode_texts(
     *,
     store: Path | None = None,
     dtype: Precision = "float32",
-    verify: bool = True,
 ) -> Rows:
     """Return the unit vectors of texts, in their order.
 
@@ -87,7 +86,6 @@ def encode_texts(
         texts: ``N`` texts.
         store: The embedding store.
         dtype: Precision of the embeddings in the store.
-        verify: Compare checksums before stored rows are first used.
 
     Returns:
         ``(N, H)`` float32, each row of length 1 or, if ``empty_texts`` allows it, of zeros. What is
@@ -100,7 +98,7 @@ def encode_texts(
     """
     if store is None or not len(texts):
         return _encode_in_memory(work, texts)
-    opened = open_store(store, work.model, work.kind, dtype=dtype, verify=verify)
+    opened = open_store(store, work.model, work.kind, dtype=dtype)
     pieces = opened.pieces(texts)
     _fill(opened, work, texts, pieces)
     rows = opened.read(pieces)

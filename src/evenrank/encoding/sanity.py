@@ -98,15 +98,16 @@ def describe_encoder(model: SentenceTransformer) -> dict[str, JsonValue]:
         "vocabulary": int(size),
         "unread_scripts": [
             script
-            for script, pair in PROBES.items()
-            if _tokens(model, 0, pair) == _tokens(model, 1, pair)
+            for script, (one, other) in PROBES.items()
+            if (tokens := _tokens(model, one)) and tokens == _tokens(model, other)
         ],
     }
 
 
-def _tokens(model: SentenceTransformer, at: int, pair: tuple[str, str]) -> list[int]:
-    ids: list[int] = model.preprocess([pair[at]])["input_ids"].flatten().tolist()
-    return ids
+def _tokens(model: SentenceTransformer, text: str) -> list[int] | None:
+    """Return the numbers of a text's tokens; ``None`` for an encoder without such numbers."""
+    ids = model.preprocess([text], task="document").get("input_ids")
+    return None if ids is None else ids.flatten().tolist()
 
 
 def _encoded(encode: Any, texts: list[str]) -> NDArray[np.float32]:  # noqa: ANN401 - of the encoder

@@ -82,13 +82,10 @@ class EmbeddingStore:
         facts: All that vectors depend on apart from the texts.
         width: ``H``.
         dtype: Precision of the rows on the disk.
-        verify: Compare the checksum of a file before its rows are first used.
     """
 
-    def __init__(
-        self, folder: Path, facts: dict[str, str], width: int, dtype: Precision, *, verify: bool
-    ) -> None:
-        self.folder, self.width, self.dtype, self.verify = folder, width, dtype, verify
+    def __init__(self, folder: Path, facts: dict[str, str], width: int, dtype: Precision) -> None:
+        self.folder, self.width, self.dtype = folder, width, dtype
         self.facts = {**facts, "width": width, "dtype": dtype, "format": _FORMAT}
 
     def pieces(self, texts: Texts) -> list[Piece]:
@@ -162,8 +159,7 @@ class EmbeddingStore:
         Raises:
             DataError: A file is missing, cut short, or not the one of its name.
         """
-        files = [self._open(piece) for piece in pieces]
-        return StoredRows(files, self.width, self.dtype, verify=self.verify)
+        return StoredRows([self._open(piece) for piece in pieces], self.width, self.dtype)
 
     def _write(self, piece: Piece, rows_NH: NDArray[np.float32]) -> None:
         import safetensors.numpy
@@ -206,7 +202,6 @@ def open_store(
     kind: Kind,
     *,
     dtype: Precision = "float32",
-    verify: bool = True,
 ) -> EmbeddingStore:
     """Return the part of a store that belongs to an encoder and a kind of text.
 
@@ -215,7 +210,6 @@ def open_store(
         model: The encoder; its fingerprint covers weights, prompts and maximum length.
         kind: Queries or passages, which have a prompt each.
         dtype: ``float16`` halves the disk space and changes scores by up to about 0.0005.
-        verify: Compare the checksum of a file before its rows are first used.
 
     Raises:
         ConfigError: There is no such precision.
@@ -226,7 +220,7 @@ def open_store(
     prompt = prompts_of(model)[0 if kind == "query" else 1]
     facts = {"encoder": name, "kind": kind, "prompt": prompt}
     width = cast(int, model.get_embedding_dimension())
-    return EmbeddingStore(folder / name / f"{kind}-{dtype}", facts, width, dtype, verify=verify)
+    return EmbeddingStore(folder / name / f"{kind}-{dtype}", facts, width, dtype)
 
 
 class StoredRows:
@@ -239,13 +233,12 @@ class StoredRows:
         files: The files, in the order of their rows.
         width: ``H``.
         dtype: Of the rows.
-        verify: Compare the checksum of a file before its rows are first used.
     """
 
     ndim = 2
 
-    def __init__(self, files: Sequence[_File], width: int, dtype: str, *, verify: bool) -> None:
-        self._files, self._verify = list(files), verify
+    def __init__(self, files: Sequence[_File], width: int, dtype: str) -> None:
+        self._files = list(files)
         self._verified: set[int] = set()
         self._starts = np.cumsum([0, *(file.shape[0] for file in files)], dtype=np.int64)
         self._map = lru_cache(maxsize=_MAPPED_AT_ONCE)(self._open)
@@ -259,12 +252,12 @@ class StoredRows:
     def verify(self, team: Team) -> None:
         """Compare the checksums of all files now, shared among processes.
 
-        Without this each process compares the files that it reads, when it first does.
+        Otherwise each process compares those of the files that it reads, before their first use.
 
         Raises:
             DataError: A file is damaged.
         """
-        numbers = range(len(self._files)) if self._verify else range(0)
+        numbers = range(len(self._files))
         for number in track(team.share(numbers), "Verifying embeddings", unit="files"):
             self._map(number)
         team.add_up(np.ones(1))  # wait for all of them
@@ -306,7 +299,7 @@ class StoredRows:
 
     def _open(self, number: int) -> Rows:
         rows = self._files[number].map_rows()
-        if self._verify and number not in self._verified:
+        if number not in self._verified:
             file = self._files[number]
             if (found := _sha256(rows)) != file.sha256:
                 raise _damaged(file.path, f"SHA-256 {found}", f"SHA-256 {file.sha256}")
