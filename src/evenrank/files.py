@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from evenrank.errors import DISK_FULL, ConfigError, EvenrankError, FileError, errno_in
+
+if TYPE_CHECKING:  # a twentieth of a second to import
+    from filelock import BaseFileLock
 
 MARKER = ".evenrank"
 """File that marks a folder as written by evenrank: what the folder is, and which files it has."""
@@ -52,10 +55,8 @@ def cache_lock(path: Path) -> Iterator[None]:
         if "full" not in error.found:
             error.remedy = "Set EVENRANK_CACHE to a folder that can be written"
         raise error from cause
-    try:
+    with _released(lock):
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -261,13 +262,8 @@ def lock_folder(path: str | Path) -> Iterator[None]:
             raise ConfigError(
                 str(path), "another run that writes to it", "one run at a time", remedy
             ) from None
-    try:
+    with _released(lock):
         yield
-    finally:
-        Path(lock.lock_file).unlink(
-            missing_ok=True
-        )  # first: a waiting process sees that it is gone
-        lock.release()
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -327,6 +323,16 @@ def _filling(part: Path, path: Path) -> Iterator[None]:
         if (number := errno_in(error)) in DISK_FULL:
             raise FileError.of(OSError(number, ""), path) from error
         raise
+
+
+@contextmanager
+def _released(lock: BaseFileLock) -> Iterator[None]:
+    """Release a lock after the block, and leave no file."""
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # first, so that no process locks it again
+        lock.release()
 
 
 def _temporary(path: Path, folder: Path) -> Path:

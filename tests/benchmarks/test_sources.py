@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -31,6 +33,13 @@ def test_a_missing_file_is_downloaded_once(file, cache, publisher, capsys):
     assert fetch([file]) == expected
     assert publisher.asked == ["/snow.txt"]
     assert left_in(cache) == [cache / "snow" / "de.txt"]
+
+
+def test_threads_that_need_the_same_file_download_it_once(file, cache, publisher):
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: fetch([file]), range(4)))
+    assert found == [{"snow/de.txt": cache / "snow" / "de.txt"}] * 4
+    assert publisher.asked == ["/snow.txt"]
 
 
 def test_the_users_own_copy_comes_first(file, own_data, publisher):
@@ -76,8 +85,10 @@ def test_more_than_the_publishers_file_is_not_stored(file, cache, publisher):
 
 def test_a_file_that_the_publisher_has_no_longer(file, cache, publisher):
     publisher.files.clear()
-    with pytest.raises(DataError, match=r"no complete download \(status 404\)"):
+    with pytest.raises(DataError, match=r"no complete download \(status 404\)") as met:
         fetch([file])
+    assert "Traceback" in (shown := "".join(traceback.format_exception(met.value)))
+    assert shown.count("Traceback") == 1  # without those of the network
     assert left_in(cache) == []
 
 

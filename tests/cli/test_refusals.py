@@ -126,3 +126,13 @@ def test_a_cache_that_cannot_be_written(command, refused, inputs, tmp_path, monk
     shown = check(monkeypatch, capsys, line)
     assert str(refused)[:200] in shown
     assert "EVENRANK_CACHE" in shown
+
+
+def test_a_filled_cache_is_read_where_it_cannot_be_written(inputs, small_disk, monkeypatch, capsys):
+    monkeypatch.setenv("EVENRANK_CACHE", str(small_disk))
+    command = ["data", "describe", inputs / "corpus", "--json"]
+    assert ended(monkeypatch, *command) == 0
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    shown = capsys.readouterr().out
+    assert ended(monkeypatch, *command) == 0
+    assert capsys.readouterr().out == shown

@@ -101,7 +101,7 @@ def _download(file: SourceFile, target: Path) -> None:
                 f"{file.size:,} bytes, as {file.path} is not on this machine yet",
                 f"Try again with a connection, or save the file as FOLDER/{file.path} and set "
                 "EVENRANK_DATA=FOLDER",
-            ) from cause
+            ) from None  # the network's own tracebacks say no more
         _verify(part, file, file.url, "Try again; if it stays so, report it: the file has changed")
 
 
