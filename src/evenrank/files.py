@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from evenrank.errors import DISK_FULL, ConfigError, EvenrankError, FileError, errno_in
+from evenrank.text import json_bytes
 
 if TYPE_CHECKING:  # a twentieth of a second to import
     from filelock import BaseFileLock
@@ -272,16 +273,6 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
         part.write_bytes(json_bytes(value, sort=True))
 
 
-def json_bytes(value: Any, *, indent: bool = True, sort: bool = False) -> bytes:  # noqa: ANN401
-    """Return ``value`` as JSON; names of files that are not UTF-8 become readable text."""
-    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-    options |= (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
-    try:
-        return orjson.dumps(value, option=options)
-    except TypeError:  # half characters, which JSON cannot hold; or a value that is not JSON
-        return orjson.dumps(_encodable(value), option=options)
-
-
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
@@ -367,18 +358,6 @@ def _move_into_place(part: Path, path: Path) -> None:
         old.rmdir()
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _encodable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, str):
-        with suppress(UnicodeError):
-            return value.encode("utf-8", "surrogateescape").decode("utf-8")
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(inner) for inner in value]
-    return value
 
 
 def _files_in(folder: Path) -> list[str]:

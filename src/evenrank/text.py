@@ -1,9 +1,12 @@
-"""Texts of others, as they may be shown."""
+"""Texts of others, as they may be shown and written."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Any
+
+import orjson
 
 _BLANK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _NO_CHARACTERS = "".join(
@@ -31,3 +34,25 @@ def printable(text: str) -> str:
     with suppress(UnicodeError):
         text = text.encode("utf-8", "surrogateescape").decode("utf-8")
     return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], _BLANK.sub(" ", text))
+
+
+def json_bytes(value: Any, *, indent: bool = True, sort: bool = False) -> bytes:  # noqa: ANN401
+    """Return ``value`` as JSON; names of files that are not UTF-8 become readable text."""
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    options |= (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
+    try:
+        return orjson.dumps(value, option=options)
+    except TypeError:  # half characters, which JSON cannot hold; or a value that is not JSON
+        return orjson.dumps(_encodable(value), option=options)
+
+
+def _encodable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        with suppress(UnicodeError):
+            return value.encode("utf-8", "surrogateescape").decode("utf-8")
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(inner) for inner in value]
+    return value

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
-from evenrank.files import json_bytes
+from evenrank.text import json_bytes
 
 
 def split(values: list[str] | None) -> list[str] | None:
