@@ -12,6 +12,12 @@ from evenrank.data.description import describe_corpus as describe_corpus
 from evenrank.data.opening import open_corpus as open_corpus
 from evenrank.data.splits import split_corpus as split_corpus
 from evenrank.data.writing import write_corpus as write_corpus
+from evenrank.debias.base import Correction as Correction
+from evenrank.debias.base import fit_correction as fit_correction
+from evenrank.debias.corpus import fit_on_corpus as fit_on_corpus
+from evenrank.debias.saving import load_correction as load_correction
+from evenrank.debias.saving import save_correction as save_correction
+from evenrank.debias.saving import save_model as save_model
 from evenrank.demo import run_demo as run_demo
 from evenrank.encoding.base import build_encoder as build_encoder
 from evenrank.encoding.loading import load_encoder as load_encoder

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from evenrank.cli import guard
 from evenrank.cli.compare import compare_command
 from evenrank.cli.data import app as data_app
+from evenrank.cli.debias import app as debias_app
 from evenrank.cli.demo import demo_command
 from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
@@ -54,6 +55,7 @@ app.command("train", rich_help_panel=_MODELS)(train_command)
 app.command("encode", rich_help_panel=_MODELS)(encode_command)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
 app.command("compare", rich_help_panel=_RESULTS)(compare_command)
+app.add_typer(debias_app, name="debias", rich_help_panel=_RESULTS)
 app.command("report", rich_help_panel=_RESULTS)(report_command)
 app.add_typer(data_app, name="data", rich_help_panel=_MORE)
 app.command("list", rich_help_panel=_MORE)(list_command)

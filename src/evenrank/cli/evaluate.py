@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenrank.cli.debias import Debias, Strength, opened
 from evenrank.cli.evaluate_run import (
     Judged,
     Languages,
@@ -100,6 +101,8 @@ def evaluate_command(
     half: Half = False,
     on_empty_text: OnEmptyText = "error",
     rank_device: RankDevice = None,
+    debias: Debias = None,
+    strength: Strength = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -115,7 +118,7 @@ def evaluate_command(
                 "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
             )
         names = list(dict.fromkeys(benchmark or []))
-        for_model = write_run or store is not None or rank_device is not None
+        for_model = write_run or any(given is not None for given in (store, rank_device, debias))
         judged = Judged(qrels, languages, relevance_level)
         check_inputs(model, names, run, judged, for_model=for_model)
         results: dict[Path, Result] = {}
@@ -124,7 +127,7 @@ def evaluate_command(
             settings["store_dtype"] = "float16" if half else "float32"
             settings["empty_texts"] = "last" if on_empty_text == "rank-last" else "error"
             settings |= {"measures": measure, "label": label, "overwrite": overwrite}
-            settings["rank_device"] = rank_device
+            settings |= {"rank_device": rank_device, "debias": opened(debias, strength)}
             results = _evaluate_model(model, names, output, team, **settings)
         elif run is not None and team.first:  # there is nothing to share
             results = _evaluate_run(run, names, judged, output, measure, label, overwrite)
@@ -144,7 +147,8 @@ def _evaluate_model(
     from evenrank.measures.selection import DEFAULT_MEASURES
 
     settings["measures"] = settings["measures"] or list(DEFAULT_MEASURES)
-    settings["label"] = settings["label"] or default_label(model)
+    after = f"+{settings['debias'].name}" if settings["debias"] else ""
+    settings["label"] = settings["label"] or default_label(model) + after
     folders = _folders(names, output, settings["label"])
     if team.first:
         _check(settings["measures"], folders, overwrite=settings["overwrite"])

@@ -61,8 +61,7 @@ class Correction(ABC):
     strength: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
-            raise ConfigError("strength", repr(self.strength), "0 to 1", "Correct it")
+        require_strength(self.strength)
 
     @property
     def name(self) -> str:
@@ -274,8 +273,7 @@ def fit_correction(
         ConfigError: A setting has a value that it cannot have.
         DataError: See :func:`~evenrank.debias.moments.gather`; or widths differ.
     """
-    chosen = METHODS.get(name)
-    checked = _checked(chosen, settings or {})
+    chosen, checked = check_method(name, settings, strength)
     of_passages = gather(passages, "passage", **checked.needs)
     of_queries = of_passages if queries is None else gather(queries, "query", **checked.needs)
     if of_queries.width != of_passages.width:
@@ -296,6 +294,25 @@ def fit_correction(
     )
     fitted = chosen.fit(FitData(facts, of_passages, of_queries), checked)
     return fitted.with_strength(strength)
+
+
+def check_method(
+    name: str, settings: Mapping[str, Any] | None = None, strength: float = 1.0
+) -> tuple[Method[Any], Settings]:
+    """Return a method with its settings.
+
+    Raises:
+        UnknownNameError, ConfigError: As :func:`fit_correction`.
+    """
+    require_strength(strength)
+    chosen = METHODS.get(name)
+    return chosen, _checked(chosen, settings or {})
+
+
+def require_strength(strength: float) -> None:
+    """Refuse a strength outside of 0 to 1."""
+    if not 0 <= strength <= 1:
+        raise ConfigError("strength", repr(strength), "0 to 1", "Correct it")
 
 
 def _checked(chosen: Method[Any], values: Mapping[str, Any]) -> Settings:

@@ -139,17 +139,27 @@ def save_model(
         DataError: The correction was fitted for another encoder.
         FileError: The operating system refuses the folder.
     """
-    if not isinstance(correction, VectorCorrection) or correction.needs_language:
-        raise ConfigError(
-            f"correction {correction.fit.method!r}",
-            "a change that depends on the language or the kind of a text",
-            "one map for all texts: 'project' or 'leace' with sides 'both'",
-            "Save it as a file, and use for_index or apply",
-        )
+    plain = require_plain(correction)
     width = model.get_embedding_dimension()
     correction.require(encoder=model_fingerprint(model), width=width)
     with whole_folder(folder, marker=MARKER, overwrite=overwrite) as part:
-        _with_correction(correction, model).save_pretrained(str(part), create_model_card=False)
+        _with_correction(plain, model).save_pretrained(str(part), create_model_card=False)
+
+
+def require_plain(correction: Correction) -> VectorCorrection:
+    """Return a correction that is the same for all texts.
+
+    Raises:
+        ConfigError: It depends on the language or the kind of a text.
+    """
+    if isinstance(correction, VectorCorrection) and not correction.needs_language:
+        return correction
+    raise ConfigError(
+        f"correction {correction.fit.method!r}",
+        "a change that depends on the language or the kind of a text",
+        "one map for all texts: 'project' or 'leace' with sides 'both'",
+        "Use the file with evaluate --debias, or from Python",
+    )
 
 
 def _with_correction(
