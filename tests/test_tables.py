@@ -88,6 +88,8 @@ class Rendered(HTMLParser):
         (12, ",d", "12"),
         (0.005, "+.1%", "+0.5%"),
         (10.0, ".1f", "10.0"),
+        (0.4, ".1f", "0.4"),
+        (0.0, ".1f", "0.0"),
         (None, ".4f", NOTHING),
         (math.nan, ".4f", NOTHING),
         (math.inf, ".4f", NOTHING),

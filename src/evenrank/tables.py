@@ -40,7 +40,9 @@ _LIST_OR_RULE = re.compile(r"^(\d*)([-+=.)])")
 
 
 def show(value: Value, spec: str = ".4f") -> str:
-    """Return a value as it is printed: no zero before the point, a dash where there is no value.
+    """Return a value as it is printed; a dash where there is no value.
+
+    There is no zero before the point if two or more digits follow.
 
     >>> show(0.79184), show(1215.26, ",.1f"), show(-0.0125, "+.4f"), show(None), show("en")
     ('.7918', '1,215.3', '−.0125', '–', 'en')
@@ -52,7 +54,7 @@ def show(value: Value, spec: str = ".4f") -> str:
     text = format(value, spec)
     if not re.search("[1-9]", text):  # no minus before a zero
         text = text.replace("-", "+" if spec.startswith("+") else "")
-    return re.sub(r"^([+-]?)0(\.\d+)$", r"\1\2", text).replace("-", "−")
+    return re.sub(r"^([+-]?)0(\.\d\d+)$", r"\1\2", text).replace("-", "−")
 
 
 @dataclass(frozen=True)

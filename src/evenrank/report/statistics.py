@@ -37,11 +37,6 @@ def comparison_of(entries: Sequence[Entry]) -> Comparison | None:
     return _compare(tuple(entries), (measure, RANK_DISTANCE) if distance else (measure,))
 
 
-def intervals_of(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
-    """Return the interval of each macro mean of a measure and the usual ones, as it is printed."""
-    return _intervals(entry, measure)
-
-
 def interval_text(low: float, high: float, spec: str) -> str:
     """Return an interval as it is printed.
 
@@ -67,7 +62,8 @@ def _compare(entries: tuple[Entry, ...], measures: tuple[str, ...]) -> Compariso
 
 
 @lru_cache(maxsize=16)
-def _intervals(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
+def intervals_of(entry: Entry, measure: str | None) -> dict[tuple[str, Setting], str]:
+    """Return the interval of each macro mean of a measure and the usual ones, as it is printed."""
     known = {**entry.result.pairs, **entry.result.bias}
     wanted = dict.fromkeys([measure, *HEADLINE_MEASURES])
     present = [name for name in wanted if name is not None and name in known]
