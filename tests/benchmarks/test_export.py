@@ -4,9 +4,17 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark, with_grades
+from evenrank.benchmarks.benchmark import (
+    Card,
+    Passage,
+    Query,
+    build_benchmark,
+    same_content,
+    with_grades,
+)
 from evenrank.benchmarks.export import export_benchmark, restrict
 from evenrank.errors import ConfigError, DataError
+from evenrank.results.run_files import read_benchmark
 
 CARD = Card("Baths", "tests", "CC0", "none")
 
@@ -106,8 +114,21 @@ def test_grades_are_kept_in_every_file_and_pool(baths, tmp_path):
     assert lines == ["de/1 0 de-a 1", "de/1 0 en-a 3", "en/1 0 de-a 2", "en/1 0 en-a 1"]
 
 
+@pytest.mark.parametrize("part", [{}, {"query_langs": ["en", "th"]}, {"pool": ["en"]}])
+def test_an_exported_benchmark_read_from_its_qrels_is_the_same(baths, tmp_path, part):
+    """Results on the two can be compared; another text is only seen where both have texts."""
+    graded = restrict(with_grades(baths, {("de/1", "en-a"): 3}), **part)
+    export_benchmark(graded, tmp_path / "out", "trec")
+    read = read_benchmark(tmp_path / "out" / "qrels.trec", tmp_path / "out" / "languages.tsv")
+    assert graded.fingerprint.startswith(f"{read.fingerprint}-")
+    assert same_content(graded.fingerprint, read.fingerprint)
+    other = restrict(baths, pool=["de"])
+    assert not same_content(other.fingerprint, read.fingerprint)
+
+
 def test_everything_restricted_to_everything_is_the_same(baths):
     whole = restrict(baths)
+    assert whole.fingerprint == baths.fingerprint
     assert pc.all(pc.equal(whole.passages.ids, baths.passages.ids)).as_py()
     assert np.array_equal(whole.relevance.indptr, baths.relevance.indptr)
     assert np.array_equal(whole.relevance.passages, baths.relevance.passages)

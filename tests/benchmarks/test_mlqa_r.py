@@ -15,7 +15,7 @@ from evenrank.files import sha256_of
 
 QUERIES = {"ar": 517, "de": 512, "en": 1148, "es": 500, "hi": 507, "vi": 511, "zh": 504}
 CANDIDATES = {"ar": 2459, "de": 2446, "en": 6730, "es": 1944, "hi": 2334, "vi": 2876, "zh": 2289}
-FINGERPRINT = "151b43fbe15a4b92"
+FINGERPRINT = "9c5686abb1ef784e-dca049bed24f25ba"
 
 
 @pytest.fixture(scope="module")

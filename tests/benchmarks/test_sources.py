@@ -22,7 +22,7 @@ def file(publisher):
 
 
 def left_in(folder):
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_a_missing_file_is_downloaded_once(file, cache, publisher, capsys):
@@ -98,6 +98,7 @@ def test_offline_the_message_tells_where_to_put_the_file(cache):
         fetch([nobody])
     assert met.value.place == "http://127.0.0.1:1/snow.txt"
     assert "save the file as FOLDER/snow/de.txt and set EVENRANK_DATA=FOLDER" in met.value.remedy
+    assert met.value.__context__ is None  # no chain of tracebacks of the network library
 
 
 def test_a_changed_file_of_the_user(file, own_data):

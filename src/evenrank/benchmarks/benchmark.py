@@ -1,4 +1,4 @@
-"""What a benchmark is: queries, one multilingual collection, relevance, and where it comes from.
+"""What a benchmark is: queries, passages, relevance, and a card that says where it comes from.
 
 Shapes: ``Q`` queries, ``D`` passages, ``L`` languages, ``P`` pairs of a query and one of its
 relevant passages.
@@ -6,18 +6,25 @@ relevant passages.
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import fingerprint_of
 from evenrank.registry import Registry
+
+_DIGEST_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Card:
 
 
 class Query(NamedTuple):
-    """A query; ``parallel_id`` is shared by the translations of one question."""
+    """A query; parallel queries share ``parallel_id``."""
 
     id: str
     parallel_id: str
@@ -41,7 +48,7 @@ class Query(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A passage of the collection."""
+    """A passage."""
 
     id: str
     lang: str
@@ -54,8 +61,8 @@ class TextSet:
 
     Attributes:
         ids: Unique ids.
-        texts: The texts, memory-mapped where they come from a file.
-        langs: int16 index into the benchmark's languages.
+        texts: The texts, memory-mapped if they come from a file.
+        langs: int16, index of the benchmark's languages.
     """
 
     ids: pa.ChunkedArray
@@ -71,10 +78,10 @@ class Relevance:
     """Relevant passages of each query, as compressed rows.
 
     Attributes:
-        indptr: ``(Q + 1,)`` int64; query ``q`` owns the pairs ``indptr[q]:indptr[q + 1]``.
-        passages: ``(P,)`` int64, positions in the collection, ascending within a query.
-        grades: ``(P,)`` int64, how relevant each passage is, 1 or more; ``None`` where all have
-            grade 1. ``nDCG`` takes them as gains; to every other measure they are alike.
+        indptr: ``(Q + 1,)`` int64; query ``q`` has the pairs ``indptr[q]:indptr[q + 1]``.
+        passages: ``(P,)`` int64, positions of passages, ascending within a query.
+        grades: ``(P,)`` int64, the grade of each pair, 1 or more; ``None`` if all are 1. ``nDCG``
+            uses grades as gains; all other measures ignore them.
     """
 
     indptr: NDArray[np.int64]
@@ -87,21 +94,29 @@ class Relevance:
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
 
+class Digests(NamedTuple):
+    """Digests of the ids and of the texts of some passages, see :func:`digest_of`."""
+
+    ids: str
+    texts: str
+
+
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Queries, one collection over all languages, and the relevant passages.
+    """Queries, passages in all languages, and the relevant passages of each query.
 
-    The collection is ordered by language, in the order of ``languages``, and keeps the order of
-    its source within a language. This order is the order of ties everywhere in evenrank.
+    Passages are ordered by language, in the order of ``languages``, and keep the order of their
+    source within a language. Everywhere in evenrank, equal scores are ranked in this order.
 
     Attributes:
         name: Name in tables, such as ``xquad-r``.
         card: Source, licence, citation.
         languages: All languages, sorted.
         queries: The ``Q`` queries.
-        parallel: ``(Q,)`` int32, a number shared by the translations of one question.
+        parallel: ``(Q,)`` int32, the same number for parallel queries.
         passages: The ``D`` passages.
-        relevance: Which passages answer which query.
+        relevance: Relevant passages of each query.
+        digests: Digests of each language's passages, if they are already known.
     """
 
     name: str
@@ -111,14 +126,70 @@ class Benchmark:
     parallel: NDArray[np.int32]
     passages: TextSet
     relevance: Relevance
-    fingerprint: str = field(default="")
+    digests: tuple[Digests, ...] | None = None
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """``(L + 1,)`` passages of language ``l`` are ``offsets[l]:offsets[l + 1]``."""
-        return np.searchsorted(self.passages.langs, np.arange(len(self.languages) + 1)).astype(
-            np.int64
+        bounds = np.searchsorted(self.passages.langs, np.arange(len(self.languages) + 1))
+        return bounds.astype(np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of ids, languages and relevance, then of the texts if there are any.
+
+        The halves are separated by a hyphen. A benchmark read from qrels has the first half only.
+        Names and cards do not count.
+        """
+        queries, relevance = self.queries, self.relevance
+        ids, texts = self.passages.ids, self.passages.texts
+        passages = self.digests or [
+            Digests(digest_of(ids[begin:end]), digest_of(texts[begin:end]))
+            for begin, end in pairwise(self.offsets.tolist())
+        ]
+        langs = pa.chunked_array([pa.array(self.languages).take(pa.array(queries.langs))])
+        _, first, number = np.unique(self.parallel, return_index=True, return_inverse=True)
+        arrays: list[NDArray[Any]] = [first[number], relevance.indptr, relevance.passages]
+        arrays += [
+            np.ones_like(relevance.passages) if relevance.grades is None else relevance.grades
+        ]
+        structure = fingerprint_of(
+            digest_of(queries.ids),
+            digest_of(langs),
+            *(
+                f"{lang} {one.ids}"
+                for lang, one, size in zip(
+                    self.languages, passages, np.diff(self.offsets), strict=True
+                )
+                if size
+            ),
+            *(array.astype(np.int64).tobytes() for array in arrays),
         )
+        if not pc.any(pc.not_equal(queries.texts, "")).as_py():
+            return structure
+        words = fingerprint_of(digest_of(queries.texts), *(one.texts for one in passages))
+        return f"{structure}-{words}"
+
+
+def digest_of(column: pa.ChunkedArray) -> str:
+    """Return a digest of texts in their order, which does not depend on chunks."""
+    digest = hashlib.sha256()
+    for begin in range(0, len(column), _DIGEST_ROWS):
+        digest.update(orjson.dumps(column[begin : begin + _DIGEST_ROWS].to_pylist()))
+    return digest.hexdigest()
+
+
+def same_content(one: str, other: str) -> bool:
+    """Return whether two fingerprints are those of the same benchmark.
+
+    The texts only count if both have them, so that a run that was read with qrels is comparable to
+    a model's result.
+
+    >>> same_content("1f-2e", "1f"), same_content("1f-2e", "1f-3d")
+    (True, False)
+    """
+    (structure, _, texts), (structure_2, _, texts_2) = one.partition("-"), other.partition("-")
+    return structure == structure_2 and (texts == texts_2 or not (texts and texts_2))
 
 
 class BenchmarkLoader(Protocol):
@@ -139,7 +210,7 @@ class BenchmarkLoader(Protocol):
 
 @dataclass(frozen=True)
 class FixedBenchmark:
-    """The loader of a benchmark that there is one of, so that its name takes no argument."""
+    """The loader of a benchmark whose name takes no argument."""
 
     name: str
     card: Card
@@ -149,7 +220,7 @@ class FixedBenchmark:
         """Load the benchmark.
 
         Raises:
-            ConfigError: An argument is given.
+            ConfigError: There is an argument.
         """
         if argument is not None:
             raise ConfigError(
@@ -162,7 +233,7 @@ BENCHMARKS: Registry[BenchmarkLoader] = Registry("benchmark", "evenrank.benchmar
 
 
 def load_benchmark(name: str | Benchmark) -> Benchmark:
-    """Load a benchmark by name: ``xquad-r``, ``corpus:PATH``; one that is loaded is returned.
+    """Load a benchmark by name: ``xquad-r``, ``corpus:PATH``. A loaded benchmark is returned.
 
     Raises:
         UnknownNameError: No benchmark has that name.
@@ -181,12 +252,12 @@ def build_benchmark(
     passages: Sequence[Passage],
     qrels: Iterable[tuple[str, str]],
 ) -> Benchmark:
-    """Build a benchmark from lists: order the collection by language, turn ids into positions.
+    """Build a benchmark from lists: order the passages by language, turn ids into positions.
 
     Args:
         name: Its name.
         card: Where it comes from.
-        queries: At least one; ids unique and free of white space, as TREC files need them.
+        queries: At least one; ids are unique and have no blanks, tabs or line ends.
         passages: At least one; ids likewise.
         qrels: Pairs of query id and relevant passage id.
 
@@ -204,13 +275,31 @@ def build_benchmark(
     >>> benchmark.languages, benchmark.passages.ids.to_pylist(), benchmark.relevance.passages
     (('de', 'en'), ['de/a', 'en/a'], array([0, 1]))
     """
+    query_at = _positions(name, "query", [query.id for query in queries])
+    passage_at = _positions(name, "passage", [passage.id for passage in passages])
+    pairs = [_pair(name, query_at, passage_at, pair) for pair in qrels]
+    positions = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return benchmark_of(name, card, queries, passages, positions)
+
+
+def benchmark_of(
+    name: str,
+    card: Card,
+    queries: Sequence[Query],
+    passages: Sequence[Passage],
+    pairs_P2: NDArray[np.int64],
+) -> Benchmark:
+    """Build a benchmark like :func:`build_benchmark`, from pairs of positions in the two lists."""
+    _positions(name, "query", [query.id for query in queries])
+    _positions(name, "passage", [passage.id for passage in passages])
     languages = sorted({query.lang for query in queries} | {text.lang for text in passages})
     number = {lang: index for index, lang in enumerate(languages)}
-    ordered = sorted(passages, key=lambda passage: number[passage.lang])  # stable
-    query_at = _positions(name, "query", [query.id for query in queries])
-    passage_at = _positions(name, "passage", [passage.id for passage in ordered])
-    pairs = sorted({_pair(name, query_at, passage_at, pair) for pair in qrels})
-    counts = np.bincount([query for query, _ in pairs], minlength=len(queries))
+    langs = np.array([number[passage.lang] for passage in passages])
+    order = np.argsort(langs, kind="stable")
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    pairs = np.unique(pairs_P2[:, 0] * len(passages) + position[pairs_P2[:, 1]])
+    counts = np.bincount(pairs // len(passages), minlength=len(queries))
     parallel: dict[str, int] = {}
     return Benchmark(
         name=name,
@@ -221,30 +310,25 @@ def build_benchmark(
             [parallel.setdefault(query.parallel_id, len(parallel)) for query in queries],
             dtype=np.int32,
         ),
-        passages=_text_set(ordered, number),
+        passages=_text_set([passages[at] for at in order.tolist()], number),
         relevance=Relevance(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.array([passage for _, passage in pairs], dtype=np.int64),
-        ),
-        fingerprint=fingerprint_of(
-            name, *(repr(text) for text in (*queries, *ordered)), repr(pairs)
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), pairs % len(passages)
         ),
     )
 
 
 def with_grades(benchmark: Benchmark, grades: Mapping[tuple[str, str], int]) -> Benchmark:
-    """Return a benchmark whose relevant passages are told apart by how relevant they are.
+    """Return a benchmark with grades for its relevant passages.
 
     Args:
         benchmark: The benchmark.
-        grades: Grade of a query id and a relevant passage id, 1 or more; 1 for pairs it lacks.
+        grades: Grade of a query id and a relevant passage id, 1 or more; 1 for other pairs.
 
     Raises:
         DataError: A grade is below 1.
     """
     relevance = benchmark.relevance
-    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
-    queries = benchmark.queries.ids.take(pa.array(owners)).to_pylist()
+    queries = benchmark.queries.ids.take(pa.array(relevance.query_of)).to_pylist()
     passages = benchmark.passages.ids.take(pa.array(relevance.passages)).to_pylist()
     grade_P = np.array([grades.get(pair, 1) for pair in zip(queries, passages, strict=True)])
     if (grade_P < 1).any():
@@ -257,25 +341,21 @@ def with_grades(benchmark: Benchmark, grades: Mapping[tuple[str, str], int]) -> 
         )
     if (grade_P == 1).all():
         return benchmark
-    return replace(
-        benchmark,
-        relevance=replace(relevance, grades=grade_P.astype(np.int64)),
-        fingerprint=fingerprint_of(benchmark.fingerprint, repr(grade_P.tolist())),
-    )
+    return replace(benchmark, relevance=replace(relevance, grades=grade_P.astype(np.int64)))
 
 
 def _positions(name: str, kind: str, ids: list[str]) -> dict[str, int]:
-    """Return the position of each id, refusing none, repeated ones and ones with white space."""
+    """Return the position of each id; refuse an empty list, repeated ids and white space."""
     if not ids:
         raise DataError(f"benchmark {name!r}", f"no {kind}", "at least one", "Check its files")
-    spaced = next((id_ for id_ in ids if id_.split() != [id_]), None)
+    spaced = next((id_ for id_ in ids if id_.encode().split() != [id_.encode()]), None)
     if spaced is not None:
         raise DataError(
             f"benchmark {name!r}", f"{kind} id {spaced!r}", "an id without white space", "Rename it"
         )
     positions = {id_: position for position, id_ in enumerate(ids)}
     if len(positions) != len(ids):
-        twice = next(id_ for position, id_ in enumerate(ids) if positions[id_] != position)
+        twice = Counter(ids).most_common(1)[0][0]
         raise DataError(
             f"benchmark {name!r}", f"{kind} id {twice!r} twice", "unique ids", "Rename one"
         )
@@ -291,7 +371,7 @@ def _pair(
             raise DataError(
                 f"benchmark {name!r}, relevance of query {query!r}",
                 f"{kind} {id_!r}, which is not in the benchmark",
-                "a relevant passage that is in the collection, and a known query",
+                "a known query and a relevant passage of the benchmark",
                 f"Add the {kind} or remove the pair",
             )
     return query_at[query], passage_at[passage]

@@ -25,7 +25,7 @@ from pyarrow import csv
 
 from evenrank.benchmarks.benchmark import Benchmark, Relevance, TextSet
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import fingerprint_of, whole_file, whole_folder
+from evenrank.files import whole_file, whole_folder
 
 Format = Literal["beir", "trec"]
 MARKERS: dict[Format, str] = {"beir": "BEIR export", "trec": "TREC export"}
@@ -77,12 +77,11 @@ def restrict(
     position = np.full(len(benchmark.passages), -1, dtype=np.int64)
     position[kept] = np.arange(len(kept))
     relevance = benchmark.relevance
-    owners = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    owners = relevance.query_of
     place = np.full(len(benchmark.queries), -1, dtype=np.int64)
     place[asked] = np.arange(len(asked))
     pairs = (position[relevance.passages] >= 0) & (place[owners] >= 0)
     counts = np.bincount(place[owners[pairs]], minlength=len(asked))
-    chosen = [",".join(sorted(langs)) if langs else "" for langs in (query_langs, pool)]
     return replace(
         benchmark,
         queries=_take(benchmark.queries, asked),
@@ -93,7 +92,7 @@ def restrict(
             position[relevance.passages[pairs]],
             None if relevance.grades is None else relevance.grades[pairs],
         ),
-        fingerprint=fingerprint_of(benchmark.fingerprint, *chosen),
+        digests=None,
     )
 
 
@@ -195,7 +194,7 @@ def _one_line(text: str) -> str:
 def _pairs(benchmark: Benchmark) -> tuple[pa.ChunkedArray, pa.ChunkedArray, pa.Array]:
     """Return the ids of each query and relevant passage, and its grade."""
     relevance = benchmark.relevance
-    queries = np.repeat(np.arange(len(benchmark.queries)), np.diff(relevance.indptr))
+    queries = relevance.query_of
     return (
         benchmark.queries.ids.take(pa.array(queries)),
         benchmark.passages.ids.take(pa.array(relevance.passages)),

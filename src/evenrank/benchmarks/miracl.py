@@ -1,11 +1,11 @@
-"""MIRACL: native speakers' questions over the whole Wikipedia of 18 languages.
+"""MIRACL: native speakers' queries over the whole Wikipedia of 18 languages.
 
-The paper's setting is monolingual: nDCG@10 and R@100 of each language's development queries over
-its own collection. Judgments are 0 or 1 and exist within a language only, so that a passage of
-another language never counts as relevant; the pool of all languages shows how far passages of
-other languages crowd out the judged ones.
+The paper's setting is monolingual: nDCG@10 and R@100 of the development queries of each language
+over its own passages. Judgments are 0 or 1 and are within one language, so a passage of another
+language is never relevant; the multilingual pool shows how far passages of other languages rank
+above the judged ones.
 
-Passages stay on the disk: 106 million in all. ``docs/miracl.md`` says what a run costs.
+The 106 million passages stay on disk. ``docs/miracl.md`` says what a run costs.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ from evenrank.benchmarks.miracl_files import (
 )
 from evenrank.benchmarks.passage_table import PassageTable, open_passages
 from evenrank.errors import DataError, UnknownNameError
-from evenrank.files import fingerprint_of
 
 CARD = Card(
-    title="MIRACL: questions of native speakers over the Wikipedia of 18 languages",
+    title="MIRACL: queries of native speakers over the Wikipedia of 18 languages",
     source="https://huggingface.co/datasets/miracl/miracl",
     licence="Apache-2.0",
     citation="Zhang et al. (2023). MIRACL: A multilingual retrieval dataset covering 18 diverse "
@@ -45,10 +44,11 @@ _SEPARATOR = "\n\n"
 
 
 class _Part(NamedTuple):
-    """One language's queries, passages and pairs of a query and a relevant passage."""
+    """One language: query ids, query texts, passages, pairs of query and relevant passage."""
 
     lang: str
-    queries: list[tuple[str, str]]
+    query_ids: list[str]
+    query_texts: list[str]
     passages: PassageTable
     pairs: list[tuple[str, str]]
 
@@ -57,39 +57,36 @@ def load_miracl(languages: Sequence[str] = tuple(PUBLISHED), *, partial: bool = 
     """Load MIRACL's development queries, judgments and passages.
 
     Queries are called ``<language>/<query id>``, passages ``<language>/<docid>``. The text of a
-    passage is its title, an empty line and its text.
+    passage is its title, an empty line and its text, as published.
 
     Args:
         languages: Codes of MIRACL.
-        partial: Take collections that are not whole, for a trial run. Their figures are not
-            MIRACL's, so the benchmark's name says so.
+        partial: Accept an incomplete set of passages, for a trial run. Its figures are not
+            MIRACL's, so the benchmark's name says ``partial``.
 
     Raises:
         UnknownNameError: MIRACL does not have a language.
         ChecksumError: Queries or judgments are not those that MIRACL published.
-        DataError: A file is missing or damaged, a collection has another number of passages than
-            MIRACL's, or lacks a relevant passage.
+        DataError: A file is missing or damaged, the number of passages is not MIRACL's, or a
+            relevant passage is missing.
     """
     for lang in languages:
         if lang not in PUBLISHED:
             raise UnknownNameError("MIRACL language", lang, PUBLISHED)
     chosen = sorted(set(languages))
-    name = _name(chosen, partial=partial)
-    return _benchmark(name, [_load_part(lang, partial=partial) for lang in chosen])
-
-
-def _name(languages: list[str], *, partial: bool) -> str:
-    words = [] if len(languages) == len(PUBLISHED) else languages
+    words = [] if len(chosen) == len(PUBLISHED) else chosen
     arguments = ",".join([*words, *([PARTIAL] if partial else [])])
-    return f"miracl:{arguments}" if arguments else "miracl"
+    parts = [_load_part(lang, partial=partial) for lang in chosen]
+    return _benchmark(f"miracl:{arguments}" if arguments else "miracl", parts)
 
 
 def _load_part(lang: str, *, partial: bool) -> _Part:
     topics, pairs = read_topics(lang), read_qrels(lang)
 
     def row(passage: Any) -> tuple[str, str]:  # noqa: ANN401 - any JSON
-        title, text = passage["title"].strip(), passage["text"].strip()
-        return f"{lang}/{passage['docid']}", f"{title}{_SEPARATOR}{text}" if title else text
+        title, text = passage["title"], passage["text"]
+        heading = title and title + _SEPARATOR
+        return f"{lang}/{passage['docid']}", heading + text
 
     files = corpus_files(lang)
     passages = open_passages(f"miracl/{lang}", files, lines_of, row)
@@ -103,49 +100,54 @@ def _load_part(lang: str, *, partial: bool) -> _Part:
         )
     return _Part(
         lang,
-        [(f"{lang}/{id_}", text) for id_, text in topics],
+        [f"{lang}/{id_}" for id_, _ in topics],
+        [text for _, text in topics],
         passages,
         [(f"{lang}/{query}", f"{lang}/{passage}") for query, passage in pairs],
     )
 
 
 def _benchmark(name: str, parts: list[_Part]) -> Benchmark:
-    """Lay the languages' parts one after the other; nothing is copied but 2 bytes a passage."""
-    queries = [query for part in parts for query in part.queries]
-    sizes = [len(part.passages) for part in parts]
-    first_rows = np.cumsum([0, *sizes[:-1]])
+    """Concatenate the languages; the texts of passages are not copied."""
+    query_ids = [id_ for part in parts for id_ in part.query_ids]
+    query_texts = [text for part in parts for text in part.query_texts]
+    sizes = np.array([len(part.passages) for part in parts])
+    first_rows = np.cumsum(sizes) - sizes
+    number = {id_: at for at, id_ in enumerate(query_ids)}
+    queries = np.array([number[query] for part in parts for query, _ in part.pairs], np.int64)
+    passages = np.concatenate(
+        [_positions(part) + first for part, first in zip(parts, first_rows, strict=True)]
+    )
+    counts = np.bincount(queries, minlength=len(query_ids))
+    langs = np.arange(len(parts), dtype=np.int16)
     return Benchmark(
         name=name,
         card=CARD,
         languages=tuple(part.lang for part in parts),
         queries=TextSet(
-            ids=pa.chunked_array([pa.array([id_ for id_, _ in queries], pa.string())]),
-            texts=pa.chunked_array([pa.array([text for _, text in queries], pa.string())]),
-            langs=_numbers(len(part.queries) for part in parts),
+            ids=pa.chunked_array([query_ids], pa.string()),
+            texts=pa.chunked_array([query_texts], pa.string()),
+            langs=np.repeat(langs, [len(part.query_ids) for part in parts]),
         ),
-        parallel=np.arange(len(queries), dtype=np.int32),
+        parallel=np.arange(len(query_ids), dtype=np.int32),
         passages=TextSet(
             ids=_chained(part.passages.ids for part in parts),
             texts=_chained(part.passages.texts for part in parts),
-            langs=_numbers(sizes),
+            langs=np.repeat(langs, sizes),
         ),
-        relevance=_relevance(
-            [_positions(part) + first for part, first in zip(parts, first_rows, strict=True)],
-            [[query for query, _ in part.pairs] for part in parts],
-            [id_ for id_, _ in queries],
+        relevance=Relevance(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            passages[np.lexsort((passages, queries))],
         ),
-        fingerprint=fingerprint_of(
-            name,
-            *(repr((part.queries, part.pairs, part.passages.fingerprint)) for part in parts),
-        ),
+        digests=tuple(part.passages.digests for part in parts),
     )
 
 
 def _positions(part: _Part) -> NDArray[np.int64]:
-    """Return where each pair's passage stands in its language's collection.
+    """Return the position of each pair's passage among the passages of its language.
 
     Raises:
-        DataError: A passage is not there, or is there twice.
+        DataError: A passage is missing, or is there twice.
     """
     wanted = pa.array([passage for _, passage in part.pairs], pa.large_string())
     distinct = wanted.unique()
@@ -157,12 +159,12 @@ def _positions(part: _Part) -> NDArray[np.int64]:
         numbers = found.drop_null().to_numpy()
         twice = np.flatnonzero((places[numbers] >= 0) | (np.bincount(numbers)[numbers] > 1))
         if len(twice):
-            raise _wrong(part, distinct[int(numbers[twice[0]])].as_py(), "twice in the collection")
+            raise _wrong(part, distinct[int(numbers[twice[0]])].as_py(), "twice")
         places[numbers] = here + start
         start += len(ids)
     if (places < 0).any():
         lost = distinct[int(np.argmin(places))].as_py()
-        raise _wrong(part, lost, "which is not in the collection")
+        raise _wrong(part, lost, "which is missing")
     positions: NDArray[np.int64] = places[pc.index_in(wanted, value_set=distinct).to_numpy()]
     return positions
 
@@ -172,32 +174,15 @@ def _wrong(part: _Part, passage: str, found: str) -> DataError:
     return DataError(
         f"benchmark 'miracl', relevance of query {query!r}",
         f"passage {passage!r} {found}",
-        "each relevant passage once in the collection",
+        "each relevant passage once",
         f"Get the docs-*.jsonl.gz files of {part.lang!r} again",
     )
-
-
-def _relevance(
-    positions: list[NDArray[np.int64]], asked: list[list[str]], query_ids: list[str]
-) -> Relevance:
-    number = {id_: at for at, id_ in enumerate(query_ids)}
-    queries = np.array([number[id_] for part in asked for id_ in part], dtype=np.int64)
-    passages = np.concatenate(positions)
-    order = np.lexsort((passages, queries))
-    counts = np.bincount(queries, minlength=len(query_ids))
-    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Relevance(indptr, passages[order])
 
 
 def _chained(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pa.chunked_array(
         [chunk for column in columns for chunk in column.chunks], pa.large_string()
     )
-
-
-def _numbers(counts: Iterable[int]) -> NDArray[np.int16]:
-    sizes = list(counts)
-    return np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""MIRACL's files as published on the Hugging Face hub: where they are, and what they must hold."""
+"""MIRACL's files as published on the Hugging Face hub: where they are, and what they contain."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from evenrank.benchmarks.sources import data_folder
 from evenrank.errors import ChecksumError, DataError
@@ -22,12 +23,12 @@ _PASSAGES_IN_A_FILE = 500_000
 
 @dataclass(frozen=True)
 class Published:
-    """What is published of one language's part.
+    """What MIRACL published for one language.
 
     Attributes:
         queries: Queries of the development set.
         judgments: Judged pairs of a query and a passage.
-        passages: Passages of the collection.
+        passages: Number of passages.
         topics: Fingerprint of the queries, see :func:`content_of`.
         qrels: Fingerprint of the judgments.
     """
@@ -62,18 +63,8 @@ PUBLISHED = {
 """Counts as published; fingerprints of the copies that anserini-tools keeps, commit 5b819c1."""
 
 
-def topics_file(lang: str) -> Path:
-    """Return where the queries of a language's development set are; download them if need be."""
-    return _small_file("topics", lang)
-
-
-def qrels_file(lang: str) -> Path:
-    """Return where its judgments are; download them if need be."""
-    return _small_file("qrels", lang)
-
-
 def corpus_files(lang: str) -> list[Path]:
-    """Return where a language's passages are, in order; download them if need be.
+    """Return the files of a language's passages, in order; download them if they are missing.
 
     Raises:
         DataError: They are not on this machine and cannot be downloaded.
@@ -95,11 +86,12 @@ def read_topics(lang: str) -> list[tuple[str, str]]:
 
     Raises:
         ChecksumError: The content is not what MIRACL published.
-        DataError: The file is missing, or a line is none of MIRACL's.
+        DataError: The file is missing, or a line is not in MIRACL's format.
     """
-    path = topics_file(lang)
-    rows = [_fields(path, *line, "\t", 2) for line in lines_of(path)]
-    topics = [(id_.strip(), text.strip()) for id_, text in rows]
+    path = judgment_file("topics", lang)
+    topics = [
+        (id_, text) for id_, text in (_fields(path, *line, "\t", 2) for line in lines_of(path))
+    ]
     _check_content(path, topics, PUBLISHED[lang].topics, PUBLISHED[lang].queries, "queries")
     return topics
 
@@ -109,9 +101,9 @@ def read_qrels(lang: str) -> list[tuple[str, str]]:
 
     Raises:
         ChecksumError: The content is not what MIRACL published.
-        DataError: The file is missing, or a line is none of MIRACL's.
+        DataError: The file is missing, or a line is not in MIRACL's format.
     """
-    path = qrels_file(lang)
+    path = judgment_file("qrels", lang)
     judged = [_fields(path, *line, None, 4) for line in lines_of(path)]
     _check_content(path, judged, PUBLISHED[lang].qrels, PUBLISHED[lang].judgments, "judgments")
     return [(query, passage) for query, _, passage, grade in judged if grade != "0"]
@@ -139,7 +131,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def content_of(rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a fingerprint of rows, whatever their order and the white space between fields."""
+    """Return a fingerprint of rows that does not depend on their order."""
     return fingerprint_of(*sorted("\t".join(row) for row in rows))
 
 
@@ -171,7 +163,8 @@ def _check_content(
         )
 
 
-def _small_file(kind: str, lang: str) -> Path:
+def judgment_file(kind: Literal["topics", "qrels"], lang: str) -> Path:
+    """Return the file of a language's development queries or judgments; download it if missing."""
     name = f"{kind}.miracl-v1.0-{lang}-dev.tsv"
     published = f"miracl-v1.0-{lang}/{kind}/{name}"
     if own := data_folder():
@@ -182,7 +175,7 @@ def _small_file(kind: str, lang: str) -> Path:
 
 
 def _from_hub(repository: str, name: str, revision: str | None) -> Path:
-    """Return a file from the hub's cache on this machine, or download it there."""
+    """Return a file from the hub's cache on this machine, or download it to the cache."""
     import httpx
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -202,13 +195,13 @@ def _from_hub(repository: str, name: str, revision: str | None) -> Path:
         return get(local=False)
     except (HfHubHTTPError, httpx.HTTPError, OSError, RuntimeError) as cause:
         reason = " ".join(str(cause).split())[:200] or type(cause).__name__
-        raise DataError(
-            f"https://huggingface.co/datasets/{repository}/{name}",
-            f"no download ({reason})",
-            "a file that is on this machine or can be downloaded",
-            "Accept the data set's terms on its page and log in with 'hf auth login', or save the "
-            f"file as FOLDER/miracl/{name} and set EVENRANK_DATA=FOLDER",
-        ) from cause
+    raise DataError(
+        f"https://huggingface.co/datasets/{repository}/{name}",
+        f"no download ({reason})",
+        "a file that is on this machine or can be downloaded",
+        "Accept the data set's terms on its page and log in with 'hf auth login', or save the "
+        f"file as FOLDER/miracl/{name} and set EVENRANK_DATA=FOLDER",
+    )
 
 
 def _number(path: Path) -> tuple[int, str]:

@@ -1,9 +1,9 @@
-"""``corpus:PATH``: any parallel corpus is a benchmark, whose collection is its own passages."""
+"""``corpus:PATH``: a parallel corpus as a benchmark of its queries and passages."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -15,34 +15,35 @@ from evenrank.benchmarks.benchmark import (
     Card,
     Passage,
     Query,
-    build_benchmark,
+    benchmark_of,
 )
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.errors import ConfigError
 
 CARD = Card(
-    title="A parallel corpus of your own: find the passage that answers the question",
+    title="Your own parallel corpus: find the passages that answer the query",
     source="corpus:PATH, where PATH is what 'evenrank data validate' accepts",
     licence="that of the corpus",
     citation="that of the corpus",
-    note="The passages of a question's item are relevant in every language.",
+    note="All passages of an item's passage group are relevant, in every language.",
 )
 
 
 def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmark:
-    """Make a benchmark of a corpus: its queries ask, its distinct passages are the collection.
+    """Make a benchmark of the queries and the distinct passages of a corpus.
 
-    Passages are the same if language, group of items and text are: the same text in two groups
-    stays two passages, as it belongs to two documents. All passages of its item's group are
-    relevant for a query, in every language, also where the item itself has no row.
+    Passages are equal if language, passage group and text are. The same text in two groups remains
+    two passages, since it belongs to two documents. For a query, all passages of its item's group
+    are relevant: in every language, even if the item has no row there, and all of them if there are
+    several in one language.
 
-    Queries are called ``<language>/<id>``; passages ``<language>/<passage id>``, with ``#2``,
-    ``#3`` and so on behind where several texts of a language share a passage id. White space in
-    an id becomes ``%20`` and the like, as TREC files need it.
+    Queries are called ``<language>/<id>`` and passages ``<language>/<passage id>``, followed by
+    ``#2``, ``#3`` and so on where several texts of a language have the same passage id. White space
+    in an id becomes ``%20`` and the like, for TREC files.
 
     Args:
-        corpus: The corpus; only the rows that its items point at count.
+        corpus: The corpus; only rows of its items count.
         card: Where it comes from.
 
     >>> from evenrank.data.corpus import corpus_from_rows
@@ -57,7 +58,7 @@ def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmar
     columns, items = np.nonzero(corpus.rows.T >= 0)  # by language, then in the order of items
     rows = corpus.rows[items, columns]
     langs = [corpus.languages[column] for column in columns.tolist()]
-    groups: list[int] = corpus.groups[items].tolist()
+    groups = corpus.groups[items]
 
     queries = [
         Query(f"{lang}/{_spaceless(id_)}", id_, lang, text)
@@ -65,29 +66,30 @@ def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmar
             langs, corpus.column("id", rows), corpus.column("query", rows), strict=True
         )
     ]
-    keys = zip(langs, groups, corpus.column("passage", rows), strict=True)
+    keys = zip(langs, groups.tolist(), corpus.column("passage", rows), strict=True)
     named: dict[tuple[str, int, str], str] = {}
     for key, passage_id in zip(keys, corpus.column("passage_id", rows), strict=True):
         named.setdefault(key, passage_id)
 
     passages: list[Passage] = []
-    in_group: defaultdict[int, list[str]] = defaultdict(list)
     seen: Counter[str] = Counter()
-    for (lang, group, text), passage_id in named.items():
+    for (lang, _, text), passage_id in named.items():
         name = f"{lang}/{_spaceless(passage_id)}"
         seen[name] += 1
         passages.append(Passage(name if seen[name] == 1 else f"{name}#{seen[name]}", lang, text))
-        in_group[group].append(passages[-1].id)
-    qrels = (
-        (query.id, passage)
-        for query, group in zip(queries, groups, strict=True)
-        for passage in in_group[group]
-    )
-    return build_benchmark(corpus.name, card, queries, passages, qrels)
+
+    passage_groups = np.array([group for _, group, _ in named])
+    by_group = np.argsort(passage_groups, kind="stable")
+    first = np.searchsorted(passage_groups[by_group], groups, side="left")
+    counts = np.searchsorted(passage_groups[by_group], groups, side="right") - first
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    relevant = by_group[np.repeat(first, counts) + within]
+    pairs = np.stack([np.repeat(np.arange(len(queries)), counts), relevant], axis=1)
+    return benchmark_of(corpus.name, card, queries, passages, pairs)
 
 
 def _spaceless(id_: str) -> str:
-    """Return an id that TREC files can hold; different ids stay different."""
+    """Return an id for TREC files; different ids remain different."""
     return re.sub(r"[\s%#]", lambda found: quote(found.group()), id_)
 
 
@@ -98,7 +100,7 @@ class CorpusBenchmark:
     card: Card = CARD
 
     def __call__(self, argument: str | None) -> Benchmark:
-        """Open the corpus at the path ``argument`` and make a benchmark of it.
+        """Open the corpus at the path ``argument`` as a benchmark.
 
         Raises:
             ConfigError: There is no path.

@@ -1,22 +1,24 @@
-"""Collections too large for memory: JSON lines become one Arrow file, which is memory-mapped."""
+"""Passages that do not fit into memory: JSON lines become one memory-mapped Arrow file."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from evenrank.benchmarks.benchmark import Digests, digest_of
 from evenrank.errors import DataError
 from evenrank.files import cache_folder, cache_lock, fingerprint_of, whole_file, write_json
 from evenrank.progress import bar
 
 SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
 BATCH_ROWS = 16_384
+_FORMAT = "2"
 
 Row = tuple[str, str]
 Lines = Callable[[Path], Iterable[tuple[int, bytes]]]
@@ -25,17 +27,11 @@ Lines = Callable[[Path], Iterable[tuple[int, bytes]]]
 
 @dataclass(frozen=True, eq=False)
 class PassageTable:
-    """Ids and texts of a collection's passages, on the disk.
-
-    Attributes:
-        ids: Their ids.
-        texts: Their texts.
-        fingerprint: A short SHA-256 of both, in their order.
-    """
+    """Ids and texts of passages on disk, and their digests."""
 
     ids: pa.ChunkedArray
     texts: pa.ChunkedArray
-    fingerprint: str
+    digests: Digests
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,61 +40,52 @@ class PassageTable:
 def open_passages(
     name: str, files: list[Path], lines: Lines, row: Callable[[Any], Row]
 ) -> PassageTable:
-    """Open a collection, converting its files once into the cache.
+    """Open passages; their files are converted once into the cache.
 
-    A file that has changed since is converted again. One of several processes converts, the others
-    wait. Memory holds one batch of rows.
+    A file that has changed is converted again. One of several processes converts, the others wait.
+    Only one batch of rows is in memory.
 
     Args:
-        name: Where the converted file goes, below ``benchmarks`` in the cache: ``miracl/sw``.
+        name: Folder of the converted file, below ``benchmarks`` in the cache: ``miracl/sw``.
         files: JSON lines.
         lines: Reads a file.
-        row: Makes id and text of a line's object; a ``KeyError`` or ``TypeError`` means that a
-            field is missing or no text.
+        row: Returns id and text of a line's object; a ``KeyError`` or ``TypeError`` means that a
+            field is missing or is not a text.
 
     Raises:
-        DataError: A line is not JSON or lacks a field, or a file is damaged.
+        DataError: A line is not JSON or misses a field, or a file is damaged.
     """
     stats = [(str(path.resolve()), path.stat()) for path in files]
-    key = fingerprint_of(*(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats))
-    target = cache_folder() / "benchmarks" / name / f"{key}.arrow"
+    versions = (f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats)
+    target = cache_folder() / "benchmarks" / name / f"{fingerprint_of(_FORMAT, *versions)}.arrow"
     record = target.with_suffix(".json")
     if not record.exists():
         with cache_lock(target.parent / "convert"):
-            if not record.exists():  # not even now
-                rows = _rows(files, lines, row)
-                write_json(record, {"fingerprint": _convert(rows, target, name)})
-    table = pa.ipc.open_file(pa.memory_map(str(target))).read_all()
-    fingerprint = orjson.loads(record.read_bytes())["fingerprint"]
-    return PassageTable(table["id"], table["text"], fingerprint)
+            if not record.exists():  # another process may have converted meanwhile
+                _convert(_rows(files, lines, row), target, name)
+                table = _open(target)
+                digests = Digests(digest_of(table["id"]), digest_of(table["text"]))
+                write_json(record, digests._asdict())
+    table = _open(target)
+    return PassageTable(table["id"], table["text"], Digests(**orjson.loads(record.read_bytes())))
 
 
-def _convert(rows: Iterator[Row], target: Path, name: str) -> str:
-    """Write rows batch by batch and return their fingerprint."""
-    digest = hashlib.sha256()
+def _open(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _convert(rows: Iterator[Row], target: Path, name: str) -> None:
+    """Write rows batch by batch."""
     with (
-        whole_file(target, overwrite=True) as part,
+        whole_file(target) as part,
         pa.ipc.new_file(str(part), SCHEMA) as writer,
         bar(f"Converting {name}", unit="passages") as progress,
     ):
-        for batch in _batches(rows):
-            columns = [list(column) for column in zip(*batch, strict=True)]
-            digest.update(orjson.dumps(columns))
+        while batch := list(islice(rows, BATCH_ROWS)):
+            columns = zip(*batch, strict=True)
             arrays = [pa.array(column, pa.large_string()) for column in columns]
             writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
             progress.advance(len(batch))
-    return digest.hexdigest()[:16]
-
-
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _rows(files: list[Path], lines: Lines, row: Callable[[Any], Row]) -> Iterator[Row]:

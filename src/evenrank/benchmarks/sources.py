@@ -1,7 +1,7 @@
-"""A benchmark's files: the user's own copy, the cached one, or the publisher's; always verified.
+"""A benchmark's files: the user's copy, the cached one, or a download; always verified.
 
-``EVENRANK_DATA`` may name a folder of files that the user already has. It is read first; the cache
-has the same layout; only then is a file downloaded.
+``EVENRANK_DATA`` may name a folder of files that the user already has. It is read first, then the
+cache, which has the same layout. A file that is in neither is downloaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SourceFile:
     """A file as its publisher released it.
 
     Attributes:
-        path: Where it lies below ``EVENRANK_DATA`` and below the cache, with forward slashes.
+        path: Its path below ``EVENRANK_DATA`` and below the cache, with forward slashes.
         url: Where the publisher offers it.
         sha256: SHA-256 of its bytes, in hexadecimal.
         size: Number of bytes.
@@ -37,7 +37,7 @@ def data_folder() -> Path | None:
     """Return the folder that ``EVENRANK_DATA`` names, or ``None`` where it is not set.
 
     Raises:
-        ConfigError: It is set to something that is no folder.
+        ConfigError: It is not the path of a folder.
     """
     given = os.environ.get("EVENRANK_DATA")
     if not given:
@@ -48,7 +48,7 @@ def data_folder() -> Path | None:
 
 
 def fetch(files: Iterable[SourceFile]) -> dict[str, Path]:
-    """Return where each file lies on this machine, by its ``path``; download what is missing.
+    """Return the place of each file on this machine by its ``path``; download missing files.
 
     Raises:
         ChecksumError: A file's bytes are not the publisher's.
@@ -85,28 +85,29 @@ def _verify(path: Path, file: SourceFile, place: str, remedy: str) -> None:
 
 
 def _download(file: SourceFile, target: Path) -> None:
-    import httpx  # a tenth of a second that only downloads should cost
+    import httpx  # takes a tenth of a second, which only downloads need
 
     with whole_file(target, overwrite=True) as part:
+        reason = ""
         try:
             _stream(file, part)
+        except httpx.HTTPStatusError as cause:
+            reason = f"status {cause.response.status_code}"
         except httpx.HTTPError as cause:
-            if isinstance(cause, httpx.HTTPStatusError):
-                reason = f"status {cause.response.status_code}"
-            else:
-                reason = str(cause) or type(cause).__name__
+            reason = str(cause) or type(cause).__name__
+        if reason:  # not raised above: the traceback would show those of the network library
             raise DataError(
                 file.url,
                 f"no complete download ({reason})",
                 f"{file.size:,} bytes, as {file.path} is not on this machine yet",
                 f"Try again with a connection, or save the file as FOLDER/{file.path} and set "
                 "EVENRANK_DATA=FOLDER",
-            ) from None  # the network's own tracebacks say no more
-        _verify(part, file, file.url, "Try again; if it stays so, report it: the file has changed")
+            )
+        _verify(part, file, file.url, "Try again; if it happens again, report it: the file changed")
 
 
 def _stream(file: SourceFile, part: Path) -> None:
-    """Write what the URL gives; stop where it gives more than the publisher's file holds."""
+    """Write what the URL returns; stop if it is longer than the published file."""
     import httpx
 
     with (

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evenrank.benchmarks.benchmark import same_content
 from evenrank.comparison.blocks import BlockSums, Cell, Grid, Kind, block_sums, read_values
 from evenrank.comparison.comparison import ALPHA, Comparison, Difference
 from evenrank.comparison.gates import Gate, GateResult, direction, parse_gate
@@ -203,7 +204,7 @@ def _require_one_benchmark(evaluations: Sequence[Evaluation]) -> None:
     first = evaluations[0].result.benchmark
     for one in evaluations:
         other = one.result.benchmark
-        if other.fingerprint != first.fingerprint:
+        if not same_content(other.fingerprint, first.fingerprint):
             raise ConfigError(
                 str(one.folder or one.result.model.label),
                 f"a result on {other.name} [{other.fingerprint}]",
