@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The batch strategies against each other on real data, from the same start, over several seeds.
+# Compare the batch strategies on real data, from the same start, over several seeds.
 #
 #   EVENRANK_DATA=data studies/strategies.sh runs/strategies
 #
 # Trains `static` encoders on 80 % of the articles of squad-dev-parallel (paragraphs of XQuAD left
-# out), and tests on the other articles and on XQuAD-R. STEPS and SEEDS can be set. A model that is
-# there is not trained again, so that an interrupted run goes on.
+# out), and tests on the other articles and on XQuAD-R. STEPS and SEEDS can be set. A model that
+# exists is not trained again, and an interrupted run continues.
 set -euo pipefail
 out=${1:?folder for corpora, models and results}
 steps=${STEPS:-800}
@@ -18,7 +18,7 @@ strategies=${STRATEGIES:-x-x-mono x-y hybrid}
 for seed in $seeds; do
   for strategy in $strategies; do
     run="$out/models/$strategy-$seed"
-    [ -d "$run/model" ] || evenrank train --output "$run" --overwrite --encoder static \
+    [ -d "$run/model" ] || evenrank train --output "$run" --resume --encoder static \
       --corpora "$out/corpus/train" --strategy "$strategy" --steps "$steps" --batch-size 128 --seed "$seed"
     for benchmark in "corpus:$out/corpus/test" xquad-r; do
       results="$out/results/${benchmark##*/}/$strategy-$seed"

@@ -124,7 +124,7 @@ def errno_in(error: BaseException | None) -> int | None:
             return error.errno
         if found := re.search(r"(?:os error |\[Errno )(\d+)", str(error)):
             return int(found[1])
-        if re.search(r"PytorchStreamWriter failed writing|requested and \d+ written", str(error)):
+        if re.search(r"PytorchStreamWriter|inline_container|requested and \d+ written", str(error)):
             return errno.ENOSPC  # PyTorch and NumPy do not say why a file takes no more
         error = error.__cause__
     return None

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -44,12 +45,12 @@ def assert_same_run(weights_of):
     return check
 
 
-def send_sigint():
-    os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
+def send_signal():
+    os.kill(os.getpid(), signal.SIGTERM)  # unlike SIGINT, not ignored in the background
 
 
 @contextmanager
-def interruption(log, step, action=send_sigint):
+def interruption(log, step, action=send_signal):
     """Do something once the log has so many losses."""
 
     def watch():
@@ -107,12 +108,25 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(config, tmp_path, step, as
         interruption(broken.output / "log.jsonl", step),
     ):
         train(broken)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with pytest.raises(ConfigError, match=r"an unfinished run.*--resume"):
         train(broken)
     moved = broken.output.rename(tmp_path / "moved")
     resumed = train(broken, output=moved, resume=True)
     assert_same_run(whole.folder, resumed.folder)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(config):
+    """A job that a shell started in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        settings = config(steps=24, dev_fraction=0)
+        ctrl_c = partial(os.kill, os.getpid(), signal.SIGINT)
+        with interruption(settings.output / "log.jsonl", 2, ctrl_c):
+            run = train(settings)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert run.log[-1]["step"] == 24
 
 
 def test_the_loss_is_a_mean_over_its_own_steps_after_a_kill(config, tmp_path, assert_same_run):

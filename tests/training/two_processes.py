@@ -3,7 +3,7 @@
     python two_processes.py FOLDER < '[["NAME", STEP, ["--steps", "4", ...]], ...]'
 
 The processes are forked after the imports, which take longer than the training. If STEP is not
-null, the second process alone gets SIGINT once that many losses are logged. Writes what each
+null, the second process alone gets SIGTERM once that many losses are logged. Writes what each
 process printed to FOLDER/NAME-RANK.txt, and prints the exit codes as JSON; 77 says that a process
 ended well before the model was there.
 """
@@ -58,7 +58,7 @@ def together(folder: Path, name: str, step: int | None, arguments: list[str]) ->
         while not (log.exists() and log.read_bytes().count(b'"loss"') >= step):
             assert time.monotonic() < end, "nothing is logged"
             time.sleep(0.002)
-        os.kill(children[1], signal.SIGINT)
+        os.kill(children[1], signal.SIGTERM)
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 

@@ -28,13 +28,9 @@ def _listed(value: object) -> object:
 def _split(value: object) -> object:
     """Split texts at commas: ``de,en`` and ``[de, en]`` are the same list of languages."""
     values = _listed(value)
-    if not isinstance(values, list | tuple):
-        return value
-    return [
-        part.strip() if isinstance(part, str) else part
-        for one in values
-        for part in (one.split(",") if isinstance(one, str) else [one])
-    ]
+    if isinstance(values, list | tuple) and all(isinstance(one, str) for one in values):
+        return [part.strip() for one in values for part in one.split(",")]
+    return value
 
 
 class TrainConfig(BaseModel):

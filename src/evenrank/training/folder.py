@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -31,31 +30,15 @@ MARKER = "training run"
 PACKAGES = ("evenrank", "sentence-transformers", "transformers", "torch", "tokenizers", "numpy")
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run folder."""
+    """Paths of a run folder; see the module's docstring."""
 
-    path: Path
-
-    @property
-    def facts(self) -> Path:
-        """``run.json``."""
-        return self.path / "run.json"
-
-    @property
-    def log(self) -> Path:
-        """``log.jsonl``."""
-        return self.path / "log.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """``checkpoints/``."""
-        return self.path / "checkpoints"
-
-    @property
-    def model(self) -> Path:
-        """``model/``."""
-        return self.path / "model"
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.facts = self.path / "run.json"
+        self.log = self.path / "log.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model"
 
     def read_facts(self) -> dict[str, Any]:
         """Return ``run.json``, empty if it is missing.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +22,7 @@ from evenrank.encoding.base import ENCODERS, build_encoder
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
 from evenrank.encoding.prompts import set_max_length, set_prompts
-from evenrank.errors import ConfigError, FileError
+from evenrank.errors import ConfigError, FileError, errno_in
 from evenrank.files import lock_folder, refuse_overlap, write_json
 from evenrank.processes import Team, joined
 from evenrank.progress import bar, quiet
@@ -259,26 +257,10 @@ def texts_of(corpora: Sequence[ParallelCorpus]) -> Iterator[str]:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Raise what a full disk makes the libraries raise as ``FileError``.
-
-    safetensors has an error of its own, and PyTorch's archive writer a RuntimeError.
-    """
+    """Raise what a full disk makes the libraries raise as ``FileError``."""
     try:
         yield
-    except OSError as cause:
+    except (OSError, SafetensorError, RuntimeError) as cause:
+        if errno_in(cause) is None:
+            raise
         raise FileError.of(cause, folder) from cause
-    except (SafetensorError, RuntimeError) as cause:
-        if error := _disk_error(cause, folder):
-            raise error from cause
-        raise
-
-
-def _disk_error(cause: Exception, folder: Path) -> FileError | None:
-    """Return what an error of safetensors or PyTorch says about the disk, if it does."""
-    if number := re.search(r"\(os error (\d+)\)", str(cause)):
-        code = int(number[1])
-        return FileError.of(OSError(code, os.strerror(code)), folder)
-    if "inline_container" in str(cause) or "PytorchStreamWriter" in str(cause):
-        remedy = "Free some space and run the same command again, with --resume"
-        return FileError(str(folder), "a checkpoint that cannot be written", "", remedy)
-    return None

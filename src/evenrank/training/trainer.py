@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 import typing
 import warnings
@@ -34,6 +35,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from evenrank.encoding.loading import without_transformers_bars
 from evenrank.encoding.prompts import prompts_of
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.files import whole_file
@@ -45,34 +47,22 @@ from evenrank.training.pairs import PairDataset, sampler_of
 from evenrank.training.selection import Selection
 
 _OURS = {
-    "output_dir": "output",
-    "max_steps": "steps",
-    "num_train_epochs": "epochs",
-    "per_device_train_batch_size": "batch_size",
-    "per_device_eval_batch_size": "batch_size",
-    "auto_find_batch_size": "mini_batch_size",
-    "gradient_accumulation_steps": "mini_batch_size",
-    "batch_sampler": "strategy",
-    "multi_dataset_batch_sampler": "corpus_exponent",
-    "accelerator_config": "batch_size",
-    "prompts": "query_prompt and passage_prompt",
+    "output": "output_dir",
+    "steps": "max_steps",
+    "epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size per_device_eval_batch_size accelerator_config",
+    "mini_batch_size": "auto_find_batch_size gradient_accumulation_steps",
+    "strategy": "batch_sampler multi_dataset_batch_sampler",
+    "query_prompt and passage_prompt": "prompts",
     "learning_rate": "learning_rate",
     "weight_decay": "weight_decay",
-    "warmup_steps": "warmup",
-    "warmup_ratio": "warmup",
+    "warmup": "warmup_steps warmup_ratio",
     "seed": "seed",
-    "eval_strategy": "eval_every",
-    "eval_steps": "eval_every",
-    "save_strategy": "eval_every",
-    "save_steps": "eval_every",
-    "save_only_model": "eval_every",
-    "load_best_model_at_end": "select_by",
-    "metric_for_best_model": "select_by",
-    "greater_is_better": "select_by",
-    "ignore_data_skip": "--resume",
-    "resume_from_checkpoint": "--resume",
+    "eval_every": "eval_strategy eval_steps save_strategy save_steps save_only_model",
+    "select_by": "load_best_model_at_end metric_for_best_model greater_is_better",
+    "--resume": "ignore_data_skip resume_from_checkpoint",
 }
-"""Arguments of the trainer that follow from a setting of ours."""
+"""Our settings, and the arguments of the trainer that follow from each."""
 
 
 def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
@@ -87,11 +77,10 @@ def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in types:
             raise UnknownNameError("trainer argument", name, types, place="trainer")
-        if name in _OURS:
-            remedy = f"Use {_OURS[name]} instead"
-            raise ConfigError(
-                "trainer", repr(name), "an argument that evenrank leaves free", remedy
-            )
+        for ours, theirs in _OURS.items():
+            if name in theirs.split():
+                expected, remedy = "an argument that evenrank does not set", f"Use {ours} instead"
+                raise ConfigError("trainer", repr(name), expected, remedy)
         try:
             arguments[name] = TypeAdapter(types[name]).validate_python(value)
         except ValidationError as cause:
@@ -218,17 +207,13 @@ def quiet_transformers() -> Iterator[None]:
     So are the libraries' warnings of what their next versions will change.
     """
     verbosity = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        with without_transformers_bars(), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            transformers_logging.set_verbosity_error()
             yield
     finally:
         transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 class KeepLog(TrainerCallback):  # type: ignore[misc]
@@ -346,11 +331,10 @@ class StopOnSignal(TrainerCallback):  # type: ignore[misc]
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._catch)
-            except ValueError:  # not the main thread, which alone receives signals
-                return self
+        if threading.current_thread() is threading.main_thread():  # which alone receives signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background
+                    self._before[number] = signal.signal(number, self._catch)
         return self
 
     def __exit__(self, *_: object) -> None:
