@@ -3,9 +3,9 @@
     python perf/open_corpus.py --rows 1000000
 
 Writes a synthetic corpus of two languages to a temporary folder, and prints seconds and memory of
-opening it twice, each in a process of its own, beside those of parsing the same file with orjson
+opening it twice, each in a process of its own, next to those of parsing the same file with orjson
 and with Arrow's JSON reader, neither of which checks anything. "Peak" counts pages of mapped files,
-which the system takes back when it needs them; "own" is what the process holds in the end besides
+which the system takes back when it needs them; "own" is what the process has in the end without
 these. Linux only.
 """
 

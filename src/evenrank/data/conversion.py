@@ -159,7 +159,8 @@ class RowWriter:
 
     def _flush(self) -> None:
         columns = list(zip(*self._batch, strict=True))
-        self._digest.update(orjson.dumps(columns))
+        for column in columns:
+            self._digest.update(orjson.dumps(column))
         arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
         self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
         self.languages.update(values.lang for values in self._batch)

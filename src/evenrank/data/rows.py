@@ -66,8 +66,7 @@ _LAYOUTS = {
     "a SQuAD file": {"data", "version"},
     "one file of a BEIR folder": {"_id", "text"},
 }
-_WORD = re.compile(r"\w")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_has_control = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]").search
 
 
 class Values(NamedTuple):
@@ -120,7 +119,7 @@ def is_visible(text: str) -> bool:
     >>> is_visible("?"), is_visible("\u200b"), is_visible(" \x00")
     (True, False, False)
     """
-    return bool(_WORD.search(text)) or any(unicodedata.category(sign)[0] in "LNPS" for sign in text)
+    return any(unicodedata.category(sign)[0] in "LNPS" for sign in text)
 
 
 def _whose(row: Row) -> str:
@@ -130,19 +129,20 @@ def _whose(row: Row) -> str:
 
 
 def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list of them
-    name = field.name if field.name in row else field.alias
+    name, kind = field.name if field.name in row else field.alias, field.kind
     value = row.get(name)
-    if isinstance(value, str) and field.kind != "texts":
-        if is_visible(value) and not (field.kind == "key" and _CONTROL.search(value)):
+    if isinstance(value, str) and kind != "texts":
+        visible = value[:1].isalnum() or is_visible(value)  # most texts begin with a letter
+        if visible and (kind != "key" or value.isprintable() or not _has_control(value)):
             return value
-        if field.kind == "label":
+        if kind == "label":
             return None
     elif value is None and not field.required:
         return None
-    elif field.kind == "texts":
+    elif kind == "texts":
         if isinstance(value, list) and all(isinstance(v, str) and is_visible(v) for v in value):
             return value
-    elif isinstance(value, int) and not isinstance(value, bool) and field.kind != "text":
+    elif isinstance(value, int) and not isinstance(value, bool) and kind != "text":
         return str(value)
     if value is None:
         either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
