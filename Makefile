@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 help:  ## show the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-# The lock pins every package; torch comes first, so that nothing asks for another build of it.
+# The lock pins every package. torch is first, so that no other build of it is installed.
 $(VENV)/run.done: requirements/run.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
@@ -23,7 +23,7 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
 demo: $(VENV)/run.done  ## train, evaluate and report on the embedded World Facts, offline
 	$(BIN)/evenrank demo --output demo --overwrite
 
-# a process for each core, which takes one thread: two of either are slower
+# one process with one thread for each core: more of either is slower
 test: $(VENV)/dev.done check  ## lint, types and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
@@ -32,7 +32,7 @@ check: $(VENV)/dev.done  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-fix: $(VENV)/dev.done  ## format and mend what can be mended
+fix: $(VENV)/dev.done  ## format, and fix what can be fixed automatically
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -49,7 +49,7 @@ bench: $(VENV)/bench.done  ## run every benchmark; with EVENRANK_DATA also those
 	  echo "== $$script"; $(BIN)/python $$script "$$EVENRANK_DATA/squad-dev-parallel"; done; \
 	else echo "EVENRANK_DATA has no squad-dev-parallel: left out $(ON_CORPUS)"; fi
 
-lock: $(VENV)/dev.done  ## write the lock from what is installed
+lock: $(VENV)/dev.done  ## write the lock from the installed packages
 	$(BIN)/python requirements/lock.py
 
 clean:  ## remove the virtual environment and caches

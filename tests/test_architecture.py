@@ -1,4 +1,4 @@
-"""The rooms, in the order in which data flows; imports go one way only."""
+"""The packages, in the order in which data flows. Imports go one way only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAYERS = [
     {"cli", "__init__"},
     {"__main__"},
 ]
-LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+LAYER_OF = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -38,7 +38,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     return module.split(".")[1]
 
 
@@ -58,13 +58,13 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_go_downhill(path):
-    own = LAYER_OF[room_of(module_name(path))]
-    room = room_of(module_name(path))
+    own = LAYER_OF[package_of(module_name(path))]
+    package = package_of(module_name(path))
     for name in imports_of(path):
         if name == "evenrank":
             continue
-        other = room_of(name)
-        assert other == room or LAYER_OF[other] < own, f"{module_name(path)} imports {name}"
+        other = package_of(name)
+        assert other == package or LAYER_OF[other] < own, f"{module_name(path)} imports {name}"
 
 
 def test_no_import_cycles():
@@ -86,7 +86,7 @@ def test_no_import_cycles():
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_files_and_functions_fit_in_a_sitting(path):
+def test_files_and_functions_are_short(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 400
     for node in ast.walk(ast.parse(text)):

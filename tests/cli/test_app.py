@@ -38,7 +38,7 @@ def test_a_known_error_is_one_line_and_exit_code_two(tmp_path, monkeypatch, caps
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evenrank", "data", "export", "world-facts", "out"])
-    load_benchmark("world-facts")  # the cache has room
+    load_benchmark("world-facts")  # the cache has enough space
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
     try:
@@ -168,6 +168,35 @@ def test_no_character_is_too_much_for_the_terminal(encoding):
     assert done.returncode == 0
     assert done.stderr == r"\u0e44\u0e17\u0e22"
     assert r"\u0e44\u0e17\u0e22" in done.stdout
+
+
+NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+
+
+def test_names_of_files_need_no_locale(tmp_path):
+    """Python decodes ASCII only there, and most libraries take no name with another letter."""
+    (tmp_path / "Grün").mkdir()
+    for lang in ("de", "en"):
+        row = {"id": "1", "passage_id": "1", "query": f"{lang}?", "passage": "ไทย."}
+        (tmp_path / "Grün" / f"{lang}.jsonl").write_text(json.dumps(row) + "\n")
+    names = {"EVENRANK_CACHE": str(tmp_path / "cäche"), "EVENRANK_QUIET": "1"}
+    for command in (["data", "convert", "Grün", "öut"], ["data", "export", "corpus:Grün", "éx"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "evenrank", *command],
+            capture_output=True,
+            env={**os.environ, **NO_UTF8, **names},
+            cwd=tmp_path,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+        assert done.stdout.decode().startswith(f"{command[-1]}: ")
+    assert {path.name for path in tmp_path.iterdir()} == {"Grün", "cäche", "öut", "éx"}
+
+
+def test_a_name_that_is_not_utf8_is_one_line():
+    done = run_code("'Gr\\udcfcn'.encode()")
+    assert done.returncode == 2
+    assert done.stderr == "error: evenrank go: a name that is not UTF-8: Gr\\udcfcn. Rename it.\n"
 
 
 def test_a_table_is_drawn_with_what_the_terminal_has():

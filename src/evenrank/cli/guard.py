@@ -32,6 +32,7 @@ def run(command: Callable[[], object]) -> int:
     and its exit code are what they would have been. With the environment variable
     ``EVENRANK_DEBUG`` the traceback of any error is printed.
     """
+    _use_utf8()
     output = _open_streams()
     code = 0
     try:
@@ -47,6 +48,17 @@ def run(command: Callable[[], object]) -> int:
     if output is not None and output.failure is not None:
         code = _explain(FileError.of(output.failure, "standard output"))
     return code
+
+
+def _use_utf8() -> None:
+    """Start again in Python's UTF-8 mode if the locale can only decode ASCII.
+
+    File names with other letters would otherwise fail in most libraries. Python itself does so in
+    the C locale, unless it is told not to.
+    """
+    if sys.getfilesystemencoding().lower() in ("ascii", "us-ascii") and len(sys.orig_argv) > 1:
+        arguments = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execv(sys.executable, arguments)
 
 
 class _Output(io.FileIO):
@@ -121,6 +133,9 @@ def _known(error: Exception) -> EvenrankError | None:
         return FileError(
             command, f"out of memory ({error})" if str(error) else "out of memory", "", remedy
         )
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        name = printable(error.object[:200])
+        return FileError(command, f"a name that is not UTF-8: {name}", "", "Rename it")
     if isinstance(error, OSError) or errno_in(error) is not None:
         return FileError.of(error, command)
     return None
