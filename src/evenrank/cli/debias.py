@@ -58,6 +58,10 @@ Debias = Annotated[
     Path | None, typer.Option("--debias", help="A correction that `debias fit` wrote.")
 ]
 Items = Annotated[int, typer.Option("--items", min=2, help="Items of the corpus to use, at most.")]
+ChooseRank = Annotated[
+    bool,
+    typer.Option("--choose-rank", help="Choose the rank of `project` on held-out items."),
+]
 Store = Annotated[
     Path | None, typer.Option("--store", help="Embedding store to read from and to add to.")
 ]
@@ -75,6 +79,7 @@ def fit_command(
     setting: Set = None,
     strength: WholeStrength = 1.0,
     items: Items = 1000,
+    choose_rank: ChooseRank = False,
     store: Store = None,
     batch_size: BatchSize = 64,
     overwrite: Overwrite = False,
@@ -103,6 +108,7 @@ def fit_command(
             settings=settings,
             strength=strength,
             items=items,
+            choose_rank=choose_rank,
             store=store,
             batch_size=batch_size,
         )

@@ -43,6 +43,10 @@ class Fit:
     counts: dict[Kind, dict[str, int]]
     texts: NDArray[np.uint64]
 
+    def with_settings(self, **settings: Any) -> Fit:  # noqa: ANN401 - values of settings
+        """Return the same facts with other values of some settings."""
+        return replace(self, settings=self.settings | settings)
+
     def languages(self, kind: Kind) -> tuple[str, ...]:
         """Return the languages of a kind of text, sorted."""
         return tuple(sorted(self.counts.get(kind, self.counts["passage"])))

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.debias.base import Correction, check_method, fit_correction
+from evenrank.debias.canaries import Canaries, choose, lower_ranks
+from evenrank.debias.rows import blocks_of
 from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.store import Kind, Rows
+from evenrank.encoding.store import Kind
+from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 ITEMS = 1_000
 """More items change a language's mean little."""
+CANARIES = 300
+"""Items on which a rank is chosen, at most."""
 
 
 def fit_on_corpus(
@@ -31,6 +38,7 @@ def fit_on_corpus(
     settings: Mapping[str, Any] | None = None,
     strength: float = 1.0,
     items: int | None = ITEMS,
+    choose_rank: bool = False,
     store: Path | None = None,
     batch_size: int = 64,
 ) -> Correction:
@@ -45,6 +53,7 @@ def fit_on_corpus(
         strength: 0 to 1.
         items: Items to use, evenly spread over the corpus; those in most languages come first.
             All if ``None``.
+        choose_rank: Let ``project`` choose its rank on every fifth item, which is held out.
         store: Embedding store to read from and to add to.
         batch_size: Texts encoded at once.
 
@@ -54,47 +63,88 @@ def fit_on_corpus(
         FileError: The store cannot be written.
     """
     check_method(method, settings, strength)
+    if choose_rank and (method != "project" or (settings or {}).get("rank") is not None):
+        raise ConfigError(
+            "--choose-rank", f"method {method!r} or a rank", "'project' alone", "Leave one out"
+        )
     data = corpus if isinstance(corpus, ParallelCorpus) else open_corpus(corpus)
     encoder = load_encoder(model) if isinstance(model, str | Path) else model
-    texts = _texts(data, items)
-
-    def encoded(kind: Kind) -> Iterator[tuple[Rows, str]]:
-        for lang, some in texts[kind].items():
-            work = Work(
-                encoder,
-                kind,
-                batch_size=batch_size,
-                name_of=f"{data.name}, {kind} {{}} in {lang}".format,
-                description=f"Encoding {kind} texts in {lang}",
-            )
-            yield encode_texts(work, some, store=store), lang
-
-    return fit_correction(
+    chosen = _spread(data, items)
+    held, chosen = _held_out(data, chosen) if choose_rank else (chosen[:0], chosen)
+    encode = partial(_encoded, encoder, data, store, batch_size)
+    sides = {kind: _texts(data, chosen, kind) for kind in _KINDS}
+    correction = fit_correction(
         method,
-        encoded("passage"),
-        encoded("query"),
+        encode("passage", sides["passage"]),
+        encode("query", sides["query"]),
         settings=settings,
-        strength=strength,
         encoder=model_fingerprint(encoder),
-        texts=(text for side in texts.values() for some in side.values() for text in some),
+        texts=(text for side in sides.values() for some in side.values() for text in some),
     )
+    if choose_rank:
+        both = [
+            np.stack([rows[:] for rows, _ in encode(kind, _texts(data, held, kind, unique=False))])
+            for kind in ("query", "passage")
+        ]
+        canaries = Canaries(data.languages, both[0], both[1])
+        correction = choose(lower_ranks(correction), canaries)
+    return correction.with_strength(strength)
 
 
-def _texts(corpus: ParallelCorpus, items: int | None) -> dict[Kind, dict[str, list[str]]]:
-    """Return the texts of some items by kind and language, each once."""
+_KINDS: tuple[Kind, Kind] = ("passage", "query")
+
+
+def _encoded(
+    encoder: SentenceTransformer,
+    corpus: ParallelCorpus,
+    store: Path | None,
+    batch_size: int,
+    kind: Kind,
+    texts: dict[str, list[str]],
+) -> Iterator[tuple[NDArray[Any], str]]:
+    """Yield the embeddings of texts by language, in blocks."""
+    for lang, some in texts.items():
+        work = Work(
+            encoder,
+            kind,
+            batch_size=batch_size,
+            name_of=f"{corpus.name}, {kind} {{}} in {lang}".format,
+            description=f"Encoding {kind} texts in {lang}",
+        )
+        for block, _ in blocks_of(encode_texts(work, some, store=store), lang):
+            yield block, lang
+
+
+def _spread(corpus: ParallelCorpus, items: int | None) -> NDArray[np.int64]:
+    """Return items, evenly spread over those that exist in most languages."""
     counts = (corpus.rows >= 0).sum(axis=1)
-    chosen = np.arange(len(corpus))
-    if items is not None and items < len(corpus):
-        full = np.flatnonzero(counts == counts.max())
-        pool = full if len(full) >= items else np.argsort(-counts, kind="stable")
-        chosen = pool[np.arange(items) * len(pool) // items if len(full) >= items else slice(items)]
-    rows = corpus.rows[chosen]
-    kinds: tuple[Kind, Kind] = ("passage", "query")
-    return {
-        kind: {
-            lang: list(dict.fromkeys(corpus.column(kind, rows[rows[:, at] >= 0, at])))
-            for at, lang in enumerate(corpus.languages)
-            if (rows[:, at] >= 0).any()
-        }
-        for kind in kinds
+    if items is None or items >= len(corpus):
+        return np.arange(len(corpus))
+    full = np.flatnonzero(counts == counts.max())
+    if len(full) < items:
+        return np.sort(np.argsort(-counts, kind="stable")[:items])
+    return full[np.arange(items) * len(full) // items]
+
+
+def _held_out(
+    corpus: ParallelCorpus, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return every fifth item that exists in all languages, and the other items."""
+    full = chosen[(corpus.rows[chosen] >= 0).all(axis=1)]
+    held = full[::5][:CANARIES]
+    # texts of held-out passages must not be among those of the fit
+    others = ~np.isin(corpus.groups[chosen], corpus.groups[held])
+    return held, chosen[others]
+
+
+def _texts(
+    corpus: ParallelCorpus, items: NDArray[np.int64], kind: Kind, *, unique: bool = True
+) -> dict[str, list[str]]:
+    """Return the texts of some items by language, each once."""
+    rows = corpus.rows[items]
+    texts = {
+        lang: corpus.column(kind, rows[rows[:, at] >= 0, at])
+        for at, lang in enumerate(corpus.languages)
+        if (rows[:, at] >= 0).any()
     }
+    return {lang: list(dict.fromkeys(some)) for lang, some in texts.items()} if unique else texts

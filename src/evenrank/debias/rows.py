@@ -6,16 +6,16 @@ Shapes: ``N`` rows, ``H`` width of the embeddings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from evenrank.encoding.store import Kind as Kind
 from evenrank.errors import DataError
 from evenrank.languages import normalise
 
-Kind = Literal["query", "passage"]
 Floats: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
 Langs: TypeAlias = str | Sequence[str] | NDArray[np.str_]
