@@ -11,8 +11,8 @@ from evenrank.debias.base import METHODS
 PAGE = (Path(__file__).parents[2] / "docs" / "debias.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", list(METHODS))
 def test_a_method_is_in_the_table_with_its_settings(name):
-    (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` | ")][:1]
-    settings = [key for key in METHODS.get(name).settings.model_fields]
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}` | "))
+    settings = list(METHODS.get(name).settings.model_fields)
     assert all(f"`{key}`" in row for key in settings), settings
