@@ -2,10 +2,10 @@
 
     python perf/many_languages.py [--corpus FOLDER] [--languages 204] [--items 100] [--report]
 
-Random unit vectors take the place of embeddings, so that only the rest is timed: reading the
-corpus as a benchmark, ranking, measures, the result folder and, with ``--report``, the page. Every
-item exists in every language. ``--corpus`` is a parallel corpus, or a folder of FLORES files
-(``<language>.txt.gz``, one sentence a line): the first half of a sentence asks for the sentence.
+Random unit vectors replace the embeddings, so that only the rest is timed: reading the corpus as a
+benchmark, ranking, measures, the result folder and, with ``--report``, the page. Every item exists
+in every language. ``--corpus`` is a folder of FLORES files (``<language>.txt.gz``, one sentence a
+line): the query is the first half of a sentence, the passage is the sentence.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from synthetic import unit_vectors
 
 @contextmanager
 def stage(name: str, spent: dict[str, float]) -> Iterator[None]:
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     yield
     spent[name] = time.perf_counter() - start
-    print(f"{name:12} {spent[name]:7.2f} s", flush=True)
+    work = time.process_time() - work
+    print(f"{name:12} {spent[name]:7.2f} s, {work:7.2f} s of the processors", flush=True)
 
 
 def write_corpus(source: Path | None, folder: Path, languages: int, items: int) -> None:

@@ -298,7 +298,8 @@ def benchmark_of(
     order = np.argsort(langs, kind="stable")
     position = np.empty_like(order)
     position[order] = np.arange(len(order))
-    pairs = np.unique(pairs_P2[:, 0] * len(passages) + position[pairs_P2[:, 1]])
+    pairs = np.sort(pairs_P2[:, 0] * len(passages) + position[pairs_P2[:, 1]])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # far faster than np.unique for millions
     counts = np.bincount(pairs // len(passages), minlength=len(queries))
     parallel: dict[str, int] = {}
     return Benchmark(
