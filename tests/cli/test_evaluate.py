@@ -153,7 +153,7 @@ def test_a_failure_of_the_second_process_ends_both_with_one_message(place):
     words = [f"wort {'und ' * number}" for number in range(15)]  # 30 texts: 4 units of 8
     rows = [
         {"id": f"{at}", "passage_id": f"p{at}", "query": "eins?", "passage": word}
-        for at, word in enumerate([*words, "\u00ad"])  # the shortest: the last unit is the second's
+        for at, word in enumerate([*words, "\u2581"])  # the shortest: the last unit is the second's
     ]
     rows += [row | {"lang": "en"} for row in rows[:14]]
     lines = [json.dumps({"lang": "de"} | row) + "\n" for row in rows]
