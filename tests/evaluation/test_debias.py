@@ -79,7 +79,7 @@ def test_vectors_are_corrected_before_they_are_ranked(benchmark, encoder, fit):
     passages = correction.apply(embeddings.passages, names[benchmark.passages.langs], "passage")
     scores = queries @ passages.T
     evaluation = evaluate(encoder, benchmark, measures=MEASURES, debias=correction)
-    top = evaluation.tables["top"].to_pandas()
+    top = evaluation.table("top").to_pandas()
     expected = -np.sort(-scores, axis=1)
     found = top["score"].to_numpy().reshape(len(queries), -1)
     np.testing.assert_allclose(found, expected[:, : found.shape[1]], atol=1e-6)
