@@ -1,11 +1,11 @@
-"""What the settings of the static encoder are worth, before and after a short training.
+"""What each setting of the static encoder changes, before and after a short training.
 
     python perf/static_encoder.py $EVENRANK_DATA/squad-dev-parallel
 
 Trains on 80 % of the articles with hybrid batches, tests on the others, and prints one line for
 each change of one setting from the defaults: AP in the three settings, rank distance, and the
-seconds of training. Paragraphs of XQuAD are left out of both parts. ``--only width`` runs the lines
-whose name holds that word.
+seconds of training. Paragraphs of XQuAD are in neither part. ``--only width`` runs the lines whose
+name contains that word.
 """
 
 from __future__ import annotations
