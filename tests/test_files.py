@@ -155,8 +155,9 @@ def test_a_folder_of_something_else_is_never_replaced(tmp_path, marker):
     (run / "result.json").write_text("mine")
     if marker not in (None, "corpus"):
         (run / ".evenrank").write_text(marker)
-    with pytest.raises(ConfigError, match="Use another name"):
-        write(run, new="new", overwrite=True)
+    for overwrite in (True, False):
+        with pytest.raises(ConfigError, match=r"[^-]Use another name"):
+            write(run, new="new", overwrite=overwrite)
     assert read(run) == {"result.json": "mine"}
 
 

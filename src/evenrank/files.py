@@ -157,9 +157,6 @@ def refuse_existing(path: str | Path, *, overwrite: bool, marker: str) -> None:
             raise ConfigError(str(path), "a file", "a folder", "Use another name")
         if all(entry.name.startswith(_LITTER) for entry in path.iterdir()):
             return
-    if not overwrite:
-        remedy = "Use --overwrite or another name"
-        raise ConfigError(str(path), "a folder with files", "a new or empty folder", remedy)
     ours = "a folder that evenrank wrote"
     written, files = _read_marker(path)
     if written is None:
@@ -169,6 +166,9 @@ def refuse_existing(path: str | Path, *, overwrite: bool, marker: str) -> None:
     if foreign := sorted(set(_files_in(path)) - files) if files is not None else ():
         place, remedy = str(path / foreign[0]), "Move the file, or use another name"
         raise ConfigError(place, "a file of something else", f"only files of the {marker}", remedy)
+    if not overwrite:
+        remedy = "Use --overwrite or another name"
+        raise ConfigError(str(path), f"an earlier {marker}", "a new or empty folder", remedy)
 
 
 def refuse_existing_file(path: str | Path, *, overwrite: bool) -> None:

@@ -111,8 +111,9 @@ def test_a_run_folder_that_holds_something(folder, failing, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     base = ["train", "--output", tmp_path / "run", "--encoder", "static", "--corpora", folder]
-    assert "no run" in failing(*base)
-    assert "no run" in failing(*base, "--overwrite")
+    for flags in ([], ["--overwrite"]):
+        assert "found a folder of something else" in failing(*base, *flags)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
 def test_a_folder_for_a_file_and_a_file_for_a_folder(folder, failing, tmp_path):

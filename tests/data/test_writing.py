@@ -91,7 +91,7 @@ def test_a_folder_that_exists_is_kept_unless_told(rows, tmp_path):
     corpus = corpus_from_rows(rows, "test")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="--overwrite"):
+    with pytest.raises(ConfigError, match="a folder of something else"):
         write_corpus(corpus, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
     with pytest.raises(ConfigError, match="a folder of something else"):

@@ -150,7 +150,10 @@ def apply_command(
 
 @app.command("methods")
 def methods_command(as_json: AsJson = False) -> None:
-    """List the methods with their settings."""
+    """List the methods with their settings.
+
+    Example: evenrank debias methods --json
+    """
     from evenrank.debias.base import METHODS
 
     methods = {name: METHODS.get(name) for name in METHODS}
