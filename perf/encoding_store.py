@@ -156,7 +156,7 @@ def half_precision(model: SentenceTransformer, batch_size: int) -> None:
     benchmark = load_benchmark("xquad-r")
     with TemporaryDirectory() as folder, quiet():
         plain, half = (
-            evaluate(model, benchmark, batch_size=batch_size, store=Path(folder), store_dtype=dtype)
+            evaluate(model, benchmark, batch_size=batch_size, store=Path(folder), precision=dtype)
             for dtype in ("float32", "float16")
         )
     ranks, scores = (

@@ -43,9 +43,9 @@ def test_tables_for_settings_languages_and_pairs(results, monkeypatch):
         "territories: x-y against x-x-mono",
         "territories: hybrid against x-x-mono",
         "multi rank distance",
-        "AP, pool of all languages: difference",
+        "AP, multilingual pool: difference",
         "tr  Turkish",
-        "pairs of query and passage language",
+        "pairs of query language and passage language",
     ):
         assert text in outcome.stdout
     assert "gates" not in outcome.stdout

@@ -35,7 +35,7 @@ def run(command, *arguments):
 
 
 def test_what_is_encoded_is_not_encoded_again(place):
-    options = ("model", "-b", "corpus:corpus", "--store", "store", "--half")
+    options = ("model", "-b", "corpus:corpus", "--store", "store", "--precision", "float16")
     assert json.loads(run(encode_command, *options, "--json").stdout) == {
         "benchmark": "corpus:corpus",
         "encoded": {"query": 4, "passage": 4},
@@ -43,7 +43,9 @@ def test_what_is_encoded_is_not_encoded_again(place):
     }
     done = run(encode_command, *options)
     assert "encoded  0 queries and 0 passages of corpus:corpus" in done.stdout
-    assert "evenrank evaluate model -b corpus:corpus --store store --half" in done.stdout
+    assert (
+        "evenrank evaluate model -b corpus:corpus --store store --precision float16" in done.stdout
+    )
     files = sorted(place.rglob("*.safetensors"))
     assert len(files) == 3  # queries, passages, the model itself
     assert run(evaluate_command, *options).exit_code == 0
@@ -69,11 +71,13 @@ def test_empty_passages_are_named_or_ranked_last(place):
     path.write_text(path.read_text().splitlines()[0] + "\n" + json.dumps(row) + "\n")
     options = ("model", "-b", "corpus:corpus", "--store", "store")
     for command in (encode_command, evaluate_command):
-        with pytest.raises(DataError, match=r"^corpus, passage '.*p1.*' \(en\), .*rank-last"):
+        with pytest.raises(
+            DataError, match=r"^corpus, passage '.*p1.*' \(en\), .*--empty-texts last"
+        ):
             raise run(command, *options).exception
-    options += ("--on-empty-text", "rank-last")
+    options += ("--empty-texts", "last")
     done = run(encode_command, *options)
-    assert "--store store --on-empty-text rank-last" in done.stdout
+    assert "--store store --empty-texts last" in done.stdout
     done = run(evaluate_command, *options, "--json")
     config = json.loads(done.stdout.splitlines()[-1])["config"]
     assert config["empty_passages"] == 1

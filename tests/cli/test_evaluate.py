@@ -122,16 +122,16 @@ def test_benchmarks_that_would_share_a_folder_are_refused(place):
 def test_embeddings_are_kept_in_a_store(place):
     options = ("runs/mine/model", "-b", "corpus:corpus", "--json", "--overwrite")
     plain = json.loads(run(*options).stdout)
-    stored = json.loads(run(*options, "--store", "store", "--half").stdout)
+    stored = json.loads(run(*options, "--store", "store", "--precision", "float16").stdout)
     assert stored["settings"] == plain["settings"]
-    assert stored["config"]["store_dtype"] == "float16"
+    assert stored["config"]["precision"] == "float16"
     kept = {path.name for path in (place / "store" / plain["model"]["fingerprint"]).iterdir()}
     assert kept == {"passage-float16", "query-float16"}
 
 
 def test_half_precision_needs_a_store(place):
     with pytest.raises(ConfigError, match="no --store"):
-        raise run("runs/mine/model", "-b", "corpus:corpus", "--half").exception
+        raise run("runs/mine/model", "-b", "corpus:corpus", "--precision", "float16").exception
 
 
 def test_a_device_ranks(place):

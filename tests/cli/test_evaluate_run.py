@@ -32,7 +32,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-FILES = ("--run", "bm25.run", "--qrels", "bath.qrels", "--languages", "languages.tsv")
+FILES = ("--trec-run", "bm25.run", "--qrels", "bath.qrels", "--languages", "languages.tsv")
 
 
 def test_a_run_is_scored_and_the_output_says_where_it_ends(place):
@@ -43,21 +43,21 @@ def test_a_run_is_scored_and_the_output_says_where_it_ends(place):
     assert result.settings["mono"]["AP"] == 1
     assert result.bias["rank_distance"] == pytest.approx((2 + 1) / 2)  # p2 at rank 3, behind p3
     assert "ends after 2 passages" in done.output
-    assert "lacks 1 of 4 relevant ones (25.0%)" in done.output
-    assert "at rank 3" in done.output
+    assert "misses 1 of 4 relevant passages (25.0%)" in done.output
+    assert "missing passages rank 3" in done.output
 
 
 def test_grades_are_told_and_a_level_leaves_the_lower_ones_out(place):
     assert "grade" not in run(*FILES).output
     (place / "bath.qrels").write_text(QRELS.replace("q1 0 p2 1", "q1 0 p2 3"))
     done = run(*FILES, "-m", "AP", "-m", "nDCG", "--overwrite")
-    assert "3 of grade 1, 1 of grade 3; nDCG takes them as gains" in done.output
+    assert "3 of grade 1, 1 of grade 3; they are gains for nDCG" in done.output
     found = read_evaluation(place / "results" / "BM25" / "bath").per_query.set_index("query_id")
     multi = found[found["pool"] == "multi"]
     assert multi["AP"].to_dict() == {"q1": 1 / 2, "q2": 1}
     assert multi.loc["q1", "nDCG"] == pytest.approx(1 / (3 + 1 / math.log2(3)))
     done = run(*FILES, "-m", "AP", "--overwrite", "--relevance-level", "2")
-    assert "lacks 1 of 1 relevant ones" in done.output
+    assert "misses 1 of 1 relevant passages" in done.output
 
 
 def test_every_measure_that_was_asked_for_is_shown(place):
@@ -81,7 +81,7 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         row = {"id": "1", "passage_id": "p", "query": f"{word}?", "passage": f"{word}."}
         (place / "corpus").mkdir(exist_ok=True)
         (place / "corpus" / f"{lang}.jsonl").write_text(json.dumps(row) + "\n")
-    exported = run("--run", "bm25.run", "-b", "corpus:corpus")
+    exported = run("--trec-run", "bm25.run", "-b", "corpus:corpus")
     assert isinstance(exported.exception, DataError)
     assert "bm25.run:1: found query 'q1'" in str(exported.exception)
     from evenrank.benchmarks.benchmark import load_benchmark
@@ -92,10 +92,10 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         benchmark.passages.ids.to_pylist(),
     )
     (place / "mine.run").write_text(f"{query} Q0 {passage} 1 1 mine\n")
-    done = run("--run", "mine.run", "-b", "corpus:corpus")
+    done = run("--trec-run", "mine.run", "-b", "corpus:corpus")
     assert done.exit_code == 0, done.output
     assert (place / "results" / "mine" / "corpus-corpus" / "result.json").exists()
-    assert "1 of 2 queries altogether" in done.output
+    assert "all passages of 1 of 2 queries" in done.output
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         (),
         ("model",),
         ("model", *FILES),
-        ("--run", "bm25.run"),
+        ("--trec-run", "bm25.run"),
         (*FILES, "--write-run"),
         (*FILES, "--store", "store"),
-        ("--run", "bm25.run", "--qrels", "bath.qrels"),
-        ("--run", "bm25.run", "-b", "xquad-r", "--relevance-level", "2"),
+        ("--trec-run", "bm25.run", "--qrels", "bath.qrels"),
+        ("--trec-run", "bm25.run", "-b", "xquad-r", "--relevance-level", "2"),
         (*FILES, "--benchmark", "xquad-r"),
-        ("--run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),
+        ("--trec-run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),
         ("model", "--qrels", "bath.qrels", "--languages", "languages.tsv"),
     ],
 )
 def test_inputs_that_do_not_go_together_are_refused(place, arguments):
     done = run(*arguments)
     assert isinstance(done.exception, ConfigError)
-    assert "evenrank evaluate --run FILE" in str(done.exception)
+    assert "evenrank evaluate --trec-run FILE" in str(done.exception)
     assert not (place / "results").exists()
 
 

@@ -8,12 +8,13 @@ from evenrank.comparison.tables import (
     pairs_table,
     settings_table,
 )
+from evenrank.tables import to_rich
 
 
 def printed(table, width=160):
     console = Console(width=width, no_color=True)
     with console.capture() as capture:
-        console.print(table)
+        console.print(to_rich(table))
     return capture.get()
 
 
@@ -36,9 +37,9 @@ def test_settings_show_figures_interval_and_significance(better):
     row = next(row for row in better.select("setting") if row.setting == "multi")
     line = next(line for line in text.splitlines() if line.startswith("multi AP"))
     assert f"{row.value:.4f}".removeprefix("0") in line
-    assert "+.2000 ▲ +.2000 +.2000" in " ".join(line.split())
+    assert "+.2000 ▲ +.2000, +.2000" in " ".join(line.split())
     assert f"{row.p_holm:.4f}".removeprefix("0") in line
-    assert "999 permutations, 99 resamples of 8 questions" in text
+    assert "999 permutations, 99 resamples of 8 blocks" in text
     assert "left out" not in text
 
 
@@ -57,7 +58,7 @@ def test_what_is_left_out_is_told(write, asked, values):
         for depth in (10, 20)
     ]
     found = compare(runs, permutations=99, resamples=9)
-    assert "rank_distance is left out: these rankings do not end" in printed(
+    assert "rank_distance is left out: these rankings end at different depths" in printed(
         settings_table(found, "of 20")
     )
 

@@ -8,10 +8,11 @@ import pytest
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
-from evenrank.errors import ConfigError, DataError, UnknownNameError
+from evenrank.errors import ConfigError, DataError, EvenrankError, UnknownNameError
 from evenrank.evaluation.encode import embed
 from evenrank.evaluation.evaluate import evaluate, rank_embeddings
 from evenrank.evaluation.score import score
+from evenrank.files import lock_folder
 from evenrank.results.folder import read_evaluation
 
 MEASURES = ["AP", "R@1", "LPR", "W"]
@@ -20,7 +21,7 @@ MEASURES = ["AP", "R@1", "LPR", "W"]
 @pytest.fixture(scope="module")
 def written(benchmark, model_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results") / "hybrid" / "numbers"
-    return evaluate(model_folder, benchmark, output=folder, measures=MEASURES, run=True)
+    return evaluate(model_folder, benchmark, output=folder, measures=MEASURES, write_run=True)
 
 
 def test_the_figures_are_those_of_the_steps_taken_by_hand(written, benchmark, model_folder):
@@ -146,9 +147,34 @@ def test_bad_input_is_refused_before_any_text_is_encoded(benchmark, model_folder
         evaluate("no such model", "xquad")
     with pytest.raises(ConfigError, match="ranking device: found gpux"):
         evaluate("no such model", benchmark, rank_device="gpux")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"neither modules\.json nor config\.json"):
-        evaluate(tmp_path, benchmark, output=tmp_path / "result")
+        evaluate(tmp_path / "empty", benchmark, output=tmp_path / "result")
     assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"output": "model/result"}, ConfigError, "inside of an input"),
+        ({"output": "corpus", "overwrite": True}, ConfigError, "corpus: found a folder"),
+        ({"output": "result", "overwrite": True, "store": "result/store"}, ConfigError, "contains"),
+        ({"output": "file/result"}, EvenrankError, "file"),
+        ({"output": "new", "store": "file"}, EvenrankError, "file"),
+        ({"output": "new", "store": "file/store"}, EvenrankError, "file"),
+        ({"output": "busy"}, ConfigError, "busy: found another run that writes to it"),
+    ],
+)
+def test_what_would_fail_last_is_refused_first(place, options, error, message):
+    """Before the model is loaded, which is no model at all."""
+    (place / "file").touch()
+    evaluate("model", "corpus:corpus", output="result", measures=["AP"])
+    (place / "result" / "store").mkdir()
+    (place / "model" / "modules.json").unlink()
+    kept = sorted(place.rglob("*"))
+    with lock_folder("busy"), pytest.raises(error, match=message):
+        evaluate("model", "corpus:corpus", **options)
+    assert sorted(place.rglob("*")) == kept
 
 
 def test_damaged_training_facts_are_refused(benchmark, model_folder, tmp_path):
@@ -180,16 +206,14 @@ def test_a_store_gives_the_same_figures_without_encoding_again(
         evaluate(model_folder, benchmark, measures=MEASURES, store=tmp_path) for _ in range(2)
     )
     assert first.result.settings == again.result.settings == written.result.settings
-    assert first.result.config["store_dtype"] == "float32"
+    assert first.result.config["precision"] == "float32"
     parts = sorted(path.parent.name for path in tmp_path.rglob("*.safetensors"))
     assert parts == ["passage-float32", "query-float32"]  # the second pass added none
 
 
 def test_a_store_of_half_precision_says_so(written, benchmark, model_folder, tmp_path):
-    half = evaluate(
-        model_folder, benchmark, measures=MEASURES, store=tmp_path, store_dtype="float16"
-    )
-    assert half.result.config["store_dtype"] == "float16"
+    half = evaluate(model_folder, benchmark, measures=MEASURES, store=tmp_path, precision="float16")
+    assert half.result.config["precision"] == "float16"
     assert half.result.settings["mono"]["AP"] == pytest.approx(
         written.result.settings["mono"]["AP"], abs=0.02
     )
@@ -215,7 +239,7 @@ SentenceTransformer.encode = count
 def evaluate(name, store=None):
     counted.clear()
     done = evenrank.evaluate(
-        "model", "corpus:corpus", output=Path(name), batch_size=1, store=store, run=True
+        "model", "corpus:corpus", output=Path(name), batch_size=1, store=store, write_run=True
     )
     facts = {"encoded": sum(counted), "result": done.result.model_dump(mode="json")}
     Path(f"{name}-{os.environ['RANK']}.json").write_text(json.dumps(facts))
@@ -271,8 +295,8 @@ def test_two_processes_give_the_files_of_one(place):
     for name in ("plain", "stored", "joined"):
         store = place / "own" if name == "stored" else None
         alone = evaluate(
-            "model", "corpus:corpus", output=place / "one", batch_size=1, store=store, run=True,
-            overwrite=True,
+            "model", "corpus:corpus", output=place / "one", batch_size=1, store=store,
+            write_run=True, overwrite=True,
         )  # fmt: skip
         for file in ("per_query.parquet", "top.parquet", "ranks.parquet", "run.trec"):
             assert (place / name / file).read_bytes() == (place / "one" / file).read_bytes(), file

@@ -5,7 +5,8 @@ from rich.console import Console
 
 from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.results.tables import headline_table, language_table, measures_table
+from evenrank.results.tables import headline_tables, language_table, measures_table
+from evenrank.tables import to_rich
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +20,11 @@ def changed(result, label, **figures):
     return result.model_copy(update={"model": model, **figures})
 
 
-def printed(table, width=200, style=False):
+def printed(*tables, width=200, style=False):
     console = Console(width=width, force_terminal=style, no_color=True, record=True, file=None)
     with console.capture() as capture:
-        console.print(table)
+        for table in tables:
+            console.print(to_rich(table))
     return capture.get()
 
 
@@ -31,7 +33,7 @@ def bold(text):
 
 
 def test_the_papers_figures_stand_in_one_row(result):
-    text = printed(headline_table([result]))
+    text = printed(*headline_tables([result]))
     row = next(line for line in text.splitlines() if "first" in line)
     settings, bias = result.settings, result.bias
     figures = [
@@ -47,8 +49,8 @@ def test_the_papers_figures_stand_in_one_row(result):
     assert row.split() == ["first", *(cell.removeprefix("0") for cell in expected)]
     assert text.split("\n")[1].strip() == "numbers"
     least, random = result.references["rank_distance"].values()
-    assert f"numbers: rank distance is at least {least:.1f}, at random {random:.1f}" in text
-    assert "4 of 40 queries have no answer" in text
+    assert f"rank distance: minimum {least:.1f}, random order {random:.1f}" in text
+    assert "4 of 40 queries have no relevant passage" in text
 
 
 def test_the_best_of_each_column_is_bold(result):
@@ -57,7 +59,7 @@ def test_the_best_of_each_column_is_bold(result):
     settings["cross"]["AP"] = 0.0001
     settings["multi"]["AP"] = None
     bias = result.bias | {"rank_distance": 1.5}
-    table = headline_table([result, changed(result, "second", settings=settings, bias=bias)])
+    (table,) = headline_tables([result, changed(result, "second", settings=settings, bias=bias)])
     rows = {
         name: line
         for line in printed(table, style=True).splitlines()
@@ -68,25 +70,28 @@ def test_the_best_of_each_column_is_bold(result):
     assert f"{result.settings['cross']['AP']:.4f}"[1:] in bold(rows["first"])
     assert "–" in rows["second"]
     assert "–" not in bold(rows["second"])
-    assert not bold(printed(headline_table([result]), style=True).split("first")[1])
+    assert not bold(printed(*headline_tables([result]), style=True).split("first")[1])
 
 
 def test_results_on_other_benchmarks_do_not_compete(result):
     other = result.benchmark.model_copy(update={"name": "letters", "fingerprint": "x"})
-    text = printed(
-        headline_table([result, changed(result, "second", benchmark=other), result]), style=True
-    )
-    order = [name for line in text.splitlines() for name in ("numbers", "letters") if name in line]
-    assert order[:2] == ["numbers", "letters"]
-    assert text.count("first") == 2
+    tables = list(headline_tables([result, changed(result, "second", benchmark=other), result]))
+    rows = {table.caption: [row.title for row in table.rows] for table in tables}
+    assert rows == {"numbers": ["first", "first"], "letters": ["second"]}
+
+
+def test_a_benchmark_is_known_by_its_content_not_by_its_name(result):
+    other = result.benchmark.model_copy(update={"name": "letters"})
+    (table,) = headline_tables([result, changed(result, "second", benchmark=other)])
+    assert [row.title for row in table.rows] == ["first", "second"]
+    assert language_table([result, changed(result, "second", benchmark=other)])
 
 
 def test_other_measures_are_shown_in_every_setting(benchmark, model_folder):
     chosen = evaluate(model_folder, benchmark, measures=["nDCG@10", "P@5"]).result
-    header = printed(headline_table([chosen])).split("first")[0]
-    assert header.count("nDCG@10") == header.count("P@5") == 3
-    assert "rank" not in header
-    assert "AP" not in header
+    (table,) = headline_tables([chosen])
+    assert [row.title for row in table.rows] == ["nDCG@10", "P@5"]
+    assert [column.title for column in table.columns] == ["mono", "cross", "multi"]
 
 
 def test_many_measures_stand_below_one_another(benchmark, model_folder):
@@ -99,7 +104,7 @@ def test_many_measures_stand_below_one_another(benchmark, model_folder):
     for name in names[2:5]:
         assert [float(cell) for cell in rows[name]] == pytest.approx([chosen.bias[name]], abs=5e-5)
     assert rows["rank_distance"] == [f"{chosen.bias['rank_distance']:.1f}"]
-    assert "4 of 40 queries have no answer" in " ".join(text.split())
+    assert "4 of 40 queries have no relevant passage" in " ".join(text.split())
 
 
 def test_query_languages_stand_one_by_one(result):
@@ -113,25 +118,30 @@ def test_query_languages_stand_one_by_one(result):
     assert f"{result.bias['rank_distance']:.1f}" in mean
 
 
-def test_several_results_share_a_cell(result):
+def test_several_results_have_a_column_each(result):
     pool = result.pool | {"AP": dict.fromkeys(result.pool["AP"], 0.5)}
     pool["AP"]["de"] = 0.9
-    text = printed(language_table([result, changed(result, "second", pool=pool)]), style=True)
-    assert "first / second" in text
+    table = language_table([result, changed(result, "second", pool=pool)])
+    headings = [(column.group, column.title) for column in table.columns]
+    names = ("AP", "rank distance")
+    assert headings == [(name, label) for name in names for label in ("first", "second")]
+    text = printed(table, style=True)
     german = next(line for line in text.splitlines() if "German" in line)
-    assert ".900" in bold(german)
-    assert f"{result.pool['AP']['de']:.3f}"[1:] in german
+    assert ".9000" in bold(german)
+    assert f"{result.pool['AP']['de']:.4f}"[1:] in german
 
 
 def test_labels_are_no_markup(result):
-    odd = changed(result, "[red]a[/red]")
-    assert "[red]a[/red]" in printed(headline_table([odd]))
-    assert "[red]a[/red]" in printed(language_table([odd]))
+    odd = changed(result, "[red]a[/red]\x1b[31m")
+    text = printed(*headline_tables([odd]), language_table([odd]), measures_table(odd))
+    assert text.count("[red]a[/red]") == 3
+    assert "\x1b" not in text
 
 
 def test_what_cannot_be_put_into_a_table_is_refused(result):
-    other = result.benchmark.model_copy(update={"name": "letters"})
+    other = result.benchmark.model_copy(update={"name": "letters", "fingerprint": "x"})
     with pytest.raises(ConfigError, match="numbers and letters"):
         language_table([result, changed(result, "second", benchmark=other)])
     with pytest.raises(ConfigError, match="no result"):
-        headline_table([])
+        language_table([])
+    assert list(headline_tables([])) == []

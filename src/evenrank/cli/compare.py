@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import orjson
 import typer
 
-if TYPE_CHECKING:
-    from evenrank.comparison.comparison import Comparison
+from evenrank.cli.options import AsJson, Measures, print_json
 
 Results = Annotated[
     list[Path],
     typer.Argument(metavar="RESULT", help="Result folders on one benchmark, the baseline first."),
-]
-Measures = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--measure",
-        "-m",
-        help="Such as AP, R@1 or rank_distance; may be given again. [default: AP, rank_distance]",
-        show_default=False,
-    ),
 ]
 Gates = Annotated[
     list[str] | None,
@@ -34,18 +23,17 @@ Gates = Annotated[
     ),
 ]
 Permutations = Annotated[int, typer.Option(min=1, help="Draws of the signs in each test.")]
-Resamples = Annotated[int, typer.Option(min=1, help="Resamples behind each interval.")]
+Resamples = Annotated[int, typer.Option(min=1, help="Resamples for each interval.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")]
 Exact = Annotated[
-    bool, typer.Option("--exact", help="Try all signs; for up to 20 questions that differ.")
+    bool, typer.Option("--exact", help="Try all signs; for up to 20 blocks that differ.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")]
 
 
 def compare_command(
     results: Results,
-    measure: Measures = None,
-    gate: Gates = None,
+    measures: Measures = None,
+    gates: Gates = None,
     permutations: Permutations = 10_000,
     resamples: Resamples = 10_000,
     seed: Seed = 0,
@@ -54,8 +42,8 @@ def compare_command(
 ) -> None:
     """Compare results with the first one: per setting, query language and pair of languages.
 
-    Paired permutation tests and bootstrap intervals over questions, each with its translations;
-    p-values corrected after Holm. Exits with 1 if a gate fails.
+    Paired permutation tests and bootstrap intervals over blocks of parallel queries; p-values with
+    Holm's correction; AP and rank_distance by default. Exits with 1 if a gate fails.
 
     Example: evenrank compare results/x-x-mono results/hybrid --gate "AP mono -0.01"
     """
@@ -63,37 +51,23 @@ def compare_command(
 
     comparison = compare(
         results,
-        measures=measure or None,
+        measures=measures,
+        gates=gates or (),
         permutations=permutations,
         resamples=resamples,
         seed=seed,
         exact=exact,
-        gates=gate or (),
     )
     if as_json:
-        typer.echo(orjson.dumps(comparison.to_dict()).decode())
+        print_json(comparison.to_dict())
     else:
-        _print(comparison)
-    if any(judgement.verdict == "failed" for judgement in comparison.gate_results):
+        from rich.console import Console
+
+        from evenrank.comparison.tables import comparison_tables
+        from evenrank.tables import to_rich
+
+        console = Console()
+        for table in comparison_tables(comparison):
+            console.print(to_rich(table))
+    if any(one.verdict == "failed" for one in comparison.gate_results):
         raise typer.Exit(1)
-
-
-def _print(comparison: Comparison) -> None:
-    from rich.console import Console
-
-    from evenrank.comparison.tables import (
-        gates_table,
-        languages_table,
-        pairs_table,
-        settings_table,
-    )
-
-    console = Console()
-    for system in comparison.systems:
-        console.print(settings_table(comparison, system))
-    for measure in comparison.measures:
-        console.print(languages_table(comparison, measure))
-    if any(True for _ in comparison.select("pair")):
-        console.print(pairs_table(comparison))
-    if comparison.gate_results:
-        console.print(gates_table(comparison.gate_results))

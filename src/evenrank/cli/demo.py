@@ -47,10 +47,11 @@ def demo_command(
 
 def show_demo(demo: Demo, console: Console) -> None:
     """Print the tables, one query before and after training, and where the files are."""
-    from evenrank.results.tables import headline_table, language_table
+    from evenrank.results.tables import headline_tables, language_table
+    from evenrank.tables import to_rich
 
-    console.print(headline_table(demo.results))
-    console.print(language_table(demo.results))
+    for table in (*headline_tables(demo.results), language_table(demo.results)):
+        console.print(to_rich(table))
     console.print(_example_table(demo.start, demo.results[-1]))
     console.print(f"\nreport  {demo.report}\nmodels  {demo.report.parent / 'runs'}/*/model")
 

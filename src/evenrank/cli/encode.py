@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenrank.benchmarks.benchmark import BENCHMARKS
-from evenrank.cli.evaluate import OnEmptyText
+from evenrank.cli.evaluate import EmptyTexts
+from evenrank.cli.options import AsJson, BatchSize, Precision
 from evenrank.processes import joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
-    from evenrank.encoding.store import Kind, Precision
+    from evenrank.encoding.store import Kind
 
 Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
 Benchmarks = Annotated[
@@ -22,19 +23,14 @@ Benchmarks = Annotated[
     typer.Option("--benchmark", "-b", help="Such as miracl:sw,yo; may be given again."),
 ]
 Store = Annotated[Path, typer.Option(help="The embedding store; created if it is not there.")]
-Half = Annotated[
-    bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was encoded as JSON.")]
 
 
 def encode_command(
     model: Model,
     benchmark: Benchmarks,
     store: Store,
-    half: Half = False,
-    on_empty_text: OnEmptyText = "error",
+    precision: Precision = "float32",
+    empty_texts: EmptyTexts = "error",
     batch_size: BatchSize = 64,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +41,6 @@ def encode_command(
 
     Example: torchrun --nproc-per-node 8 --no-python evenrank encode MODEL -b miracl --store DIR
     """
-    dtype: Precision = "float16" if half else "float32"
     with joined() as team, quiet(as_json or not team.first):
         for name in benchmark:  # before the first one takes its time
             BENCHMARKS.get(name.partition(":")[0])
@@ -56,15 +51,15 @@ def encode_command(
                 model,
                 name,
                 store,
-                dtype=dtype,
+                precision=precision,
                 batch_size=batch_size,
-                empty_texts="last" if on_empty_text == "rank-last" else "error",
+                empty_texts=empty_texts,
             )
             if team.first:
                 _print(name, counts, store, as_json=as_json)
     if team.first and not as_json:
-        flags = " --half" if half else ""
-        flags += " --on-empty-text rank-last" if on_empty_text == "rank-last" else ""
+        flags = "" if precision == "float32" else f" --precision {precision}"
+        flags += "" if empty_texts == "error" else f" --empty-texts {empty_texts}"
         names = " ".join(f"-b {name}" for name in benchmark)
         typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
 

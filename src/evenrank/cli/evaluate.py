@@ -1,4 +1,4 @@
-"""``evenrank evaluate``: a model or a run on benchmarks, in every pool, with every measure."""
+"""``evenrank evaluate``: a model or a TREC run on benchmarks, in every pool, by every measure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ import typer
 
 from evenrank.cli.debias import Debias, Strength, opened
 from evenrank.cli.evaluate_run import (
-    Judged,
     Languages,
     Qrels,
     RelevanceLevel,
-    Run,
-    check_inputs,
+    Sources,
+    TrecRun,
     run_note,
     score_run,
+)
+from evenrank.cli.options import (
+    AsJson,
+    BatchSize,
+    Label,
+    Measures,
+    Overwrite,
+    Precision,
+    print_json,
 )
 from evenrank.errors import ConfigError
 from evenrank.processes import Team, joined
@@ -37,41 +45,23 @@ Benchmarks = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        help="Result folder; of several benchmarks each has a folder inside of it. "
+        "--output",
+        "-o",
+        help="Result folder; with several benchmarks, each gets a folder inside of it. "
         "[default: results/LABEL/BENCHMARK]",
         show_default=False,
     ),
 ]
-Measures = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--measure",
-        "-m",
-        help="Such as nDCG@10, in place of the default measures; may be given again.",
-    ),
-]
-Label = Annotated[
-    str | None,
-    typer.Option(
-        help="What tables call the model; by default its folder's name, or the run's tag."
-    ),
-]
-BatchSize = Annotated[int, typer.Option(min=1, help="Texts encoded at once.")]
 WriteRun = Annotated[
     bool, typer.Option("--write-run", help="Write run.trec and qrels.trec as well.")
 ]
 Store = Annotated[
     Path | None,
-    typer.Option(
-        help="Embedding store: texts that it has are not encoded again, others are added."
-    ),
+    typer.Option(help="Embedding store: its texts are not encoded again, missing ones are added."),
 ]
-Half = Annotated[
-    bool, typer.Option("--half", help="Store embeddings as float16, in half the disk space.")
-]
-OnEmptyText = Annotated[
-    Literal["error", "rank-last"],
-    typer.Option(help="What becomes of a passage without any token for the model."),
+EmptyTexts = Annotated[
+    Literal["error", "last"],
+    typer.Option("--empty-texts", help="Rank passages without any token last, or stop."),
 ]
 RankDevice = Annotated[
     str | None,
@@ -79,58 +69,57 @@ RankDevice = Annotated[
         help="Device of PyTorch that ranks, such as cuda. [default: threads]", show_default=False
     ),
 ]
-Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print each result.json on a line of its own.")
-]
 
 
 def evaluate_command(
     model: Model = None,
     benchmark: Benchmarks = None,
     output: Output = None,
-    measure: Measures = None,
+    measures: Measures = None,
     label: Label = None,
     batch_size: BatchSize = 64,
-    run: Run = None,
+    trec_run: TrecRun = None,
     qrels: Qrels = None,
     languages: Languages = None,
     relevance_level: RelevanceLevel = 1,
     write_run: WriteRun = False,
     store: Store = None,
-    half: Half = False,
-    on_empty_text: OnEmptyText = "error",
+    precision: Precision = "float32",
+    empty_texts: EmptyTexts = "error",
     rank_device: RankDevice = None,
     debias: Debias = None,
     strength: Strength = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate a model, or any system's run: every language pair, pool and bias measure.
+    """Evaluate a model, or any system's TREC run: every language pair, pool and bias measure.
+
+    With --json, each result.json is a line.
 
     Examples: evenrank evaluate runs/hybrid/model --benchmark xquad-r,
-    evenrank evaluate --run bm25.run --qrels qrels.txt --languages languages.tsv,
+    evenrank evaluate --trec-run bm25.run --qrels qrels.txt --languages languages.tsv,
     torchrun --nproc-per-node 8 -m evenrank evaluate MODEL -b miracl:sw --store DIR
     """
+    from evenrank.measures.selection import DEFAULT_MEASURES
+
     with joined() as team, quiet(as_json or not team.first):
-        if half and store is None:
-            raise ConfigError(
-                "--half", "no --store", "a store to keep embeddings in", "Add --store DIR"
-            )
-        names = list(dict.fromkeys(benchmark or []))
-        for_model = write_run or any(given is not None for given in (store, rank_device, debias))
-        judged = Judged(qrels, languages, relevance_level)
-        check_inputs(model, names, run, judged, for_model=for_model)
+        sources = Sources(
+            model, [*dict.fromkeys(benchmark or [])], trec_run, qrels, languages, relevance_level
+        )
+        given = any(one is not None for one in (store, rank_device, debias))
+        sources.check(model_only=write_run or given)
+        if precision == "float16" and store is None:
+            raise ConfigError("--precision float16", "no --store", "a store", "Add --store DIR")
+        common: dict[str, Any] = {"measures": measures or [*DEFAULT_MEASURES], "label": label}
+        common |= {"overwrite": overwrite}
         results: dict[Path, Result] = {}
         if model is not None:
-            settings: dict[str, Any] = {"batch_size": batch_size, "run": write_run, "store": store}
-            settings["store_dtype"] = "float16" if half else "float32"
-            settings["empty_texts"] = "last" if on_empty_text == "rank-last" else "error"
-            settings |= {"measures": measure, "label": label, "overwrite": overwrite}
-            settings |= {"rank_device": rank_device, "debias": opened(debias, strength)}
-            results = _evaluate_model(model, names, output, team, **settings)
-        elif run is not None and team.first:  # there is nothing to share
-            results = _evaluate_run(run, names, judged, output, measure, label, overwrite)
+            common |= {"batch_size": batch_size, "write_run": write_run, "store": store}
+            common |= {"precision": precision, "empty_texts": empty_texts}
+            common |= {"rank_device": rank_device, "debias": opened(debias, strength)}
+            results = _evaluate_model(model, sources.benchmarks, output, team, **common)
+        elif team.first:  # there is nothing to share
+            results = _evaluate_run(sources, output, **common)
         if team.first:
             _print(results, as_json=as_json)
 
@@ -144,9 +133,7 @@ def _evaluate_model(
 ) -> dict[Path, Result]:
     """Evaluate a model on each benchmark and return the results by their folders."""
     from evenrank.evaluation.assemble import default_label
-    from evenrank.measures.selection import DEFAULT_MEASURES
 
-    settings["measures"] = settings["measures"] or list(DEFAULT_MEASURES)
     after = f"+{settings['debias'].name}" if settings["debias"] else ""
     settings["label"] = settings["label"] or default_label(model) + after
     folders = _folders(names, output, settings["label"])
@@ -161,45 +148,38 @@ def _evaluate_model(
 
 
 def _evaluate_run(
-    run: Path,
-    names: list[str],
-    judged: Judged,
+    sources: Sources,
     output: Path | None,
-    measures: list[str] | None,
-    label: str | None,
-    overwrite: bool,
+    **settings: Any,  # noqa: ANN401 - those of evaluate_run
 ) -> dict[Path, Result]:
-    """Score a run on the benchmark that is named, or made of qrels and languages."""
-    from evenrank.measures.selection import DEFAULT_MEASURES
+    """Score a run on the benchmark that is named, or built from qrels and languages."""
+    known = {name: output for name in sources.benchmarks if output}
+    _check(settings["measures"], known, overwrite=settings["overwrite"])
 
-    measures = measures or list(DEFAULT_MEASURES)
-    _check(measures, {name: output for name in names if output}, overwrite=overwrite)
-    folder, result = score_run(
-        run,
-        names[0] if names else None,
-        judged,
-        label=label,
-        measures=measures,
-        folder_for=lambda label, name: _folders([name], output, label)[name],
-        overwrite=overwrite,
-    )
+    def folder_for(label: str, name: str) -> Path:
+        return _folders([name], output, label)[name]
+
+    folder, result = score_run(sources, folder_for, **settings)
     return {folder: result}
 
 
 def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:
-    """Refuse what is wrong with any benchmark before the first one takes its time."""
+    """Refuse what is wrong with any benchmark before the work for the first one starts."""
     from evenrank.benchmarks.benchmark import BENCHMARKS
-    from evenrank.files import refuse_existing
+    from evenrank.files import refuse_existing, require_writable
     from evenrank.measures.selection import select_measures
+    from evenrank.results.folder import MARKER
 
     select_measures(measures)
-    for name, folder in folders.items():
+    for name in folders:
         BENCHMARKS.get(name.partition(":")[0])
-        refuse_existing(folder, overwrite=overwrite, marker="result")
+    for folder in folders.values():
+        refuse_existing(folder, overwrite=overwrite, marker=MARKER)
+        require_writable(folder)
 
 
 def _folders(benchmarks: list[str], output: Path | None, label: str) -> dict[str, Path]:
-    """Return where the result on each benchmark goes."""
+    """Return the result folder of each benchmark."""
     if output is not None and len(benchmarks) == 1:
         return {benchmarks[0]: output}
     root = output or Path("results") / _slug(label)
@@ -215,27 +195,26 @@ def _folders(benchmarks: list[str], output: Path | None, label: str) -> dict[str
 
 
 def _slug(name: str) -> str:
-    """Return a name that is one folder, whatever it was."""
+    """Return a name that is one folder, whatever the name is."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
 
 
 def _print(results: dict[Path, Result], *, as_json: bool) -> None:
     if as_json:
         for result in results.values():
-            typer.echo(result.model_dump_json())
+            print_json(result.model_dump(mode="json"), indent=False)
         return
     from rich.console import Console
 
-    from evenrank.measures.selection import DEFAULT_MEASURES
-    from evenrank.results.tables import headline_table, language_table, measures_table
+    from evenrank.results.tables import headline_tables, language_table
+    from evenrank.tables import to_rich
 
     console = Console()
     shown = list(results.values())
-    usual = all(set(result.config["measures"]) <= {*DEFAULT_MEASURES} for result in shown)
-    for table in [headline_table(shown)] if usual else map(measures_table, shown):
-        console.print(table)
+    for table in headline_tables(shown):
+        console.print(to_rich(table))
     for result in shown:
-        console.print(language_table([result]))
+        console.print(to_rich(language_table([result])))
         if note := run_note(result):
             typer.echo(note)
     for folder in results:

@@ -243,5 +243,5 @@ def _without_direction(work: Work, position: int, text: str, length: float) -> D
         return DataError(place, "an embedding with NaN or infinite values", expected, remedy)
     remedy = "Remove the text, which has no token for this encoder"
     if work.kind == "passage":
-        remedy += ", or rank such passages last (--on-empty-text rank-last)"
+        remedy += ", or rank such passages last (--empty-texts last)"
     return DataError(place, "an embedding of zeros", expected, remedy)

@@ -1,9 +1,10 @@
-"""A result put together: its figures, and what it says of benchmark, model and software."""
+"""From a ranking to an evaluation: its figures and tables, with the facts about their origin."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +19,11 @@ from evenrank.encoding.prompts import prompts_of
 from evenrank.encoding.sanity import describe_encoder
 from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
-from evenrank.evaluation.score import Scores
+from evenrank.evaluation.score import score
 from evenrank.evaluation.worst import build_worst
 from evenrank.ranking.ranks import Ranking
+from evenrank.results.folder import Evaluation
+from evenrank.results.frames import ranks_table, top_table
 from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result, Summary
 
 if TYPE_CHECKING:
@@ -33,32 +36,37 @@ def assemble(
     benchmark: Benchmark,
     model: ModelFacts,
     ranking: Ranking,
-    scores: Scores,
-    *,
+    measures: Sequence[str],
     timings: Mapping[str, float],
     config: Mapping[str, Any],
-) -> Result:
-    """Put a result together.
+) -> Evaluation:
+    """Compute all figures of a ranking, and return them with its tables.
 
     Args:
         benchmark: The benchmark that was ranked.
         model: The model that ranked it.
-        ranking: The pass over it.
-        scores: What the ranking is worth.
+        ranking: The ranking.
+        measures: Names of measures.
         timings: Seconds by step.
         config: The settings of the evaluation.
     """
-    return Result(
+    start = time.perf_counter()
+    scores = score(benchmark, ranking, measures)
+    seconds = round(time.perf_counter() - start, 4)
+    result = Result(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         benchmark=benchmark_facts(benchmark),
         model=model,
         **{name: getattr(scores, name) for name in Summary.model_fields},
         examples=build_examples(benchmark, ranking),
         versions=versions(),
-        timings=dict(timings),
-        config=dict(config),
+        timings={**timings, "score": seconds},
+        config={"measures": list(measures), **config},
         worst=build_worst(benchmark, ranking),
     )
+    top, ranks = top_table(benchmark, ranking), ranks_table(benchmark, ranking)
+    tables = {"per_query": scores.per_query, "top": top, "ranks": ranks}
+    return Evaluation(result, in_memory=tables)
 
 
 def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
@@ -77,12 +85,12 @@ def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
 
 
 def model_facts(model: SentenceTransformer, source: str | None, label: str | None) -> ModelFacts:
-    """Return what identifies an encoder, with what its training saved beside it.
+    """Return what identifies an encoder, with what training saved next to it.
 
     Args:
         model: The encoder.
         source: Its folder or Hugging Face id; ``None`` for one that was only ever in memory.
-        label: What tables call it; by default the name of its folder.
+        label: Its name in tables; by default the name of its folder.
 
     Raises:
         DataError: The training's ``evenrank.json`` is damaged.
@@ -101,7 +109,7 @@ def model_facts(model: SentenceTransformer, source: str | None, label: str | Non
 
 
 def default_label(source: str | None) -> str:
-    """Return the last part of a folder or id that says which model it is.
+    """Return the last part of a folder or id that names the model.
 
     >>> [default_label(name) for name in ("org/encoder-base", "runs/hybrid/model", None)]
     ['encoder-base', 'hybrid', 'model']

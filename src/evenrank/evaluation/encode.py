@@ -43,8 +43,8 @@ def embed(
     model: SentenceTransformer,
     benchmark: Benchmark,
     batch_size: int = BATCH_SIZE,
-    store: Path | None = None,
-    store_dtype: Precision = "float32",
+    store: str | Path | None = None,
+    precision: Precision = "float32",
     empty_texts: EmptyTexts = "error",
     team: Team = ALONE,
 ) -> Embeddings:
@@ -55,7 +55,7 @@ def embed(
         benchmark: The benchmark.
         batch_size: Texts encoded at once.
         store: Embedding store to read from and to add to.
-        store_dtype: Precision of the embeddings in the store.
+        precision: Precision of the embeddings in the store.
         empty_texts: ``last`` gives passages without a direction a row of zeros; ``error`` is an
             error. A query without a direction is always an error.
         team: Processes that encode a share each; every one of them gets all embeddings.
@@ -67,7 +67,9 @@ def embed(
 
     def encode(kind: Kind) -> Rows:
         work, texts = _work(model, benchmark, kind, batch_size, empty_texts, team)
-        return encode_texts(work, texts.texts, store=store, dtype=store_dtype)
+        return encode_texts(
+            work, texts.texts, store=None if store is None else Path(store), dtype=precision
+        )
 
     return Embeddings(queries=encode("query"), passages=encode("passage"))
 
@@ -77,7 +79,7 @@ def encode_benchmark(
     benchmark: str | Benchmark,
     store: str | Path,
     *,
-    dtype: Precision = "float32",
+    precision: Precision = "float32",
     batch_size: int = BATCH_SIZE,
     empty_texts: EmptyTexts = "error",
 ) -> dict[Kind, int]:
@@ -90,7 +92,7 @@ def encode_benchmark(
         model: A folder or a Hugging Face id.
         benchmark: A name such as ``miracl:sw``, or the benchmark itself.
         store: The embedding store.
-        dtype: Precision on the disk.
+        precision: Precision in the store.
         batch_size: Texts encoded at once.
         empty_texts: What becomes of passages without a direction, as for :func:`embed`.
 
@@ -109,7 +111,7 @@ def encode_benchmark(
         counts = []
         for kind in _PLURAL:
             work, texts = _work(encoder, data, kind, batch_size, empty_texts, team)
-            counts.append(fill_store(work, texts.texts, Path(store), dtype=dtype))
+            counts.append(fill_store(work, texts.texts, Path(store), dtype=precision))
         return dict(zip(_PLURAL, team.add_up(np.array(counts)).tolist(), strict=True))
 
 

@@ -1,8 +1,8 @@
-"""Evaluation from end to end: encode, rank, score, and put the result together.
+"""Evaluate a model on a benchmark: encode, rank, score, and write the result.
 
-Started by ``torchrun``, or within a process group, each process encodes a share of the texts and
-ranks a share of the passages; the first one scores and writes. Embeddings are those of the same
-batches and counts of passages add up, so the result is that of one process.
+With ``torchrun``, or within a process group, each process encodes a part of the texts and ranks a
+part of the passages; the first one scores and writes. The result is that of one process, because
+the batches are the same, and the numbers of passages above each relevant one add up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,17 +28,15 @@ from evenrank.encoding.store import Precision, Rows
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.debias import correct_embeddings, open_correction, rank_corrected
 from evenrank.evaluation.encode import BATCH_SIZE, Embeddings, embed
-from evenrank.evaluation.score import score
-from evenrank.files import refuse_existing, require_writable, whole_folder
-from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
+from evenrank.files import require_writable
+from evenrank.measures.selection import DEFAULT_MEASURES, Selection, select_measures
 from evenrank.processes import ALONE, Team, joined, neighbours, own_device
 from evenrank.progress import quiet
 from evenrank.ranking.gpu import require_device
 from evenrank.ranking.last import rank_last
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
-from evenrank.results.folder import Evaluation, write_result
-from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.folder import Evaluation, reserved, write_evaluation
 from evenrank.results.schema import ModelFacts
 from evenrank.results.trec import write_trec
 
@@ -47,22 +44,20 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 TOP_K = 100
-MARKER = "result"
-"""Only a folder that holds this file is ever replaced."""
 
 
 def evaluate(
     model: str | Path | SentenceTransformer,
     benchmark: str | Benchmark,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     label: str | None = None,
     batch_size: int = BATCH_SIZE,
     top_k: int = TOP_K,
-    run: bool = False,
-    store: Path | None = None,
-    store_dtype: Precision = "float32",
+    write_run: bool = False,
+    store: str | Path | None = None,
+    precision: Precision = "float32",
     empty_texts: EmptyTexts = "error",
     rank_device: str | None = None,
     debias: str | Path | Correction | None = None,
@@ -76,100 +71,93 @@ def evaluate(
         benchmark: A name such as ``xquad-r``, or the benchmark itself.
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures.
-        label: What tables call the model; by default the name of its folder.
+        label: Name of the model in tables; by default the name of its folder.
         batch_size: Texts encoded at once.
-        top_k: Passages kept from the top of the pool of all languages; at least the share's cutoff.
-        run: Write ``run.trec`` and ``qrels.trec`` as well.
-        store: Embedding store: texts that it has are not encoded again, what it lacks is added.
-        store_dtype: Precision in the store.
+        top_k: Passages kept from the top of the multilingual pool; at least the share's cutoff.
+        write_run: Write ``run.trec`` and ``qrels.trec`` as well.
+        store: Embedding store: its texts are not encoded again, missing ones are added.
+        precision: Precision in the store.
         empty_texts: ``last`` ranks passages without a direction (no token) last and counts them.
-        rank_device: Device of PyTorch that ranks, such as ``cuda``; threads do if ``None``.
+        rank_device: Device of PyTorch that ranks, such as ``cuda``; CPU threads if ``None``.
         debias: A correction of language bias, or its file.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
         shared: Share the work with all processes of ``torchrun`` or the group, which all call.
 
     Raises:
-        ConfigError: A measure, benchmark or device is unknown, or ``output`` exists.
-        DataError, ProcessError: Model or benchmark cannot be read; another process failed.
+        EvenrankError: A name is unknown, ``output`` exists, an input is damaged, a process failed.
     """
-    with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
-        selection = select_measures(measures)
-        _check(output if team.first else None, rank_device, overwrite=overwrite)
-        data = team.first_then_others(partial(_loaded, benchmark, run=run))
+    reads = (store, model, benchmark, debias)
+    with _team(shared) as team, _ready(team, output, overwrite, measures, rank_device, reads) as by:
+        data = team.first_then_others(partial(_loaded, benchmark, write_run=write_run))
         encoder, facts = _opened(model, label)
         correction = open_correction(debias, data, facts.fingerprint, rank_device)
         timings: dict[str, float] = {}
         with _timed(timings, "encode"):
-            embeddings = embed(encoder, data, batch_size, store, store_dtype, empty_texts, team)
-        top_k = max(top_k, selection.share.cutoff or 0)
+            embeddings = embed(encoder, data, batch_size, store, precision, empty_texts, team)
+        top_k = max(top_k, by.share.cutoff or 0)
         with _timed(timings, "rank"):
             ranking = rank_embeddings(embeddings, data, top_k, correction, rank_device, team)
-        config = {"measures": selection.names, "batch_size": batch_size, "top_k": top_k}
-        config |= {"store_dtype": store_dtype} if store else {}
+        config: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k}
+        config |= {"precision": precision} if store else {}
         config |= {"rank_device": rank_device} if rank_device else {}
         config |= {"debias": correction.facts} if correction else {}
         config |= _counted(embeddings) if empty_texts == "last" else {}
-        written = partial(_written, data, ranking, output, run=run, overwrite=overwrite)
-        return team.from_first(lambda: written(_scored(data, facts, ranking, timings, config)))
+        found = partial(assemble, data, facts, ranking, by.names, timings, config)
+        trec = partial(write_trec, benchmark=data, ranking=ranking, tag=facts.label)
+        write = partial(write_evaluation, overwrite=overwrite, more=trec if write_run else None)
+        return team.from_first(lambda: write(found(), output))
 
 
-def _loaded(benchmark: str | Benchmark, *, run: bool) -> Benchmark:
+@contextmanager
+def _team(shared: bool) -> Iterator[Team]:
+    with joined() if shared else nullcontext(ALONE) as team, quiet(not team.first):
+        yield team
+
+
+@contextmanager
+def _ready(
+    team: Team,
+    output: str | Path | None,
+    overwrite: bool,
+    measures: Sequence[str],
+    rank_device: str | None,
+    reads: tuple[object, ...],
+) -> Iterator[Selection]:
+    """Refuse first what would fail last, and keep the result folder reserved.
+
+    Args:
+        team: The processes, of which the first writes.
+        output: The result folder.
+        overwrite: Replace a result folder that exists.
+        measures: Names of measures.
+        rank_device: Device that ranks.
+        reads: The store, and everything else that is read, such as names and objects.
+    """
+    selection = select_measures(measures)
+    require_device(rank_device)
+    paths = [str(one).removeprefix("corpus:") for one in reads if isinstance(one, str | Path)]
+    with reserved(output if team.first else None, *paths, overwrite=overwrite):
+        if isinstance(reads[0], str | Path):
+            require_writable(reads[0])
+        yield selection
+
+
+def _loaded(benchmark: str | Benchmark, *, write_run: bool) -> Benchmark:
     """Load a benchmark whose ids a TREC file can contain, if one is to be written."""
     data = load_benchmark(benchmark)
-    if run:
+    if write_run:
         check_trec_ids(data)
     return data
-
-
-def _check(output: Path | None, rank_device: str | None, *, overwrite: bool) -> None:
-    require_device(rank_device)
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite, marker=MARKER)
-        require_writable(output.parent)
 
 
 def _counted(embeddings: Embeddings) -> dict[str, Any]:
     return {"empty_passages": len(empty_rows(embeddings.passages))}
 
 
-def _scored(
-    benchmark: Benchmark,
-    model: ModelFacts,
-    ranking: Ranking,
-    timings: dict[str, float],
-    config: dict[str, Any],
-) -> Evaluation:
-    """Return what a ranking is worth, with its tables."""
-    with _timed(timings, "score"):
-        scores = score(benchmark, ranking, config["measures"])
-    result = assemble(benchmark, model, ranking, scores, timings=timings, config=config)
-    tables = {"top": top_table(benchmark, ranking), "ranks": ranks_table(benchmark, ranking)}
-    return Evaluation(result, in_memory=tables | {"per_query": scores.per_query})
-
-
-def _written(
-    benchmark: Benchmark,
-    ranking: Ranking,
-    output: Path | None,
-    evaluation: Evaluation,
-    *,
-    run: bool,
-    overwrite: bool,
-) -> Evaluation:
-    """Write the result folder, if there is to be one, and return the evaluation with it."""
-    if output is None:
-        return evaluation
-    with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
-        write_result(folder, evaluation.result, **evaluation.in_memory)
-        if run:
-            write_trec(folder, benchmark, ranking, evaluation.result.model.label)
-    return replace(evaluation, folder=output)
-
-
 def _opened(
     model: str | Path | SentenceTransformer, label: str | None
 ) -> tuple[SentenceTransformer, ModelFacts]:
-    """Load the encoder if it is not yet, and return what is to be said of it."""
+    """Load the encoder, if it is not loaded yet, and return the facts about it."""
     if isinstance(model, str | Path):
         encoder = load_encoder(model, device=own_device())
         return encoder, model_facts(encoder, str(model), label)
@@ -185,18 +173,18 @@ def rank_embeddings(
     device: str | None = None,
     team: Team = ALONE,
 ) -> Ranking:
-    """Rank a benchmark's collection for each of its queries.
+    """Rank a benchmark's passages for each of its queries.
 
-    Passages whose embedding is a row of zeros rank last. Embeddings that are float16 all are so on
-    the device as well, which rounds nothing.
+    Passages whose embedding is a row of zeros rank last. If all embeddings are float16, they stay
+    float16 on the device, without any rounding.
 
     Args:
         embeddings: Of its queries and passages.
         benchmark: The benchmark.
-        top_k: Passages to keep from the top of the pool of all languages.
+        top_k: Passages to keep from the top of the multilingual pool.
         correction: A correction of language bias; each process ranks corrected scores alone.
-        device: Device of PyTorch that ranks; threads do if ``None``.
-        team: Processes that rank a share of the passages each; every one gets the whole ranking.
+        device: Device of PyTorch that ranks; CPU threads if ``None``.
+        team: Processes that rank a part of the passages each; every one gets the whole ranking.
 
     Raises:
         DataError: The embeddings are not this benchmark's.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,18 @@ import pyarrow.compute as pc
 from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.errors import ConfigError
 from evenrank.evaluation.assemble import assemble
-from evenrank.evaluation.score import score
-from evenrank.files import refuse_existing, whole_folder
 from evenrank.measures.selection import DEFAULT_MEASURES, Selection, select_measures
 from evenrank.ranking.ranks import Ranking
-from evenrank.results.folder import Evaluation, write_result
-from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.folder import Evaluation, reserved, write_evaluation
 from evenrank.results.run_files import Run, read_run
 from evenrank.results.schema import ModelFacts
 
-MARKER = "result"
-
 
 def evaluate_run(
-    run: Path,
+    run: str | Path,
     benchmark: str | Benchmark,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     label: str | None = None,
     overwrite: bool = False,
@@ -63,34 +59,25 @@ def evaluate_run(
         DataError: The run or the benchmark cannot be read.
     """
     selection = select_measures(measures)
-    if output is not None:
-        refuse_existing(output, overwrite=overwrite, marker=MARKER)
-    data = load_benchmark(benchmark)
-    start = time.perf_counter()
-    found = read_run(run, data)
-    ranking = ranking_of(found, data)
-    read = time.perf_counter()
-    _refuse_deeper(selection, ranking)
-    scores = score(data, ranking, selection.names)
-    result = assemble(
-        data,
-        _facts(found, label),
-        ranking,
-        scores,
-        timings={"read": round(read - start, 4), "score": round(time.perf_counter() - read, 4)},
-        config={"measures": selection.names, "run": coverage(found, data, ranking)},
-    )
-    if not pc.any(pc.not_equal(data.passages.texts, "")).as_py():
-        result = result.model_copy(update={"examples": []})  # there are no texts to show
-    tables = {
-        "per_query": scores.per_query,
-        "top": top_table(data, ranking),
-        "ranks": ranks_table(data, ranking),
-    }
-    if output is not None:
-        with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
-            write_result(folder, result, **tables)
-    return Evaluation(result, output, tables)
+    with reserved(output, run, overwrite=overwrite):
+        data = load_benchmark(benchmark)
+        start = time.perf_counter()
+        found = read_run(Path(run), data)
+        ranking = ranking_of(found, data)
+        seconds = round(time.perf_counter() - start, 4)
+        _refuse_deeper(selection, ranking)
+        evaluation = assemble(
+            data,
+            _facts(found, label),
+            ranking,
+            selection.names,
+            timings={"read": seconds},
+            config={"run": coverage(found, data, ranking)},
+        )
+        if not pc.any(pc.not_equal(data.passages.texts, "")).as_py():  # no texts to show
+            shown = evaluation.result.model_copy(update={"examples": []})
+            evaluation = replace(evaluation, result=shown)
+        return write_evaluation(evaluation, output, overwrite=overwrite)
 
 
 def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:

@@ -7,8 +7,9 @@ a language code that the benchmark lists, and every column of a table has to hav
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +20,14 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import write_json
+from evenrank.files import (
+    lock_folder,
+    refuse_existing,
+    refuse_overlap,
+    require_writable,
+    whole_folder,
+    write_json,
+)
 from evenrank.results.schema import FORMAT, MULTI, PER_QUERY, RANKS, TOP, Result
 
 if TYPE_CHECKING:
@@ -32,6 +40,8 @@ COLUMNS: dict[TableName, dict[str, pa.DataType]] = {
     "ranks": RANKS,
 }
 AGAIN = "Evaluate again with this version"
+MARKER = "result"
+"""Marks a folder as a result, which another result may replace."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +259,53 @@ def read_evaluations(results: Sequence[str | Path | Evaluation], place: str) -> 
         seen.add(identity)
         evaluations.append(evaluation)
     return evaluations
+
+
+@contextmanager
+def reserved(output: str | Path | None, *inputs: str | Path, overwrite: bool) -> Iterator[None]:
+    """Reserve a result folder while the work for it runs: refuse first what would fail last.
+
+    Args:
+        output: The folder; ``None`` if nothing is written.
+        inputs: Files and folders that the work reads.
+        overwrite: Replace a result folder that exists.
+
+    Raises:
+        ConfigError: ``output`` exists, overlaps an input, or another run writes to it.
+        FileError: It cannot be written.
+    """
+    if output is None:
+        yield
+        return
+    refuse_existing(output, overwrite=overwrite, marker=MARKER)
+    refuse_overlap(output, *inputs)
+    require_writable(output)
+    with lock_folder(output):
+        yield
+
+
+def write_evaluation(
+    evaluation: Evaluation,
+    output: str | Path | None,
+    *,
+    overwrite: bool = False,
+    more: Callable[[Path], None] | None = None,
+) -> Evaluation:
+    """Write a result folder, if there is to be one, and return the evaluation with it.
+
+    Args:
+        evaluation: An evaluation with all of its tables in memory.
+        output: The folder; ``None`` to write nothing.
+        overwrite: Replace a result folder that exists.
+        more: Writes further files into the folder.
+    """
+    if output is None:
+        return evaluation
+    with whole_folder(output, overwrite=overwrite, marker=MARKER) as folder:
+        write_result(folder, evaluation.result, **evaluation.in_memory)
+        if more is not None:
+            more(folder)
+    return replace(evaluation, folder=Path(output))
 
 
 def read_result(folder: str | Path) -> Result:

@@ -1,104 +1,107 @@
-"""Results as tables for a terminal: the paper's rows, and the query languages one by one."""
+"""Results as tables: the figures of arXiv 2408.10536, all measures, and each query language."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Sequence
 
-from evenrank.errors import ConfigError
+from evenrank.errors import ConfigError, EvenrankError
 from evenrank.languages import language_name
 from evenrank.measures.base import parse_measure
 from evenrank.measures.selection import DEFAULT_MEASURES
-from evenrank.results.schema import SETTINGS, Result, Setting
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
+from evenrank.results.schema import MULTI, SETTINGS, Result, Setting
+from evenrank.tables import Better, Cell, Column, Row, Table, Value
 
 PAPER: tuple[tuple[Setting, str], ...] = (
     ("mono", "AP"),
     ("cross", "AP"),
-    ("multi", "AP"),
+    (MULTI, "AP"),
     ("mono", "R@1"),
     ("cross", "R@1"),
-    ("multi", "R@10"),
+    (MULTI, "R@10"),
 )
-"""The figures of the paper's tables (arXiv 2408.10536), rank distance apart."""
-TITLES = {"rank_distance": "rank\ndistance", "rank_distance_norm": "distance\n(norm.)"}
+"""The figures of the paper's tables, without rank distance."""
+BIAS = {"rank_distance": "in ranks", "rank_distance_norm": "normalised"}
 BY_LANGUAGE = ("AP", "rank_distance", "LPR", "W")
-NOTHING = "–"
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A figure of each result."""
+def measure_title(measure: str) -> str:
+    """Return the name of a measure in a heading.
 
-    title: str
-    measure: str
-    read: Callable[[Result], float | None]
-
-    @property
-    def better(self) -> Literal["higher", "lower", "none"]:
-        return parse_measure(self.measure).measure.better
-
-
-def headline_table(results: Sequence[Result]) -> Table:
-    """Return one row per result: the paper's figures, the best of each benchmark in bold.
-
-    Args:
-        results: Results in the order of the rows; those of one benchmark stand together.
-
-    Raises:
-        ConfigError: There is no result.
+    >>> measure_title("nDCG@10"), measure_title("rank_distance_norm")
+    ('nDCG@10', 'rank distance (normalised)')
     """
-    from rich.text import Text
+    names = {"rank_distance": "rank distance", "rank_distance_norm": "rank distance (normalised)"}
+    return names.get(measure, measure)
 
-    groups = _by_benchmark(results)
-    columns = _headline_columns(results)
-    table = _table(title="evaluation" if len(groups) > 1 else groups[0][0].benchmark.name)
-    table.caption = Text("\n".join(note for group in groups for note in _notes(group)))
-    if len(groups) > 1:
-        table.add_column("benchmark")
-    table.add_column("model")
-    for column in columns:
-        table.add_column(column.title, justify="right", overflow="fold")
-    for group in groups:
-        cells = [_cells(column.measure, [column.read(one) for one in group]) for column in columns]
-        for row, result in enumerate(group):
-            names = [result.benchmark.name if row == 0 else ""] if len(groups) > 1 else []
-            names.append(result.model.label)
-            table.add_row(*map(Text, names), *(column[row] for column in cells))
-        table.add_section()
-    return table
+
+def measure_spec(measure: str) -> str:
+    """Return how the figures of a measure are printed."""
+    return ",.1f" if measure == "rank_distance" else ".4f"
+
+
+def headline_tables(results: Sequence[Result]) -> Iterator[Table]:
+    """Return a table for each benchmark, with a row per result: the paper's figures.
+
+    If results do not have all default measures, there is a table for each result: all its measures.
+    """
+    benchmarks = dict.fromkeys(one.benchmark.fingerprint for one in results)
+    for fingerprint in benchmarks:
+        same = [one for one in results if one.benchmark.fingerprint == fingerprint]
+        usual = all({*one.settings["mono"], *one.bias} <= {*DEFAULT_MEASURES} for one in same)
+        if usual and all(name in one.settings["mono"] for _, name in PAPER for one in same):
+            yield _headline_table(same)
+        else:
+            yield from map(measures_table, same)
+
+
+def _headline_table(results: Sequence[Result]) -> Table:
+    figures = [(name, setting) for setting, name in PAPER]
+    bias = [name for name in BIAS if any(name in one.bias for one in results)]
+    return Table(
+        caption=results[0].benchmark.name,
+        head="model",
+        columns=(
+            *(_column(name, title=setting, group=name) for name, setting in figures),
+            *(_column(name, title=BIAS[name], group="rank distance") for name in bias),
+        ),
+        rows=tuple(
+            Row(
+                title=one.model.label,
+                cells=(
+                    *(one.settings[setting].get(name) for name, setting in figures),
+                    *(one.bias.get(name) for name in bias),
+                ),
+            )
+            for one in results
+        ),
+        best="down",
+        note=_note(results[0]),
+    )
 
 
 def measures_table(result: Result) -> Table:
-    """Return one row per measure that was taken: its figure in each setting, and bias measures.
-
-    Args:
-        result: A result, of however many measures.
-    """
-    from rich.text import Text
-
-    table = _table(title=f"{result.benchmark.name}: {result.model.label}")
-    table.caption = Text("\n".join(_notes([result])))
-    table.add_column("measure")
-    for setting in SETTINGS:
-        table.add_column(setting, justify="right")
-    for name in result.settings["multi"]:
-        cells = [_number(name, result.settings[one].get(name), brief=False) for one in SETTINGS]
-        table.add_row(name, *cells)
-    table.add_section()
-    for name, value in result.bias.items():  # taken in the pool of all languages only
-        table.add_row(name, "", "", _number(name, value, brief=False))
-    return table
+    """Return one row per measure: its figure in each setting; bias measures have ``multi`` only."""
+    figures: dict[str, tuple[Value, ...]] = {
+        name: tuple(result.settings[setting].get(name) for setting in SETTINGS)
+        for name in result.settings[MULTI]
+    }
+    figures |= {name: ("", "", value) for name, value in result.bias.items()}
+    return Table(
+        caption=f"{result.benchmark.name}: {result.model.label}",
+        head="measure",
+        columns=tuple(Column(title=setting) for setting in SETTINGS),
+        rows=tuple(
+            Row(title=name, cells=tuple(Cell(value, spec=measure_spec(name)) for value in values))
+            for name, values in figures.items()
+        ),
+        note=_note(result),
+    )
 
 
 def language_table(results: Sequence[Result]) -> Table:
-    """Return one row per query language: figures in the pool of all languages.
+    """Return one row per query language: figures in the multilingual pool, the best result in bold.
 
-    Several results stand in each cell one behind the other, with fewer digits, the best in bold.
+    Several results have fewer measures, so that the table fits a terminal.
 
     Args:
         results: Results on one benchmark.
@@ -106,119 +109,62 @@ def language_table(results: Sequence[Result]) -> Table:
     Raises:
         ConfigError: There is no result, or they are on different benchmarks.
     """
-    from rich.text import Text
-
-    groups = _by_benchmark(results)
-    if len(groups) > 1:
-        names = " and ".join(group[0].benchmark.name for group in groups)
-        raise ConfigError("language table", names, "one benchmark", "Make a table for each")
-    facts = results[0].benchmark
-    labels = " / ".join(result.model.label for result in results)
-    measures = [name for name in BY_LANGUAGE if all(name in result.pool for result in results)]
-    table = _table(title=f"{facts.name}, pool of all languages: {labels}")
-    table.add_column("query in")
-    for name in measures:
-        title = TITLES.get(name, name).replace("\n", " ")
-        table.add_column(title, justify="right", overflow="fold")
-    for lang in (code for code in facts.languages if code in facts.queries):
-        cells = [_joined(name, [one.pool[name].get(lang) for one in results]) for name in measures]
-        table.add_row(Text(f"{lang}  {language_name(lang)}"), *cells)
-    table.add_section()
-    means = [_joined(name, [_macro(one, name) for one in results]) for name in measures]
-    table.add_row("mean", *means)
-    return table
-
-
-def _table(title: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
+    names = list(dict.fromkeys(one.benchmark.name for one in results))
+    if len({one.benchmark.fingerprint for one in results}) != 1:
+        found = " and ".join(names) or "no result"
+        raise ConfigError("language table", found, "results on one benchmark", "Make one for each")
+    facts, several = results[0].benchmark, len(results) > 1
+    wanted = BY_LANGUAGE[:2] if several else BY_LANGUAGE
+    measures = [name for name in wanted if all(name in one.pool for one in results)]
+    means = tuple(_macro(one, name) for name in measures for one in results)
     return Table(
-        box=SIMPLE_HEAD,
-        title=Text(f"\n{title}", style="bold"),
-        title_justify="left",
-        caption_justify="left",
-        padding=(0, 1, 0, 0),
-        show_edge=False,
+        caption=f"{facts.name}, multilingual pool"
+        + ("" if several else f": {results[0].model.label}"),
+        head="query language",
+        columns=tuple(
+            _column(name, title=one.model.label, group=measure_title(name))
+            if several
+            else _column(name, title=measure_title(name))
+            for name in measures
+            for one in results
+        ),
+        rows=(
+            *(
+                Row(
+                    title=f"{lang}  {language_name(lang)}",
+                    cells=tuple(one.pool[name].get(lang) for name in measures for one in results),
+                )
+                for lang in facts.languages
+                if lang in facts.queries
+            ),
+            Row(title="mean", cells=means, role="total"),
+        ),
+        best="across" if several else "none",
     )
 
 
-def _by_benchmark(results: Sequence[Result]) -> list[list[Result]]:
-    if not results:
-        raise ConfigError("table", "no result", "at least one", "Evaluate a model first")
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        key = (result.benchmark.name, result.benchmark.fingerprint)
-        groups.setdefault(key, []).append(result)
-    return list(groups.values())
+def _column(measure: str, *, title: str, group: str = "") -> Column:
+    return Column(title=title, group=group, better=_better(measure), spec=measure_spec(measure))
 
 
-def _headline_columns(results: Sequence[Result]) -> list[_Column]:
-    """Return the paper's columns, and every setting of measures that are not its own.
-
-    Where the default measures were not all taken, all that were taken are shown.
-    """
-    taken = list(dict.fromkeys(name for one in results for name in one.settings["mono"]))
-    figures = [figure for figure in PAPER if figure[1] in taken]
-    whole = len(figures) == len(PAPER)
-    others = [name for name in taken if not whole or name not in DEFAULT_MEASURES]
-    figures = figures if whole else []
-    figures += [(setting, name) for name in others for setting in SETTINGS]
-    columns = [_setting_column(setting, name) for setting, name in figures]
-    for name, title in TITLES.items():
-        if any(name in one.bias for one in results):
-            columns.append(_Column(title, name, lambda one, name=name: one.bias.get(name)))  # type: ignore[misc]
-    return columns
-
-
-def _setting_column(setting: Setting, name: str) -> _Column:
-    return _Column(f"{setting}\n{name}", name, lambda result: result.settings[setting].get(name))
-
-
-def _cells(measure: str, values: Sequence[float | None], *, brief: bool = False) -> list[Text]:
-    """Return the values as text, the best in bold if there is something to compare."""
-    from rich.text import Text
-
-    shown = [_number(measure, value, brief=brief) for value in values]
-    better = parse_measure(measure).measure.better
-    present = [value for value in values if value is not None]
-    if len(present) < 2 or better == "none":
-        return [Text(text) for text in shown]
-    best = _number(measure, max(present) if better == "higher" else min(present), brief=brief)
-    return [Text(text, style="bold" if text == best else "") for text in shown]
-
-
-def _joined(measure: str, values: Sequence[float | None]) -> Text:
-    from rich.text import Text
-
-    return Text("/").join(_cells(measure, values, brief=len(values) > 1))
-
-
-def _number(measure: str, value: float | None, *, brief: bool) -> str:
-    """Print a figure as the paper does: four places behind the point, distances with one."""
-    if value is None:
-        return NOTHING
-    if measure == "rank_distance":
-        return f"{value:,.0f}" if brief else f"{value:,.1f}"
-    places = (3 if measure == "AP" else 2) if brief else 4
-    text = f"{value:.{places}f}"
-    return text[1:] if text.startswith("0.") else text
+def _better(measure: str) -> Better:
+    try:
+        return parse_measure(measure).measure.better
+    except EvenrankError:  # a measure of an extension that is not installed here
+        return "none"
 
 
 def _macro(result: Result, name: str) -> float | None:
-    return result.bias[name] if name in result.bias else result.settings["multi"].get(name)
+    return result.bias[name] if name in result.bias else result.settings[MULTI].get(name)
 
 
-def _notes(results: Sequence[Result]) -> list[str]:
-    """Say what the rank distances on a benchmark stand against, and what was not scored."""
-    result, notes = results[0], []
-    name = result.benchmark.name
-    known = result.references.get("rank_distance", {})
-    least, random = known.get("least"), known.get("random")
-    if least is not None and random is not None:
-        notes.append(f"{name}: rank distance is at least {least:,.1f}, at random {random:,.1f}")
+def _note(result: Result) -> str:
+    """Say what rank distances on a benchmark are compared with, and what was not scored."""
+    known, notes = result.references.get("rank_distance", {}), []
+    minimum, random = known.get("least"), known.get("random")
+    if minimum is not None and random is not None:
+        notes.append(f"rank distance: minimum {minimum:,.1f}, random order {random:,.1f}")
     queries = sum(result.benchmark.queries.values())
     if missing := queries - sum(result.scored.values()):
-        notes.append(f"{name}: {missing:,} of {queries:,} queries have no answer, so no score")
-    return notes
+        notes.append(f"{missing:,} of {queries:,} queries have no relevant passage, so no score")
+    return "\n".join(notes)
