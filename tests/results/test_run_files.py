@@ -177,8 +177,11 @@ def test_bad_qrels_name_their_line(files, write, lines, message):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("document\tp1\ten\n", r"langs:1: found 'document' with 2 fields"),
-        ("passage\tp1\n", r"langs:1: found 'passage' with 1 fields.*passage<TAB>id<TAB>language"),
+        ("document\tp1\ten\n", r"langs:1: found 'document' with 2 more fields"),
+        (
+            "passage\tp1\n",
+            r"langs:1: found 'passage' with 1 more fields.*<TAB>language",
+        ),
         ("passage\tp 1\ten\n", r"langs:1:.*ids without blanks"),
         ("passage\tp1\ten\nquery\tp1\ten\npassage\tp1\tde\n", r"langs:3: found passage 'p1' twice"),
         ("passage\tp1\tklingonish\n", r"langs:1: found language code 'klingonish'"),
@@ -208,3 +211,21 @@ def test_the_files_shown_in_the_documentation_can_be_read(write):
     benchmark = read_benchmark(qrels, languages)
     assert benchmark.parallel.tolist() == [0, 0]
     assert read_run(run, benchmark).passages.tolist() == [0, 2, 1, 0]
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2003"])
+def test_only_ascii_white_space_separates_fields(write, space):
+    languages = f"passage\tp{space}1\ten\nquery\tq{space}1\tde\n"
+    files = write("a.qrels", f"q{space}1 0 p{space}1 1\n"), write("languages.tsv", languages)
+    benchmark = read_benchmark(*files)
+    assert benchmark.passages.ids.to_pylist() == [f"p{space}1"]
+    run = read_run(write("run", f"q{space}1\tQ0  p{space}1 1 +1.5 t\n"), benchmark)
+    assert (run.passages.tolist(), run.scores.tolist()) == ([0], [1.5])
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [(".qrels", "qrels"), ("a.b.txt", "a"), ("...", "qrels"), ("qrels", "qrels")]
+)
+def test_every_qrels_file_has_a_name(files, tmp_path, file, name):
+    (tmp_path / file).write_text(QRELS, encoding="utf-8")
+    assert read_benchmark(str(tmp_path / file), str(files[1])).name == name
