@@ -53,7 +53,7 @@ def test_trec_files_and_our_run_give_back_our_numbers(place):
     )
     ours = run("evaluate", "model", "-b", "corpus:corpus", "--output", "a", "--write-run", *options)
     assert run("data", "export", "corpus:corpus", "out", "--format", "trec").exit_code == 0
-    files = ("--qrels", "out/qrels.trec", "--languages", "out/languages.tsv")
+    files = ("--qrels", "out/qrels.trec", "--languages-file", "out/languages.tsv")
     read = run("evaluate", "--trec-run", "a/run.trec", *files, "--output", "b", *options)
     named = run(
         "evaluate", "--trec-run", "a/run.trec", "-b", "corpus:corpus", "--output", "c", *options

@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -32,7 +34,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-FILES = ("--trec-run", "bm25.run", "--qrels", "bath.qrels", "--languages", "languages.tsv")
+FILES = ("--trec-run", "bm25.run", "--qrels", "bath.qrels", "--languages-file", "languages.tsv")
 
 
 def test_a_run_is_scored_and_the_output_says_where_it_ends(place):
@@ -111,7 +113,7 @@ def test_a_run_on_a_benchmark_needs_no_other_files(place):
         ("--trec-run", "bm25.run", "-b", "xquad-r", "--relevance-level", "2"),
         (*FILES, "--benchmark", "xquad-r"),
         ("--trec-run", "bm25.run", "-b", "xquad-r", "-b", "mlqa-r"),
-        ("model", "--qrels", "bath.qrels", "--languages", "languages.tsv"),
+        ("model", "--qrels", "bath.qrels", "--languages-file", "languages.tsv"),
     ],
 )
 def test_inputs_that_do_not_go_together_are_refused(place, arguments):
@@ -127,3 +129,14 @@ def test_what_exists_is_refused_or_replaced():
     assert isinstance(again.exception, ConfigError)
     assert "--overwrite" in str(again.exception)
     assert run(*FILES, "--overwrite").exit_code == 0
+
+
+def test_torchrun_passes_the_flags_of_a_run_on(place):
+    """torchrun takes an abbreviation of its own options, such as --run, for itself."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--standalone", "-m", "evenrank", "evaluate", *FILES, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout)  # printed by one process
+    assert result["config"]["run"]["depth"] == 2
+    assert (place / "results" / "BM25" / "bath" / "result.json").exists()

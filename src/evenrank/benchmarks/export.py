@@ -6,7 +6,7 @@ BEIR
     ``metadata``; titles are empty.
 TREC
     ``queries.tsv`` and ``collection.tsv`` (id, text), ``qrels.trec`` and ``languages.tsv``, which
-    ``evenrank evaluate --run`` reads. In the texts, tabs and ends of lines become blanks.
+    ``evenrank evaluate --trec-run`` reads. In the texts, tabs and ends of lines become blanks.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def evaluate_command(
     With --json, each result.json is a line.
 
     Examples: evenrank evaluate runs/hybrid/model --benchmark xquad-r,
-    evenrank evaluate --trec-run bm25.run --qrels qrels.txt --languages languages.tsv,
+    evenrank evaluate --trec-run bm25.run --qrels qrels.txt --languages-file languages.tsv,
     torchrun --nproc-per-node 8 -m evenrank evaluate MODEL -b miracl:sw --store DIR
     """
     from evenrank.measures.selection import DEFAULT_MEASURES

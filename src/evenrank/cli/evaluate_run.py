@@ -34,7 +34,10 @@ RelevanceLevel = Annotated[
 ]
 Languages = Annotated[
     Path | None,
-    typer.Option(help="With --qrels, tab-separated: passage ID LANG, and query ID LANG [BLOCK]."),
+    typer.Option(
+        "--languages-file",
+        help="With --qrels, tab-separated: passage ID LANG, and query ID LANG [GROUP].",
+    ),
 ]
 
 
@@ -72,7 +75,7 @@ class Sources:
             both = "both a model and --trec-run"
             raise _unfit(both if self.model else "neither a model nor --trec-run", "one of them")
         if qrels != (self.languages is not None):
-            raise _unfit("one of --qrels and --languages", "both or none")
+            raise _unfit("one of --qrels and --languages-file", "both or none")
         if not qrels and self.relevance_level != 1:
             raise _unfit("--relevance-level without --qrels", "both")
         if self.trec_run is None:
@@ -85,7 +88,7 @@ class Sources:
             raise _unfit(f"--trec-run with {options}", "a model")
         elif benchmarks + qrels != 1:
             found = f"--trec-run with {benchmarks} benchmarks and {'its' if qrels else 'no'} qrels"
-            raise _unfit(found, "one benchmark, or --qrels and --languages")
+            raise _unfit(found, "one benchmark, or --qrels and --languages-file")
 
 
 def score_run(
@@ -150,5 +153,5 @@ def _unfit(found: str, expected: str) -> ConfigError:
         found,
         expected,
         "Use: evenrank evaluate MODEL --benchmark NAME, or evenrank evaluate --trec-run FILE "
-        "with --benchmark NAME or with --qrels FILE --languages FILE",
+        "with --benchmark NAME or with --qrels FILE --languages-file FILE",
     )
