@@ -2,14 +2,14 @@
 
     python perf/calibration.py
 
-Two made-up systems answer the same questions in several languages, some translations missing. A
-value is the reciprocal of a rank. What a question adds to the rank in all of its translations makes
-up a share of the variance, the correlation of translations. Many such experiments are made: in the
-first kind the systems are alike, so that every mark of significance is a false alarm; in the second
-one of them is better by an amount that is known, which an interval should hold, and which a gate
-that allows exactly this loss should let pass. Each is done with questions as blocks, as `compare`
-does, and with every query by itself, as peers do. Figures are percentages of experiments; chance
-moves them by about 1.4 of 1,000 experiments where 5 % is meant (two standard errors).
+Two simulated systems rank for the same queries in several languages, some translations missing. A
+value is the reciprocal of a rank. What a block adds to the ranks of all its queries is a share of
+the variance: the correlation of translations. In the first kind of experiment the systems are
+equal, so every mark of significance is a false alarm. In the second kind one of them is better by
+a known amount, which an interval should contain, and which a gate that allows exactly this loss
+should let pass. Each experiment is done with blocks of parallel queries, as `compare` does, and
+with every query by itself, as other tools do. Figures are percentages of experiments; chance moves
+them by about 1.4 (two standard errors of 1,000 experiments where 5 % is expected).
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ RATES = (
     "false alarm, mono",
     "false alarm, cross",
     "false alarm, any pair (Holm)",
-    "interval holds the truth, mono",
-    "interval holds the truth, cross",
-    "interval holds the truth, all pairs",
+    "interval contains the truth, mono",
+    "interval contains the truth, cross",
+    "interval contains the truth, all pairs",
     "gate at its limit fails, mono",
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--languages", type=int, default=5)
     parser.add_argument("--missing", type=float, default=0.2, help="share of translations")
     parser.add_argument("--experiments", type=int, default=200)
     parser.add_argument("--repetitions", type=int, default=999)
     parser.add_argument("--correlations", type=float, nargs="+", default=[0.0, 0.3, 0.7])
     options = parser.parse_args()
-    print(f"{options.questions:,} questions, {options.languages} languages, "
+    print(f"{options.blocks:,} blocks, {options.languages} languages, "
           f"{options.missing:.0%} of translations missing; {options.experiments:,} experiments "
           f"of {options.repetitions:,} permutations and resamples")  # fmt: skip
     columns = [f"{name} {rho:g}" for rho in options.correlations for name in ("blocks", "queries")]
@@ -61,17 +61,17 @@ def main() -> None:
 
 
 def error_rates(rho: float, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rates with questions as blocks, and with every query by itself."""
+    """Return the rates with blocks of parallel queries, and with every query by itself."""
     rng = np.random.default_rng(0)
     found = np.zeros((2, options.experiments, len(RATES)))
     for at in range(options.experiments):
-        alike, grid = differences(rng, rho, 0.0, options)
+        equal, grid = differences(rng, rho, 0.0, options)
         better, _ = differences(rng, rho, SHIFT, options, grid)
         alone = Grid(grid.languages, grid.query_langs, np.arange(len(grid.blocks)))
         for way, of in enumerate((grid, alone)):
-            alarms = false_alarms(block_sums(of, alike), options.repetitions, seed=at)
-            holds = misses(block_sums(of, better), options.repetitions, seed=at)
-            found[way, at] = [*alarms, *holds]
+            alarms = false_alarms(block_sums(of, equal), options.repetitions, seed=at)
+            errors = misses(block_sums(of, better), options.repetitions, seed=at)
+            found[way, at] = [*alarms, *errors]
     return found[0].mean(axis=0), found[1].mean(axis=0)
 
 
@@ -84,7 +84,7 @@ def differences(
 ) -> tuple[np.ndarray, Grid]:
     """Return ``(Q, P)`` differences between the values of two systems, and what they stand in."""
     if grid is None:
-        there = rng.random((options.questions, options.languages)) >= options.missing
+        there = rng.random((options.blocks, options.languages)) >= options.missing
         blocks, langs = there.nonzero()
         _, blocks = np.unique(blocks, return_inverse=True)
         grid = Grid(tuple(f"l{lang}" for lang in range(options.languages)), langs, blocks)
@@ -115,10 +115,10 @@ def false_alarms(sums: BlockSums, repetitions: int, *, seed: int) -> list[bool]:
 
 def misses(sums: BlockSums, repetitions: int, *, seed: int) -> list[float]:
     low, _, most, high = bootstrap_quantiles(sums, LEVELS, resamples=repetitions, seed=seed)
-    holds = (low <= TRUTH) & (high >= TRUTH)
+    contains = (low <= TRUTH) & (high >= TRUTH)
     pairs = [at for at, cell in enumerate(sums.cells) if cell.kind == "pair"]
     mono, cross = (setting_at(sums, name) for name in ("mono", "cross"))
-    return [holds[mono], holds[cross], holds[pairs].mean(), most[mono] < TRUTH]
+    return [contains[mono], contains[cross], contains[pairs].mean(), most[mono] < TRUTH]
 
 
 def setting_at(sums: BlockSums, name: str) -> int:

@@ -2,7 +2,7 @@
 
     python perf/compare.py [RESULT RESULT]
 
-Made-up differences of the size of XQuAD-R: 1,190 questions in 11 languages, 121 pairs of languages
+Random differences of the size of XQuAD-R: 1,190 blocks in 11 languages, 121 pairs of languages
 and 11 pools, and the macro means of three settings. scipy's permutation test and bootstrap get one
 cell each, in the same run, and the time for all cells is that times their number. With two result
 folders, the whole command is timed on them as well, from reading to corrected p-values.
@@ -30,14 +30,14 @@ TIMES = 3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="*", type=Path)
-    parser.add_argument("--questions", type=int, default=1_190)
+    parser.add_argument("--blocks", type=int, default=1_190)
     parser.add_argument("--languages", type=int, default=11)
     parser.add_argument("--repetitions", type=int, default=10_000)
     options = parser.parse_args()
     count = options.repetitions
-    sums = differences(options.questions, options.languages)
+    sums = differences(options.blocks, options.languages)
     cells = len(sums.cells)
-    print(f"{options.questions:,} questions, {cells} cells, {count:,} permutations and resamples")
+    print(f"{options.blocks:,} blocks, {cells} cells, {count:,} permutations and resamples")
     ours = {
         "permutation test": lambda: sign_flip_p_values(sums.parts, permutations=count, seed=0),
         "bootstrap": lambda: bootstrap_quantiles(sums, [0.025, 0.975], resamples=count, seed=0),
@@ -62,11 +62,11 @@ def main() -> None:
         print(f"{'whole command':18} all cells {seconds:6.2f} s")
 
 
-def differences(questions: int, languages: int) -> BlockSums:
-    """Every question in every language; differences are small, many are none."""
+def differences(count: int, languages: int) -> BlockSums:
+    """Every block in every language; differences are small, many are zero."""
     rng = np.random.default_rng(0)
-    langs = np.repeat(np.arange(languages), questions)
-    blocks = np.tile(np.arange(questions), languages)
+    langs = np.repeat(np.arange(languages), count)
+    blocks = np.tile(np.arange(count), languages)
     values = rng.normal(0.005, 0.1, size=(len(langs), languages + 1))
     values[rng.uniform(size=values.shape) < 0.3] = 0
     codes = tuple(f"l{number}" for number in range(languages))

@@ -34,14 +34,14 @@ class Figure:
 
 
 def parse_figure(name: str, place: str = "figure") -> Figure:
-    """Return the figure that ``name`` stands for, which must have a better direction.
+    """Return the figure that ``name`` stands for; it must have a better direction.
 
     Args:
         name: A setting, or ``bias``, and a measure, with a blank between them.
         place: Where the name was given, for messages.
 
     Raises:
-        ConfigError: It is no such name, or neither more nor less of the measure is better.
+        ConfigError: The measure is unknown, or has no better direction.
 
     >>> parse_figure("bias rank_distance")
     Figure(setting='bias', measure='rank_distance', greater_is_better=False)
@@ -58,7 +58,7 @@ def parse_figure(name: str, place: str = "figure") -> Figure:
     if measure.better == "none" or measure.level == "share":
         raise ConfigError(
             place,
-            f"{measure_name}, of which neither more nor less is better",
+            f"{measure_name}, which has no better direction",
             "a measure with a better direction",
             "Use for example 'multi AP' or 'bias rank_distance'",
         )
@@ -73,23 +73,22 @@ def parse_figure(name: str, place: str = "figure") -> Figure:
 
 
 class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
-    """Every figure of a benchmark, as ``SentenceTransformerTrainer(evaluator=...)`` takes it.
+    """Every figure of a benchmark, for ``SentenceTransformerTrainer(evaluator=...)``.
 
     The figures are named ``xquad-r_multi_AP``, ``xquad-r_bias_rank_distance`` and so on; the
-    trainer puts ``eval_`` before them. ``primary_metric`` names the one that selects the model, and
-    ``greater_is_better`` says its direction: give both to the training arguments, as
+    trainer adds ``eval_`` in front. ``primary_metric`` is the one that selects the model, and
+    ``greater_is_better`` its direction: give both to the training arguments, as
     ``metric_for_best_model=f"eval_{evaluator.primary_metric}"``.
 
-    Under several processes the trainer decides who evaluates. Sentence Transformers 6.2 calls the
-    evaluator in the first process, has each text that it encodes shared among all, and hands its
-    figures to the others; earlier versions call it in each process, which then does all the work
-    and has the same figures.
+    With several processes, the trainer decides who evaluates. Sentence Transformers 6.2 calls the
+    evaluator in the first process, encodes the texts in all of them, and gives the figures to the
+    others. Earlier versions call it in each process, and each does all the work.
 
     Args:
         benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself.
-        measures: Names of measures; the primary one is taken besides.
+        measures: Names of measures; the primary one is added.
         primary: The figure that selects the model, such as ``multi AP``.
-        name: What stands before the figures; by default the benchmark's name.
+        name: Prefix of the figures; by default the benchmark's name.
         batch_size: Texts encoded at once.
 
     Raises:
@@ -128,14 +127,14 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
         A figure for which no query could be scored is left out.
 
         Raises:
-            ConfigError: The primary figure is such a one.
+            ConfigError: The primary figure is left out.
         """
         result = evaluate(
             model,
             self._benchmark,
             measures=self._measures,
             batch_size=self._batch_size,
-            shared=False,  # the trainer calls the first process alone, or every one by itself
+            shared=False,  # the trainer calls one process, or each by itself
         ).result
         figures = {f"{self.name}_{name}": value for name, value in _figures(result).items()}
         if self.primary_metric not in figures:
@@ -150,7 +149,7 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
 
     @property
     def description(self) -> str:
-        """What the model card calls it."""
+        """Its name in the model card."""
         return "Multilingual Retrieval"
 
     def get_config_dict(self) -> dict[str, Any]:
