@@ -41,6 +41,7 @@ class Registry(Generic[T]):
     Args:
         kind: What the names are names of, for messages: ``"benchmark"``.
         package: The package whose modules register themselves when they are imported.
+        modules: Names of further modules that do, in packages above this one.
 
     >>> shapes = Registry[int]("shape", "evenrank.errors")
     >>> _ = shapes.register("square", 4)
@@ -48,9 +49,10 @@ class Registry(Generic[T]):
     4
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, *modules: str) -> None:
         self.kind = kind
         self._package = package
+        self._modules = modules
         self._entries: dict[str, T] = {}
         self._importing = False
         self._imported = False
@@ -119,6 +121,8 @@ class Registry(Generic[T]):
             package = importlib.import_module(self._package)
             for module in pkgutil.iter_modules(getattr(package, "__path__", [])):
                 importlib.import_module(f"{self._package}.{module.name}")
+            for name in self._modules:
+                importlib.import_module(name)
             self._imported = True  # after an error, the next look-up tries again
         finally:
             self._importing = False

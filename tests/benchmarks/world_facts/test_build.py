@@ -232,3 +232,11 @@ def test_an_unknown_split_is_refused():
 def test_a_language_without_templates_is_refused(languages, found):
     with pytest.raises(DataError, match=found):
         world_facts(languages=languages)
+
+
+def test_the_corpus_is_known_without_an_installed_distribution():
+    """A source checkout on the path of modules has no entry points."""
+    code = "import importlib.metadata as m; m.entry_points = lambda **_: []; "
+    code += "from evenrank.data.readers.base import READERS; print('world-facts' in READERS)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -9,9 +9,8 @@ from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenrank.benchmarks.world_facts.facts import RELATIONS, Fact, all_facts
+from evenrank.benchmarks.world_facts.facts import RELATIONS, Fact, all_facts, split_facts
 from evenrank.benchmarks.world_facts.names import Name, name_in
-from evenrank.benchmarks.world_facts.splits import split_facts
 
 FACTS = {fact.id: fact for fact in all_facts()}
 

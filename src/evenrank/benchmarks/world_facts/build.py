@@ -17,8 +17,7 @@ import pyarrow as pa
 from babel.core import get_global
 from numpy.typing import NDArray
 
-from evenrank.benchmarks.world_facts.facts import Fact, all_facts
-from evenrank.benchmarks.world_facts.splits import split_facts
+from evenrank.benchmarks.world_facts.facts import Fact, all_facts, split_facts
 from evenrank.benchmarks.world_facts.templates import (
     TEMPLATES,
     Sources,

@@ -10,16 +10,24 @@ Source: Unicode CLDR (https://cldr.unicode.org), supplemental data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global, parse_locale
 from babel.languages import get_official_languages
 
 from evenrank.benchmarks.world_facts.names import CITY_IDS, Kind, Name, name_in
+from evenrank.files import fingerprint_of
+
+Split = Literal["train", "dev", "test"]
+
+TEST_SHARE, DEV_SHARE = 0.20, 0.065
+"""Shares of facts that are proposed; facts with a name that no other fact has go to train."""
 
 Pairs = Iterator[tuple[str, tuple[str, ...]]]
 """A subject's code and the codes of its objects."""
@@ -93,6 +101,35 @@ def all_facts() -> tuple[Fact, ...]:
         if objects
     ]
     return tuple(fact for fact in facts if all(name_in(english, name) for name in fact.names))
+
+
+def split_facts(facts: Iterable[Fact]) -> dict[str, Split]:
+    """Return the split of each fact by its id.
+
+    A held-out fact is never seen in training, in any language or phrasing, but each of its names is:
+    the test is whether the encoder finds the answer, not whether it guesses a new word.
+
+    A hash of its id proposes a fact for ``test`` or ``dev``. Proposals are read in the order of the
+    hash, and accepted while every name of the fact still occurs in a fact of ``train``, as subject
+    of another relation or as object of another fact.
+    """
+    facts = list(facts)
+    place = {fact.id: stable_number("split", fact.id) / 2**64 for fact in facts}
+    in_train = Counter(name for fact in facts for name in fact.names)
+    splits: dict[str, Split] = {}
+    for fact in sorted(facts, key=lambda fact: place[fact.id]):
+        proposed = place[fact.id] < TEST_SHARE + DEV_SHARE
+        if proposed and all(in_train[name] > 1 for name in fact.names):
+            in_train.subtract(fact.names)
+            splits[fact.id] = "test" if place[fact.id] < TEST_SHARE else "dev"
+        else:
+            splits[fact.id] = "train"
+    return splits
+
+
+def stable_number(*parts: str) -> int:
+    """Return a number below 2**64 that depends on the parts only, in every process the same."""
+    return int(fingerprint_of(*parts), 16)
 
 
 @_relation("currency", "territory", "currency")

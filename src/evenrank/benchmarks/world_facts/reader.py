@@ -1,8 +1,4 @@
-"""World Facts as a corpus: ``world-facts``, ``world-facts:train``, ``:dev``, ``:test``.
-
-Corpora are below benchmarks, so this reader is registered as anybody's would be: by an entry point
-(``pyproject.toml``).
-"""
+"""World Facts as a corpus: ``world-facts``, ``world-facts:train``, ``:dev``, ``:test``."""
 
 from __future__ import annotations
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from babel import Locale
 from babel.lists import format_list
 
-from evenrank.benchmarks.world_facts.facts import Fact
+from evenrank.benchmarks.world_facts.facts import Fact, Split, stable_number
 from evenrank.benchmarks.world_facts.names import Kind, Name, name_in
-from evenrank.benchmarks.world_facts.splits import Split, stable_number
 from evenrank.benchmarks.world_facts.templates import Language, fill
 
 

@@ -106,7 +106,9 @@ class Reader:
     open: Callable[[str], Source]
 
 
-READERS: Registry[Reader] = Registry("corpus reader", "evenrank.data.readers")
+READERS: Registry[Reader] = Registry(
+    "corpus reader", "evenrank.data.readers", "evenrank.benchmarks.world_facts.reader"
+)
 
 
 def open_source(source: str) -> Source:
