@@ -106,8 +106,8 @@ def all_facts() -> tuple[Fact, ...]:
 def split_facts(facts: Iterable[Fact]) -> dict[str, Split]:
     """Return the split of each fact by its id.
 
-    A held-out fact is never seen in training, in any language or phrasing, but each of its names is:
-    the test is whether the encoder finds the answer, not whether it guesses a new word.
+    A held-out fact is never in training, in any language or phrasing, but each of its names is: the
+    test is whether the encoder finds the answer, not whether it guesses a new word.
 
     A hash of its id proposes a fact for ``test`` or ``dev``. Proposals are read in the order of the
     hash, and accepted while every name of the fact still occurs in a fact of ``train``, as subject
