@@ -124,7 +124,7 @@ def test_a_folder_for_a_file_and_a_file_for_a_folder(folder, failing, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_model_that_is_none_and_a_benchmark_that_is_none(folder, failing, tmp_path):
+def test_a_folder_without_a_model_and_an_unknown_benchmark(folder, failing, tmp_path):
     out = tmp_path / "results"
     assert str(folder) in failing("evaluate", folder, "-b", "world-facts", "--output", out)
     assert "The nearest is 'xquad-r'" in failing("evaluate", folder, "-b", "xquad", "--output", out)
@@ -137,4 +137,5 @@ def test_a_benchmark_file_with_a_wrong_checksum(failing, tmp_path, monkeypatch):
     for lang in ["ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"]:
         (data / f"{lang}.json").write_text('{"data": []}')
     monkeypatch.setenv("EVENRANK_DATA", str(data.parent))
-    assert "SHA-256" in failing("evaluate", tmp_path, "-b", "xquad-r", "--output", tmp_path / "out")
+    model = tmp_path / "model"
+    assert "SHA-256" in failing("evaluate", model, "-b", "xquad-r", "--output", tmp_path / "out")
