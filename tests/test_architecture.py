@@ -25,6 +25,7 @@ LAYERS = [
     {"comparison"},
     {"training"},
     {"report"},
+    {"probe"},
     {"demo"},
     {"cli", "__init__"},
     {"__main__"},
