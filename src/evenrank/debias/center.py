@@ -36,5 +36,5 @@ def fit_center(data: FitData, settings: CenterSettings) -> VectorCorrection:
         target = means.mean(axis=0) if settings.to == "mean" else np.zeros(side.width)
         return Maps.of(side.languages, offset=means - target)
 
-    chosen = sided(settings.sides, maps(data.queries), maps(data.passages))
+    chosen = sided(settings.sides, data, maps)
     return VectorCorrection(data.fit, chosen, settings.unit)

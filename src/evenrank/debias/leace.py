@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from evenrank.debias.base import FitData, Needs, Settings, method
-from evenrank.debias.vectors import Maps, Sides, VectorCorrection, sided
+from evenrank.debias.vectors import Maps, Sides, VectorCorrection, shared
 
 _SMALL = 0.01
 """Relative size of singular values that count as zero, as in EleutherAI/concept-erasure."""
@@ -53,4 +53,4 @@ def fit_leace(data: FitData, settings: LeaceSettings) -> VectorCorrection:
     seen = whiten @ left
     offset = -removed @ (seen.T @ mean)
     maps = Maps.of((), offset[None], removed[None], seen[None])
-    return VectorCorrection(data.fit, sided(settings.sides, maps, maps))
+    return VectorCorrection(data.fit, shared(settings.sides, maps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from pydantic import Field
-from scipy.linalg import eigh
+from scipy.sparse.linalg import eigsh
 
 from evenrank.debias.base import FitData, Needs, Settings, method
 from evenrank.debias.moments import Moments
@@ -36,11 +36,9 @@ def fit_lir(data: FitData, settings: LirSettings) -> VectorCorrection:
         width = side.width
         rank = min(settings.rank, width - 1)
         leading = [
-            eigh(square + np.outer(mean, mean), subset_by_index=(width - rank, width - 1))[1]
+            eigsh(square + np.outer(mean, mean), rank, v0=np.ones(width))[1]
             for square, mean in zip(side.shrunk_covariances, side.means, strict=True)
         ]
         return Maps.of(side.languages, left=np.stack(leading))
 
-    return VectorCorrection(
-        data.fit, sided(settings.sides, maps(data.queries), maps(data.passages))
-    )
+    return VectorCorrection(data.fit, sided(settings.sides, data, maps))

@@ -28,7 +28,7 @@ from evenrank.errors import DataError
 
 _PART = 1_024
 """Rows whose float32 sum is added to a float64 sum: they stay in the processor's cache."""
-_DENSE = 2_048
+_DENSE = 1_024
 """Rows of a language that all count for its covariance; of later rows, fewer and fewer."""
 _PRIOR = 32
 """Texts that the covariance of all languages counts for in the covariance of one language."""
@@ -105,6 +105,7 @@ class _Sums:
         self.weight = self.squares = 0.0
         self.thin_total = np.zeros(width)
         self.thin_square = np.zeros((width, width)) if self.covariances else None
+        self._waiting: list[Floats] = []
 
     def add(self, rows_NH: NDArray[Any]) -> None:
         """Add rows of this language."""
@@ -122,7 +123,15 @@ class _Sums:
         self.thin_total += step * part.sum(axis=0)
         self.squares += step * float(np.vdot(part, part))
         if self.thin_square is not None:
-            self.thin_square += np.float32(step) * (part.T @ part)
+            self._waiting.append(part * np.float32(np.sqrt(step)))
+            if sum(map(len, self._waiting)) >= _PART:  # few large products are faster
+                self._multiply()
+
+    def _multiply(self) -> None:
+        rows = np.concatenate([*self._waiting, np.empty((0, len(self.centre)), np.float32)])
+        self._waiting = []
+        assert self.thin_square is not None
+        self.thin_square += rows.T @ rows
 
     @property
     def usable(self) -> bool:
@@ -137,6 +146,7 @@ class _Sums:
     def covariance(self) -> Doubles:
         """Return the covariance."""
         mean = self.thin_total / self.weight
+        self._multiply()
         assert self.thin_square is not None
         return (self.thin_square - self.weight * np.outer(mean, mean)) / (self.weight - 1)
 

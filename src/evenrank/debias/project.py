@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from evenrank.debias.base import FitData, Settings, method
-from evenrank.debias.vectors import Maps, Sides, VectorCorrection, sided
+from evenrank.debias.vectors import Maps, Sides, VectorCorrection, shared
 
 
 class ProjectSettings(Settings):
@@ -32,4 +32,4 @@ def fit_project(data: FitData, settings: ProjectSettings) -> VectorCorrection:
     rank = min(settings.rank or len(means), len(means) - 1, means.shape[1])
     _, _, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
     maps = Maps.of((), left=directions[None, :rank].transpose(0, 2, 1))
-    return VectorCorrection(data.fit, sided(settings.sides, maps, maps))
+    return VectorCorrection(data.fit, shared(settings.sides, maps))

@@ -34,6 +34,4 @@ def fit_shift(data: FitData, settings: ShiftSettings) -> VectorCorrection:
         means = side.shrunk_means() if settings.shrink else side.means
         return Maps.of(side.languages, offset=means - means[side.languages.index(source)])
 
-    return VectorCorrection(
-        data.fit, sided(settings.sides, maps(data.queries), maps(data.passages))
-    )
+    return VectorCorrection(data.fit, sided(settings.sides, data, maps))

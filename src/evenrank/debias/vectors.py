@@ -8,7 +8,7 @@ Shapes: ``N`` rows, ``H`` width, ``G`` maps (1 or the number of languages), ``R`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, cast
 
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from evenrank.debias.base import (
     Correction,
     Fit,
+    FitData,
     checked_rows,
     require_array,
 )
 from evenrank.debias.index import QueryForm, Stored
+from evenrank.debias.moments import Moments
 from evenrank.debias.rows import (
     LONGEST,
     Doubles,
@@ -217,7 +219,18 @@ class VectorCorrection(Correction):
         return cls(fit, maps, bool(arrays["unit"]), strength=strength)
 
 
-def sided(sides: Sides, queries: Maps, passages: Maps) -> dict[Kind, Maps]:
-    """Return the maps of those kinds of text that are changed."""
-    maps: dict[Kind, Maps] = {"query": queries, "passage": passages}
-    return {kind: maps[kind] for kind in KINDS if sides in ("both", _PLURAL[kind])}
+def sided(sides: Sides, data: FitData, maps_of: Callable[[Moments], Maps]) -> dict[Kind, Maps]:
+    """Return the maps of those kinds of text that are changed; equal statistics share one."""
+    moments: dict[Kind, Moments] = {"query": data.queries, "passage": data.passages}
+    made: dict[int, Maps] = {}
+    maps: dict[Kind, Maps] = {}
+    for kind in KINDS:
+        if sides in ("both", _PLURAL[kind]):
+            side = moments[kind]
+            maps[kind] = made.setdefault(id(side), made.get(id(side)) or maps_of(side))
+    return maps
+
+
+def shared(sides: Sides, maps: Maps) -> dict[Kind, Maps]:
+    """Return one map for those kinds of text that are changed."""
+    return {kind: maps for kind in KINDS if sides in ("both", _PLURAL[kind])}
