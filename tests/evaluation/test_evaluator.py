@@ -108,7 +108,7 @@ def test_the_documented_script_runs_with_two_processes(model, tmp_path, monkeypa
     ("settings", "error", "message"),
     [
         ({"primary": "multy AP"}, ConfigError, "primary: found 'multy AP'"),
-        ({"primary": "bias LPR"}, ConfigError, "neither more nor less is better"),
+        ({"primary": "bias LPR"}, ConfigError, "has no better direction"),
         ({"primary": "mono rank_distance"}, ConfigError, "Use 'bias rank_distance'"),
         ({"primary": "multi APP"}, UnknownNameError, "nearest is 'AP'"),
         ({"measures": ["nDGC@10"]}, UnknownNameError, "nearest is 'nDCG'"),

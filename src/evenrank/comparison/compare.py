@@ -23,8 +23,8 @@ from evenrank.comparison.statistics import (
     sign_flip_p_values,
     standardised_difference,
 )
-from evenrank.errors import ConfigError, DataError, EvenrankError
-from evenrank.measures.base import parse_measure
+from evenrank.errors import ConfigError, DataError
+from evenrank.measures.base import find_measure
 from evenrank.results.folder import Evaluation, read_evaluations
 from evenrank.results.labels import distinct_labels
 from evenrank.results.schema import Result, Setting
@@ -157,12 +157,9 @@ def comparable(results: Sequence[Result], measure: str) -> bool:
     A passage that is not in a run gets the rank after its end. The rank distance of a run therefore
     depends on its depth, and is compared between runs of one depth only.
     """
-    if len({result.depth for result in results}) == 1:
-        return True
-    try:
-        return not parse_measure(measure).measure.of_depth
-    except EvenrankError:  # a measure of an extension that is not installed here
-        return True
+    known = find_measure(measure)
+    one_depth = len({result.depth for result in results}) == 1
+    return one_depth or known is None or not known.of_depth
 
 
 def _check(permutations: int, resamples: int, seed: int) -> None:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evenrank.errors import ConfigError, UnknownNameError
-from evenrank.measures.base import parse_measure
+from evenrank.errors import ConfigError
+from evenrank.measures.base import find_measure, parse_measure
 from evenrank.results.schema import MULTI, SETTINGS, Setting
 
 EXAMPLE = "'AP mono -0.01': measure, setting, largest loss allowed"
@@ -116,11 +116,8 @@ def direction(measure: str) -> int:
     >>> direction("AP"), direction("rank_distance"), direction("LPR"), direction("their own")
     (1, -1, 0, 0)
     """
-    try:
-        better = parse_measure(measure).measure.better
-    except (ConfigError, UnknownNameError):  # from an extension that is not installed here
-        return 0
-    return {"higher": 1, "lower": -1, "none": 0}[better]
+    known = find_measure(measure)
+    return {"higher": 1, "lower": -1, "none": 0}[known.better if known else "none"]
 
 
 def _number(text: str) -> float:

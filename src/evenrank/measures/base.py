@@ -129,6 +129,18 @@ def parse_measure(name: str) -> BoundMeasure:
     return BoundMeasure(found, int(cutoff) if at else None)
 
 
+def find_measure(name: str) -> Measure | None:
+    """Return the measure that ``name`` stands for; ``None`` if no installed package has it.
+
+    >>> find_measure("AP").better, find_measure("their own")
+    ('higher', None)
+    """
+    try:
+        return parse_measure(name).measure
+    except ConfigError:  # results may come from where other extensions are installed
+        return None
+
+
 def scored_only(pool: PoolRanks, values_Q: Values) -> Values:
     """Return the values with NaN for each query that has no relevant passage in the pool.
 

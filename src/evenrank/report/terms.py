@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from evenrank.errors import EvenrankError
 from evenrank.languages import language_name
-from evenrank.measures.base import Measure, parse_measure
+from evenrank.measures.base import find_measure
 from evenrank.report.entry import Entry
 from evenrank.results.schema import Figures
 from evenrank.tables import Better, Column
@@ -49,13 +48,13 @@ def better(name: str) -> Better:
     >>> better("AP"), better("rank_distance"), better("LPR"), better("their own")
     ('higher', 'lower', 'none', 'none')
     """
-    measure = _find(name)
+    measure = find_measure(name)
     return measure.better if measure else "none"
 
 
 def summary(name: str) -> str:
     """Return the one-line definition of a measure; empty for one that is not known here."""
-    measure = _find(name)
+    measure = find_measure(name)
     return measure.summary.replace("``", "") if measure else ""
 
 
@@ -95,10 +94,3 @@ def passage_languages(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Return the languages that have passages, sorted."""
     sizes = [entry.result.benchmark.passages for entry in entries]
     return tuple(sorted({lang for size in sizes for lang, count in size.items() if count}))
-
-
-def _find(name: str) -> Measure | None:
-    try:
-        return parse_measure(name).measure
-    except EvenrankError:  # a measure of an extension that is not installed here
-        return None

@@ -254,7 +254,10 @@ def read_evaluations(results: Sequence[str | Path | Evaluation], place: str) -> 
         identity = evaluation.folder.resolve() if evaluation.folder else id(evaluation)
         if identity in seen:
             raise ConfigError(
-                str(evaluation.folder or place), "it twice", "each result once", "Name it once"
+                str(evaluation.folder or place),
+                "the same result twice",
+                "each result once",
+                "Name it once",
             )
         seen.add(identity)
         evaluations.append(evaluation)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evenrank.errors import ConfigError, EvenrankError
+from evenrank.errors import ConfigError
 from evenrank.languages import language_name
-from evenrank.measures.base import parse_measure
+from evenrank.measures.base import find_measure
 from evenrank.measures.selection import DEFAULT_MEASURES
 from evenrank.results.schema import MULTI, SETTINGS, Result, Setting
-from evenrank.tables import Better, Cell, Column, Row, Table, Value
+from evenrank.tables import Cell, Column, Row, Table, Value
 
 PAPER: tuple[tuple[Setting, str], ...] = (
     ("mono", "AP"),
@@ -144,14 +144,9 @@ def language_table(results: Sequence[Result]) -> Table:
 
 
 def _column(measure: str, *, title: str, group: str = "") -> Column:
-    return Column(title=title, group=group, better=_better(measure), spec=measure_spec(measure))
-
-
-def _better(measure: str) -> Better:
-    try:
-        return parse_measure(measure).measure.better
-    except EvenrankError:  # a measure of an extension that is not installed here
-        return "none"
+    known = find_measure(measure)
+    better = known.better if known else "none"
+    return Column(title=title, group=group, better=better, spec=measure_spec(measure))
 
 
 def _macro(result: Result, name: str) -> float | None:
