@@ -78,6 +78,10 @@ CASES = {
         [("a", "1111", "x", "r/one/x"), ("a", "1111", "x", "r/two/x")],
         ["a (one/x)", "a (two/x)"],
     ),
+    "one run on a benchmark, and on its qrels without the texts": (
+        [("a", "1111", "x-yyyy", "r/one"), ("a", "1111", "x-", "r/two")],
+        ["a (one)", "a (two)"],
+    ),
     "one model twice, without folders": (
         [("a", "1111"), ("a", "1111"), ("a (2)", "1111"), ("a", "1111")],
         ["a", "a (2)", "a (2) (2)", "a (3)"],

@@ -23,7 +23,8 @@ def distinct_labels(evaluations: Sequence[Evaluation]) -> list[str]:
     """
     labels = [one.result.model.label for one in evaluations]
     models = [one.result.model.fingerprint for one in evaluations]
-    benchmarks = [one.result.benchmark.fingerprint for one in evaluations]
+    # without the texts, which qrels do not have: see benchmarks.benchmark.same_content
+    benchmarks = [one.result.benchmark.fingerprint.partition("-")[0] for one in evaluations]
     for label, places in _equal(labels).items():
         names = {models[at] for at in places}
         length = _shortest(SHORTEST_FINGERPRINT, names, lambda name, length: name[:length])
