@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,9 @@ import orjson
 
 from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.evaluation.assemble import assemble
-from evenrank.evaluation.score import score
 from evenrank.measures.selection import DEFAULT_MEASURES
 from evenrank.ranking.rank import rank
-from evenrank.results.folder import write_result
-from evenrank.results.frames import ranks_table, top_table
+from evenrank.results.folder import write_evaluation
 from evenrank.results.schema import ModelFacts
 from synthetic import unit_vectors
 
@@ -45,7 +44,7 @@ def write_corpus(source: Path | None, folder: Path, languages: int, items: int) 
     """Write one JSONL file per language: the half of a sentence as query, the whole as passage."""
     files = sorted(source.glob("*.txt.gz"))[:languages] if source else []
     codes = [path.name.removesuffix(".txt.gz").replace("_", "-") for path in files]
-    codes = codes or [f"{chr(97 + n // 26)}{chr(97 + n % 26)}-x-{n}" for n in range(languages)]
+    codes = codes or ["".join(letters) for letters in product("abcdef", repeat=3)][:languages]
     for number, code in enumerate(codes):
         if files:
             with gzip.open(files[number], "rt", encoding="utf-8") as lines:
@@ -80,18 +79,14 @@ def main() -> None:
         passages = unit_vectors(generator, len(data.passages), options.width)
         with stage("rank", spent):
             ranking = rank(queries, passages, data.relevance, data.offsets, top_k=100)
-        with stage("score", spent):
-            scores = score(data, ranking, DEFAULT_MEASURES)
         model = ModelFacts(
             label="random", path="", fingerprint="", dimension=1, query_prompt="", passage_prompt=""
         )
-        with stage("tables", spent):
-            result = assemble(data, model, ranking, scores, timings={}, config={})
-            tables = top_table(data, ranking), ranks_table(data, ranking)
+        with stage("score", spent):
+            evaluation = assemble(data, model, ranking, DEFAULT_MEASURES, timings={}, config={})
         output = options.output or Path(temporary) / "result"
-        output.mkdir(parents=True, exist_ok=True)
         with stage("write", spent):
-            write_result(output, result, scores.per_query, *tables)
+            write_evaluation(evaluation, output)
         print(f"{len(data.languages)} languages, {len(data.queries):,} queries")
         print(f"{'together':12} {sum(spent.values()):7.2f} s")
         size = sum(path.stat().st_size for path in output.iterdir()) / 2**20

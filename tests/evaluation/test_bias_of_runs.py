@@ -231,3 +231,23 @@ def test_every_bias_measure_is_its_definition(tmp_path_factory, seed, data):
             assert value == pytest.approx(function(case, lang), abs=1e-9), name
         share = shares(case, lang, cutoff)
         assert found.result.share.by_query_lang.get(lang) == pytest.approx(share, abs=1e-9)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1), cutoff=st.integers(1, 6))
+def test_an_answer_in_one_language_is_scored_as_in_a_run_without_the_other_answers(
+    tmp_path_factory, seed, cutoff
+):
+    case = Case(seed)
+    path = case.write(tmp_path_factory.getbasetemp() / "single.run")
+    name = f"R@{cutoff}"
+    rows = evaluate_run(path, case.benchmark(), measures=[name]).per_query
+    found = rows.set_index(["query_id", "pool"])[f"single {name}"].dropna().to_dict()
+    expected = {}
+    for query, relevant in case.relevant.items():
+        langs = {case.written[passage] for passage in relevant}
+        for lang in langs if len(langs) > 1 else ():
+            wanted = {passage for passage in relevant if case.written[passage] == lang}
+            rest = [p for p in case.orders[query] if p in wanted or p not in relevant]
+            expected[query, lang] = len(wanted & set(rest[:cutoff])) / len(wanted)
+    assert found == pytest.approx(expected)

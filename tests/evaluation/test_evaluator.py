@@ -31,7 +31,7 @@ def test_figures_are_those_of_the_evaluation(benchmark, model):
     assert figures["numbers_multi_AP"] == result.settings["multi"]["AP"]
     assert figures["numbers_cross_nDCG@10"] == result.settings["cross"]["nDCG@10"]
     assert figures["numbers_bias_rank_distance"] == result.bias["rank_distance"]
-    assert len(figures) == 3 * 2 + 2
+    assert len(figures) == 7 * 2 + 2
     assert (evaluator.primary_metric, evaluator.greater_is_better) == ("numbers_multi_AP", True)
 
 

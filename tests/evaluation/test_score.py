@@ -68,7 +68,7 @@ def test_settings_are_macro_means_over_pairs_of_languages(scores, per_query):
         for setting, rows in {"mono": own, "cross": ~own & ~multi, "multi": multi}.items():
             expected = means.loc[rows, name].mean()
             assert scores.settings[setting][name] == pytest.approx(expected, abs=1e-12)
-    assert list(scores.settings) == ["mono", "cross", "multi"]
+    assert list(scores.settings)[:3] == ["mono", "cross", "multi"]
 
 
 def test_pairs_and_pool_are_means_over_the_scored_queries(scores, per_query):
@@ -140,7 +140,8 @@ def test_a_setting_that_nothing_can_be_scored_in_is_none(benchmark, ranking):
     )
     vectors = np.ones((2, 2), dtype=np.float32)
     figures = score(alone, rank(vectors, vectors[:1], alone.relevance, alone.offsets), ["AP", "W"])
-    assert figures.settings == {"mono": {"AP": None}, "cross": {"AP": 1.0}, "multi": {"AP": 1.0}}
+    kept = {name: figures.settings[name] for name in ("mono", "cross", "multi")}
+    assert kept == {"mono": {"AP": None}, "cross": {"AP": 1.0}, "multi": {"AP": 1.0}}
     assert figures.bias == {"W": None}
     assert figures.pairs == {"AP": {"de": {"en": 1.0}}}
     assert figures.scored == {"de": 1}
@@ -189,7 +190,7 @@ def test_names_of_ids_and_the_order_of_queries_change_nothing(benchmark, seed):
         score(of, rank(queries, vectors[1], of.relevance, of.offsets, top_k=5), EVERY)
         for of, queries in ((benchmark, vectors[0]), (renamed, vectors[0][order]))
     )
-    for part in ("settings", "pairs"):
+    for part in ("settings", "pairs", "single"):
         for name, figures in getattr(ours, part).items():
             for key, value in figures.items():
                 assert getattr(theirs, part)[name][key] == pytest.approx(value), (part, name)

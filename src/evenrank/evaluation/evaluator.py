@@ -15,7 +15,7 @@ from evenrank.evaluation.encode import BATCH_SIZE
 from evenrank.evaluation.evaluate import evaluate
 from evenrank.measures.base import parse_measure
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
-from evenrank.results.schema import SETTINGS, Figures, Result
+from evenrank.results.schema import GAP, SETTINGS, Figures, Result
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Figure:
     """One figure of a result: ``multi AP`` or ``bias rank_distance``.
 
     Attributes:
-        setting: ``mono``, ``cross``, ``multi``, or ``bias``.
+        setting: A setting of ``results.schema.SETTINGS``, or ``bias``.
         measure: Name of the measure.
         greater_is_better: Its direction.
     """
@@ -45,6 +45,8 @@ def parse_figure(name: str, place: str = "figure") -> Figure:
 
     >>> parse_figure("bias rank_distance")
     Figure(setting='bias', measure='rank_distance', greater_is_better=False)
+    >>> parse_figure("gap R@10").greater_is_better
+    False
     """
     setting, _, measure_name = name.partition(" ")
     if setting not in (*SETTINGS, "bias") or not measure_name:
@@ -69,7 +71,7 @@ def parse_figure(name: str, place: str = "figure") -> Figure:
             "'bias' before bias measures, a setting before ranking measures",
             f"Use '{'bias' if measure.family == 'bias' else 'multi'} {measure_name}'",
         )
-    return Figure(setting, measure_name, measure.better == "higher")
+    return Figure(setting, measure_name, (measure.better == "higher") != (setting == GAP))
 
 
 class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]

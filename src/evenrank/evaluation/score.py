@@ -6,7 +6,7 @@ passage language. A mean over nothing is NaN inside this file, and ``None`` in w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.measures.base import BoundMeasure, Values
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
+from evenrank.ranking.cells import single_cells
 from evenrank.ranking.ranks import PoolRanks, Ranking, language_pools, multilingual_pool
 from evenrank.results.frames import PoolValues, per_query_table
-from evenrank.results.schema import Figures, Share, Summary
+from evenrank.results.schema import Figures, Setting, Share, Summary
 
 
 class Scores(Summary, arbitrary_types_allowed=True):
@@ -48,24 +49,28 @@ def score(
         ConfigError: A measure is unknown, or cannot be taken on this benchmark.
     """
     selection = select_measures(measures)
-    singles = [
+    by_language = [
         _score_pool(pool, lang, selection.ranking)
         for lang, pool in language_pools(benchmark, ranking)
     ]
     pool = multilingual_pool(benchmark, ranking)
     together = _score_pool(pool, None, (*selection.ranking, *selection.bias))
-    means_LL = {str(bound): _pair_means(singles, str(bound)) for bound in selection.ranking}
+    means_LL = {str(bound): _pair_means(by_language, str(bound)) for bound in selection.ranking}
+    cells = single_cells(pool)
+    single = {str(bound): bound(cells.pool) for bound in selection.ranking}
+    single_LL = {name: cells.means(values) for name, values in single.items()}
     means_L = {name: _mean_by_lang(pool, values) for name, values in together.values.items()}
     means_L |= {str(bound): _by_group(pool, bound) for bound in selection.group}
     macro = {name: _figure(means) for name, means in means_L.items()}
     biases = (*selection.bias, *selection.group)
     named = _Names(benchmark)
     return Scores(
-        per_query=per_query_table(benchmark, [*singles, together]),
+        per_query=per_query_table(benchmark, [*by_language, together], cells, single),
         settings={
             "mono": {name: _figure(means.diagonal()) for name, means in means_LL.items()},
             "cross": {name: _figure(_off_diagonal(means)) for name, means in means_LL.items()},
             "multi": {str(bound): macro[str(bound)] for bound in selection.ranking},
+            **_single_settings(single_LL),
         },
         bias={str(bound): macro[str(bound)] for bound in biases},
         references={
@@ -77,6 +82,7 @@ def score(
             if bound.measure.references
         },
         pairs={name: named.pairs(means) for name, means in means_LL.items()},
+        single={name: named.pairs(means) for name, means in single_LL.items()},
         pool={name: named.by_query_lang(means) for name, means in means_L.items()},
         scored=named.scored(pool),
         share=named.share(pool, selection.share),
@@ -97,13 +103,26 @@ def _mean_by_lang(pool: PoolRanks, values_Q: Values) -> Values:
     return np.where(counts_L > 0, sums_L / np.maximum(counts_L, 1), np.nan)
 
 
-def _pair_means(singles: Sequence[PoolValues], name: str) -> Values:
+def _pair_means(by_language: Sequence[PoolValues], name: str) -> Values:
     """Return ``(L, L)`` means; NaN in the column of a language without passages."""
-    languages = len(singles[0].pool.pool_sizes)
+    languages = len(by_language[0].pool.pool_sizes)
     means_LL = np.full((languages, languages), np.nan)
-    for single in singles:
-        means_LL[:, single.lang] = _mean_by_lang(single.pool, single.values[name])
+    for one in by_language:
+        means_LL[:, one.lang] = _mean_by_lang(one.pool, one.values[name])
     return means_LL
+
+
+def _single_settings(single_LL: Mapping[str, Values]) -> dict[Setting, Figures]:
+    """Return the means over the cells of each measure, and the access gap."""
+    own = {name: _figure(means.diagonal()) for name, means in single_LL.items()}
+    other = {name: _figure(_off_diagonal(means)) for name, means in single_LL.items()}
+    even = {name: _figure(means) for name, means in single_LL.items()}
+    pairs = {name: (mean, other[name]) for name, mean in own.items()}
+    gap = {
+        name: None if here is None or elsewhere is None else here - elsewhere
+        for name, (here, elsewhere) in pairs.items()
+    }
+    return {"own": own, "other": other, "even": even, "gap": gap}
 
 
 def _by_group(pool: PoolRanks, bound: BoundMeasure) -> Values:

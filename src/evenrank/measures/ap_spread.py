@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenrank.measures.base import measure, retrieved_only
+from evenrank.measures.ap import average_precision
+from evenrank.measures.base import measure
+from evenrank.ranking.cells import language_cells
 from evenrank.ranking.ranks import PoolRanks
 
 
@@ -29,16 +31,12 @@ def ap_spread(pool: PoolRanks) -> float:
     >>> ap_spread(pool)  # de (1 + 1/2) / 2, en (1/2 + 1/4) / 2
     0.375
     """
+    cells = language_cells(pool)
+    ap_C = average_precision(cells.pool)
     languages = len(pool.pool_sizes)
-    cell_P = pool.query_of * languages + pool.passage_langs
-    order = np.argsort(cell_P, kind="stable")  # ranks stay ascending within query and language
-    counts = pool.relevant_by_lang.ravel()
-    nth_P = np.arange(1, len(order) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
-    gains_P = retrieved_only(pool, 1 / pool.ranks)[order] * nth_P
-    sums_QL = np.bincount(cell_P[order], weights=gains_P, minlength=len(counts))
-    ap_QL = (sums_QL / np.maximum(counts, 1)).reshape(pool.relevant_by_lang.shape)
-    queries_L = (pool.relevant_by_lang > 0).sum(axis=0)
+    queries_L = np.bincount(cells.langs, minlength=languages)
+    sums_L = np.bincount(cells.langs, weights=ap_C, minlength=languages)
     if (queries_L > 0).sum() < 2:
         return float("nan")
-    means = ap_QL.sum(axis=0)[queries_L > 0] / queries_L[queries_L > 0]
+    means = sums_L[queries_L > 0] / queries_L[queries_L > 0]
     return float(means.max() - means.min())

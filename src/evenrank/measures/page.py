@@ -20,12 +20,13 @@ INTRODUCTION = """\
 <!-- Made by `python -m evenrank.measures.page docs/measures.md`: change the docstrings instead. -->
 
 A measure is a function of the ranks of a query's relevant passages in a *pool*: the passages of one
-language, or of all languages together. Ranks are exact and go to the end of the pool, so a measure
-needs no cutoff unless its name has one. `k` is that cutoff; write `nDCG@10`.
+language, or the *multilingual pool*, which has the passages of all languages. Ranks are exact and
+go to the end of the pool, so a measure needs no cutoff unless its name has one. `k` is that cutoff;
+write `nDCG@10`.
 
-**Ties.** Scores are sorted downwards; of equal scores the passage that stands first in the
-collection ranks above. The collection is ordered by language code, then as its source is. So ranks
-are distinct, and no measure has to break a tie again.
+**Ties.** Scores are sorted downwards; of equal scores the passage that is first in the collection
+ranks above. The collection is ordered by language code, then as its source is. So ranks are
+distinct, and no measure has to break a tie again.
 
 **Grades.** Judgments may say how relevant a passage is. `nDCG` takes the grade as its gain; to
 every other measure a passage is relevant or not.
@@ -33,19 +34,56 @@ every other measure a passage is relevant or not.
 **Unscored queries.** A query without a relevant passage in a pool is not scored there: its value is
 missing, no mean counts it, and the result says how many queries were scored.
 
-**Runs that end.** A system's run holds the best passages of each query only, and is scored cut off
-where it ends. A relevant passage that it does not hold adds nothing to `AP`, `nDCG` and the other
-ranking measures, as in trec_eval. For language bias it stands behind the run: the missing passages
-share the rank that follows the longest ranking of the run (or the last one of the pool, where that
-ranking holds all of it). So the true rank distance of a query whose own ranking is that long is at
-least the one shown, and runs of different depths cannot be compared by it; the references that it
-stands against, and the normalised distance, are those of rankings that end at the same rank. A
-query of which the run holds no relevant passage has no rank distance and no preferred language.
+**Runs that end.** A run has the best passages of each query only, and is scored cut off where it
+ends. A relevant passage that it misses adds nothing to `AP`, `nDCG` and the other ranking measures,
+as in trec_eval. For language bias it is behind the run: the missing passages share the rank that
+follows the longest ranking of the run (or the last one of the pool, if that ranking contains all of
+it). So the true rank distance of a query whose own ranking is that long is at least the one shown,
+and runs of different depths cannot be compared by it; the references, and the normalised distance,
+are those of rankings that end at the same rank. A query for which the run has no relevant passage
+has no rank distance and no preferred language.
 
 **Means.** Every figure is a macro mean: over the scored queries of each pair of query language and
-passage language first, then over pairs. `mono` takes the pairs of a language with itself,
-`cross` all ordered pairs of two languages, `multi` the pool of all languages for each query
-language. Bias measures are taken in the pool of all languages, where languages compete.
+passage language first, then over pairs. `mono` takes the pairs of a language with itself, `cross`
+all ordered pairs of two languages, `multi` the multilingual pool for each query language. Bias
+measures are computed in the multilingual pool, where languages compete.
+
+## An answer that exists in one language only
+
+Most documents are never translated. The setting `single` asks what happens then: is an answer found
+if it exists in one language only? Every ranking measure has these figures.
+
+- **Definition:** for a query in language `a` and a passage language `b`, the measure in the
+  multilingual pool without the query's relevant passages in all languages except `b`.
+- **Formula:** the rank of a relevant passage in `b` is `r - o`: its rank `r` in the multilingual
+  pool, less the number `o` of relevant passages in other languages above it. The figure of the pair
+  `(a, b)` is the mean over queries: the matrix `single`. Its means are settings:
+
+  | setting | |
+  |---|---|
+  | `own` | the mean over `a = b`: the answer exists in the query's language |
+  | `other` | the mean over `a != b`: it exists in one other language |
+  | `even` | the mean over all pairs, each with the same weight |
+  | `gap` | the **access gap**, `own - other` |
+
+- **Ties:** as everywhere. Removing passages does not change the order of the others.
+- **Empty:** a query with relevant passages in fewer than two languages does not count, as for
+  `rank_distance`: `own` and `other` are of the same queries. On a benchmark that has no other
+  queries (MIRACL) all four are missing. There every answer exists in one language, and `multi` is
+  the figure. Without a query that has an answer in its own language, `own` and `gap` are missing.
+- **Range:** that of the measure. `gap` is 0 if the language of an answer makes no difference, above
+  0 if queries find answers in their own language more easily; for `R@10` it is from -1 to 1. A
+  model can have a small gap because it finds nothing, so look at `own` as well.
+- **Runs that end:** a passage that the run misses adds nothing, as if the other passages were
+  removed from the run. For `R@10` to be exact, a run has to be as deep as 10 plus the number of
+  relevant passages in other languages.
+
+**Why next to rank distance.** In a benchmark of parallel passages every answer exists in every
+language, and such a pool flatters whatever spreads the languages. A ranking that takes one passage
+of each language in turn needs no better embeddings for a small rank distance and a high `multi`
+figure, but each place for another language is one less for the query's own. If the answer exists in
+the own language only, these places are lost. `own` shows this price and `other` the gain, on the
+same queries.
 """
 FAMILIES = {"ranking": "Ranking quality", "bias": "Language bias"}
 CUTOFFS = {"none": "`{0}`", "optional": "`{0}`, `{0}@k`", "required": "`{0}@k`"}
@@ -56,7 +94,7 @@ LEVELS = {
 }
 BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither is better"}
 LABELS = ("Formula", "Ties", "Empty", "Range", "Source")
-"""What every measure's docstring states, each on a line of its own."""
+"""What every measure's docstring says, each on a line of its own."""
 
 
 def measures_page() -> str:

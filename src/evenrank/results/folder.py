@@ -28,7 +28,7 @@ from evenrank.files import (
     whole_folder,
     write_json,
 )
-from evenrank.results.schema import FORMAT, MULTI, PER_QUERY, RANKS, TOP, Result
+from evenrank.results.schema import FORMAT, MULTI, PER_QUERY, RANKS, SINGLE_PREFIX, TOP, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,8 @@ COLUMNS: dict[TableName, dict[str, pa.DataType]] = {
     "top": TOP,
     "ranks": RANKS,
 }
+Matrices = Mapping[str, dict[str, dict[str, float | None]]]
+"""Measure, query language, passage language, to a figure."""
 AGAIN = "Evaluate again with this version"
 MARKER = "result"
 """Marks a folder as a result, which another result may replace."""
@@ -85,7 +87,7 @@ class Evaluation:
 
     @property
     def settings(self) -> pd.DataFrame:
-        """Macro means: a row per ranking measure; columns ``mono``, ``cross``, ``multi``."""
+        """Macro means: a row per ranking measure, a column per setting."""
         import pandas as pd
 
         return pd.DataFrame(self.result.settings, dtype=float)
@@ -110,16 +112,26 @@ class Evaluation:
         Raises:
             ConfigError: The result does not have the measure.
         """
+        return self._matrix("pairs", self.result.pairs, measure)
+
+    def single(self, measure: str) -> pd.DataFrame:
+        """Return the same for answers that exist in the passage language only.
+
+        All are NaN if no query has relevant passages in two languages.
+
+        Raises:
+            ConfigError: The result does not have the measure in this setting.
+        """
+        return self._matrix("single", self.result.single, measure)
+
+    def _matrix(self, what: str, figures: Matrices, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        if measure not in self.result.pairs:
-            raise ConfigError(
-                "pairs",
-                f"measure {measure!r}",
-                f"one of {', '.join(self.result.pairs)}",
-                "Evaluate with this measure",
-            )
-        frame = pd.DataFrame.from_dict(self.result.pairs[measure], orient="index", dtype=float)
+        if name not in figures:
+            known = f"one of {', '.join(figures)}" if figures else "figures in this setting"
+            remedy = "Evaluate with this measure" if figures else AGAIN
+            raise ConfigError(what, f"measure {name!r}", known, remedy)
+        frame = pd.DataFrame.from_dict(figures[name], orient="index", dtype=float)
         return frame.rename_axis(index="query_lang", columns="passage_lang")
 
     @property
@@ -131,7 +143,8 @@ class Evaluation:
     @cached_property
     def measures(self) -> list[str]:
         """The measures with a value per query."""
-        return [name for name in self._column_names("per_query") if name not in PER_QUERY]
+        names = self._column_names("per_query")
+        return [one for one in names if one not in PER_QUERY and not one.startswith(SINGLE_PREFIX)]
 
     def table(self, name: TableName, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table of the result folder, or some of its columns; see ``results.schema``.

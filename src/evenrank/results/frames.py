@@ -6,7 +6,7 @@ Shapes: ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of its re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.measures.base import Values
+from evenrank.ranking.cells import LanguageCells
 from evenrank.ranking.ranks import PoolRanks, Ranking
-from evenrank.results.schema import MULTI
+from evenrank.results.schema import MULTI, single_column
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class PoolValues:
 
     Attributes:
         pool: The pool.
-        lang: Its language as a number; ``None`` for the pool of all languages.
+        lang: Its language as a number; ``None`` for the multilingual pool.
         values: Measure to ``(Q,)`` values, NaN where a query is not scored.
     """
 
@@ -34,12 +35,19 @@ class PoolValues:
     values: dict[str, Values]
 
 
-def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Table:
+def per_query_table(
+    benchmark: Benchmark,
+    scored: Sequence[PoolValues],
+    cells: LanguageCells,
+    single: Mapping[str, Values],
+) -> pa.Table:
     """Return the table of ``per_query.parquet``: one row per query and pool.
 
     Args:
         benchmark: The benchmark.
         scored: The pools; a measure that a pool has no values for is null in its rows.
+        cells: The cells of the setting ``single``.
+        single: Measure to the value of each cell.
     """
     queries, languages = benchmark.queries, pa.array([*benchmark.languages])
     query_langs = languages.take(pa.array(queries.langs))
@@ -57,11 +65,19 @@ def per_query_table(benchmark: Benchmark, scored: Sequence[PoolValues]) -> pa.Ta
         for name in dict.fromkeys(name for pool in scored for name in pool.values):
             columns[name] = pa.array(one.values.get(name, nothing), pa.float64(), from_pandas=True)
         parts.append(pa.table(columns))
-    return pa.concat_tables(parts)
+    table = pa.concat_tables(parts)
+    part_of = {one.lang: number for number, one in enumerate(scored)}
+    numbers_L = np.array([part_of.get(lang, -1) for lang in range(len(benchmark.languages))])
+    rows_C = numbers_L[cells.langs] * len(queries) + cells.queries
+    for name, values_C in single.items():
+        column = np.full(len(table), np.nan)
+        column[rows_C] = values_C
+        table = table.append_column(single_column(name), pa.array(column, from_pandas=True))
+    return table
 
 
 def top_table(benchmark: Benchmark, ranking: Ranking) -> pa.Table:
-    """Return the table of ``top.parquet``: the best passages of the pool of all languages."""
+    """Return the table of ``top.parquet``: the best passages of the multilingual pool."""
     queries, ranks = np.nonzero(ranking.top_passages >= 0)
     passages = ranking.top_passages[queries, ranks]
     return pa.table(

@@ -6,6 +6,8 @@
     One row per query and pool: ``query_id``, ``query_lang``, ``parallel`` (int32, a number that
     parallel queries share), ``pool`` (a passage language, or ``multi``), ``relevant`` (relevant
     passages in the pool), then one float64 column per measure, null where a measure does not apply.
+    The columns ``single AP`` and so on have the values in the setting ``single``, where the
+    relevant passages of the query exist in the language ``pool`` only; null in other rows.
 ``top.parquet``
     The best passages of the multilingual pool: ``query_id``, ``rank``, ``passage_id``, ``lang``,
     ``score``.
@@ -16,10 +18,9 @@
 ``run.trec``, ``qrels.trec``
     The top of the multilingual pool, and the relevant passages, as TREC files, if requested.
 
-Settings are those of arXiv 2408.10536, section 3. ``mono``: the query language and the passage
-language are the same. ``cross``: every ordered pair of different languages. ``multi``: the
-multilingual pool. Every figure is a macro mean: per query, then per query language and pool, then
-over languages or pairs of languages.
+``SETTINGS`` below defines the settings: the first three after arXiv 2408.10536, section 3, the
+others for an answer that exists in one language only (``single``; ``docs/measures.md``). Every
+figure is a macro mean: per query, then per query language and pool, then over languages or pairs.
 """
 
 from __future__ import annotations
@@ -30,8 +31,23 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-Setting = Literal["mono", "cross", "multi"]
-SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
+Setting = Literal["mono", "cross", "multi", "own", "other", "even", "gap"]
+SETTINGS: dict[Setting, str] = {
+    "mono": "The query and the passages are in the same language.",
+    "cross": "The query and the passages are in two different languages; every ordered pair "
+    "counts.",
+    "multi": "The query is ranked against the multilingual pool.",
+    "own": "The multilingual pool, if the answer exists in the query’s language only.",
+    "other": "The multilingual pool, if the answer exists in one other language only.",
+    "even": "The multilingual pool, if the answer exists in one language only: the mean over all "
+    "pairs of a query language and a passage language.",
+    "gap": "The access gap: own minus other.",
+}
+"""Each setting with its definition, in the order of all tables."""
+SINGLE: tuple[Setting, ...] = ("own", "other", "even", "gap")
+"""The settings of an answer that exists in one language only."""
+GAP: Setting = "gap"
+"""The access gap is a loss: smaller is better if higher is better in its measure."""
 MULTI: Setting = "multi"
 """The multilingual pool: the passages of all languages. Any other pool is named by its language."""
 FORMAT: Literal[2] = 2
@@ -39,6 +55,14 @@ FORMAT: Literal[2] = 2
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Figures = dict[str, float | None]
 """A figure by measure name; ``None`` where no query could be scored."""
+
+SINGLE_PREFIX = "single "
+
+
+def single_column(measure: str) -> str:
+    """Return the column of ``per_query.parquet`` with a measure in the setting ``single``."""
+    return SINGLE_PREFIX + measure
+
 
 PER_QUERY = {
     "query_id": pa.string(),
@@ -178,6 +202,8 @@ class Summary(_Model):
             the best possible value, and ``random``, the mean of a random order.
         pairs: Ranking measure, query language, passage language, to the mean over queries;
             the diagonal is ``mono``.
+        single: As ``pairs``, in the multilingual pool, for answers that exist in the passage
+            language only.
         pool: Measure (ranking and bias), then query language, to the mean in the multilingual pool.
         scored: Query language to the number of queries with a relevant passage.
         share: Language share of the best passages.
@@ -187,6 +213,7 @@ class Summary(_Model):
     bias: Figures
     references: dict[str, Figures] = {}
     pairs: dict[str, dict[Language, dict[Language, float | None]]]
+    single: dict[str, dict[Language, dict[Language, float | None]]] = {}
     pool: dict[str, dict[Language, float | None]]
     scored: dict[Language, int]
     share: Share
@@ -231,6 +258,7 @@ class Result(Summary):
 
     def _languages(self) -> Iterable[str]:
         """Return every language that the result names."""
+        matrices = [*self.pairs.values(), *self.single.values()]
         by_lang: list[Iterable[str]] = [
             self.benchmark.queries,
             self.benchmark.passages,
@@ -238,8 +266,8 @@ class Result(Summary):
             self.share.passages,
             self.share.by_query_lang,
             *self.share.by_query_lang.values(),
-            *self.pairs.values(),
-            *(found for pairs in self.pairs.values() for found in pairs.values()),
+            *matrices,
+            *(row for matrix in matrices for row in matrix.values()),
             *self.pool.values(),
             *(example.relevant_ranks for example in self.examples),
         ]

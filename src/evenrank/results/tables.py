@@ -1,4 +1,4 @@
-"""Results as tables: the figures of arXiv 2408.10536, all measures, and each query language."""
+"""Results as tables: the figures to look at first, all measures, and each query language."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from evenrank.measures.selection import DEFAULT_MEASURES
 from evenrank.results.schema import MULTI, SETTINGS, Result, Setting
 from evenrank.tables import Cell, Column, Row, Table, Value
 
-PAPER: tuple[tuple[Setting, str], ...] = (
+HEADLINE: tuple[tuple[Setting, str], ...] = (
     ("mono", "AP"),
     ("cross", "AP"),
     (MULTI, "AP"),
-    ("mono", "R@1"),
-    ("cross", "R@1"),
     (MULTI, "R@10"),
+    ("own", "R@10"),
+    ("other", "R@10"),
 )
-"""The figures of the paper's tables, without rank distance."""
+"""The figures to look at first, with rank distance; the first four are the paper's."""
 BIAS = {"rank_distance": "in ranks", "rank_distance_norm": "normalised"}
 BY_LANGUAGE = ("AP", "rank_distance", "LPR", "W")
 
@@ -40,7 +40,7 @@ def measure_spec(measure: str) -> str:
 
 
 def headline_tables(results: Sequence[Result]) -> Iterator[Table]:
-    """Return a table for each benchmark, with a row per result: the paper's figures.
+    """Return a table for each benchmark, with a row per result.
 
     If results do not have all default measures, there is a table for each result: all its measures.
     """
@@ -48,14 +48,14 @@ def headline_tables(results: Sequence[Result]) -> Iterator[Table]:
     for fingerprint in benchmarks:
         same = [one for one in results if one.benchmark.fingerprint == fingerprint]
         usual = all({*one.settings["mono"], *one.bias} <= {*DEFAULT_MEASURES} for one in same)
-        if usual and all(name in one.settings["mono"] for _, name in PAPER for one in same):
+        if usual and all(name in one.settings["mono"] for _, name in HEADLINE for one in same):
             yield _headline_table(same)
         else:
             yield from map(measures_table, same)
 
 
 def _headline_table(results: Sequence[Result]) -> Table:
-    figures = [(name, setting) for setting, name in PAPER]
+    figures = [(name, setting) for setting, name in HEADLINE]
     bias = [name for name in BIAS if any(name in one.bias for one in results)]
     return Table(
         caption=results[0].benchmark.name,
@@ -68,7 +68,7 @@ def _headline_table(results: Sequence[Result]) -> Table:
             Row(
                 title=one.model.label,
                 cells=(
-                    *(one.settings[setting].get(name) for name, setting in figures),
+                    *(one.settings.get(setting, {}).get(name) for name, setting in figures),
                     *(one.bias.get(name) for name in bias),
                 ),
             )
@@ -82,10 +82,13 @@ def _headline_table(results: Sequence[Result]) -> Table:
 def measures_table(result: Result) -> Table:
     """Return one row per measure: its figure in each setting; bias measures have ``multi`` only."""
     figures: dict[str, tuple[Value, ...]] = {
-        name: tuple(result.settings[setting].get(name) for setting in SETTINGS)
+        name: tuple(result.settings.get(setting, {}).get(name) for setting in SETTINGS)
         for name in result.settings[MULTI]
     }
-    figures |= {name: ("", "", value) for name, value in result.bias.items()}
+    figures |= {
+        name: tuple(value if setting == MULTI else "" for setting in SETTINGS)
+        for name, value in result.bias.items()
+    }
     return Table(
         caption=f"{result.benchmark.name}: {result.model.label}",
         head="measure",
@@ -153,12 +156,23 @@ def _macro(result: Result, name: str) -> float | None:
     return result.bias[name] if name in result.bias else result.settings[MULTI].get(name)
 
 
+def single_note(result: Result) -> str:
+    """Say what the settings of an answer in one language mean, or why they have no figure."""
+    figures = result.settings.get("even")
+    if figures is None:
+        return "own, other: not in this result; evaluate again"
+    if all(value is None for value in figures.values()):
+        return "own, other: no figure, because no query has relevant passages in two languages"
+    return "own, other: the answer exists in the query's language only, or in one other only"
+
+
 def _note(result: Result) -> str:
-    """Say what rank distances on a benchmark are compared with, and what was not scored."""
+    """Say what rank distances are compared with, and what was not scored for which reason."""
     known, notes = result.references.get("rank_distance", {}), []
     minimum, random = known.get("least"), known.get("random")
     if minimum is not None and random is not None:
         notes.append(f"rank distance: minimum {minimum:,.1f}, random order {random:,.1f}")
+    notes.append(single_note(result))
     queries = sum(result.benchmark.queries.values())
     if missing := queries - sum(result.scored.values()):
         notes.append(f"{missing:,} of {queries:,} queries have no relevant passage, so no score")
