@@ -97,8 +97,8 @@ class Calibration(Correction):
         means = queries_QH @ self.means.T.astype(np.float64)
         if self.covariances is None:
             return np.ones((len(means), 1)), means
-        inside = np.einsum("qh,lhi->qli", queries_QH, self.covariances.astype(np.float64))
-        spreads = np.sqrt(np.einsum("qli,qi->ql", inside, queries_QH))
+        inside_LQH = np.matmul(queries_QH.astype(np.float32), self.covariances)
+        spreads = np.sqrt(np.einsum("lqh,qh->ql", inside_LQH, queries_QH))
         # The mean spread keeps scores on the scale of cosines; it is one number for each query.
         slopes = np.exp(np.log(spreads).mean(axis=1, keepdims=True)) / spreads
         return slopes, slopes * means

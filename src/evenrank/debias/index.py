@@ -72,8 +72,11 @@ class QueryForm:
             stored: What the index keeps with each passage.
         """
         # one column for all languages, or one for each
-        scores = raw * self.slopes[:, codes * (self.slopes.shape[1] > 1)]
-        scores -= self.offsets[:, codes * (self.offsets.shape[1] > 1)]
+        slopes, offsets = (
+            part if part.shape[1] == 1 else part[:, codes] for part in (self.slopes, self.offsets)
+        )
+        scores = raw * slopes
+        scores -= offsets
         if stored is not None:
             scores = scores * stored.scale - stored.minus
         return np.asarray(scores, dtype=np.float64)
@@ -111,6 +114,6 @@ def best_scores(raw: NDArray[Any], codes: NDArray[np.int64], languages: int, k: 
     for code in np.unique(codes):
         scores = raw[:, codes == code]
         kept = min(k, scores.shape[1])
-        top = -np.partition(-scores, kept - 1, axis=1)[:, :kept]
-        best[:, code, :kept] = -np.sort(-top, axis=1)
+        scores.partition(scores.shape[1] - kept, axis=1)
+        best[:, code, :kept] = np.sort(scores[:, -kept:], axis=1)[:, ::-1]
     return best

@@ -142,8 +142,8 @@ def rank_corrected(
                     passage = int(relevance.passages[pair])
                     own = int(np.searchsorted(offsets, passage, side="right"))
                     better = line.better(passage)
-                    above[pair] = better.sum()
-                    inside[pair] = better[offsets[own - 1] : offsets[own]].sum()
+                    above[pair] = np.count_nonzero(better)
+                    inside[pair] = np.count_nonzero(better[offsets[own - 1] : offsets[own]])
                     scores[pair] = corrected[row, passage]
             progress.advance(len(raw))
     return Ranking(inside, above, scores, top, top_scores)
@@ -157,9 +157,10 @@ class _Line:
 
     def better(self, passage: int) -> NDArray[np.bool_]:
         """Return ``(D,)`` whether each passage ranks above one of them."""
-        better = self.corrected > self.corrected[passage]
-        equal = np.flatnonzero(self.corrected == self.corrected[passage])
-        if len(equal) > 1:
+        score = self.corrected[passage]
+        better = self.corrected > score
+        if np.count_nonzero(equals := self.corrected == score) > 1:
+            equal = np.flatnonzero(equals)
             own, others = self.raw[passage], self.raw[equal]
             better[equal] = (others > own) | ((others == own) & (equal < passage))
         return np.asarray(better)
