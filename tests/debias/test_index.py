@@ -122,3 +122,14 @@ def test_float16_memory_maps_are_read_in_slices(tmp_path, passages):
     half = fit_correction("center", blocks_of(stored, passages.langs, 37))
     whole = fit_correction("center", blocks_of(passages.rows, passages.langs))
     np.testing.assert_allclose(half.maps["passage"].offset, whole.maps["passage"].offset, atol=2e-4)
+
+
+def test_z_of_a_language_whose_texts_are_all_equal(queries, passages):
+    """Its scores do not spread; nothing becomes infinite."""
+    rows = passages.rows.copy()
+    rows[passages.langs == "de"] = rows[0]
+    correction = fit_correction(
+        "calibrate", [(rows, passages.langs)], settings={"by": "z", "shrink": False}
+    )
+    scores = correction.for_index(queries.rows, None).scores(rows, passages.langs)
+    assert np.isfinite(scores).all()

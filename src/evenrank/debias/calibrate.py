@@ -28,6 +28,9 @@ from evenrank.debias.index import QueryForm
 from evenrank.debias.rows import Doubles, Floats, Kind, OptionalLangs
 from evenrank.errors import ConfigError
 
+_SMALLEST = 1e-8
+"""Variance of scores below which a language counts as having no more than this."""
+
 
 class CalibrateSettings(Settings):
     """Settings of ``calibrate``.
@@ -98,7 +101,8 @@ class Calibration(Correction):
         if self.covariances is None:
             return np.ones((len(means), 1)), means
         inside_LQH = np.matmul(queries_QH.astype(np.float32), self.covariances)
-        spreads = np.sqrt(np.einsum("lqh,qh->ql", inside_LQH, queries_QH))
+        variances = np.einsum("lqh,qh->ql", inside_LQH, queries_QH)
+        spreads = np.sqrt(np.maximum(variances, _SMALLEST))
         # The mean spread keeps scores on the scale of cosines; it is one number for each query.
         slopes = np.exp(np.log(spreads).mean(axis=1, keepdims=True)) / spreads
         return slopes, slopes * means
