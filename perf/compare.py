@@ -3,9 +3,10 @@
     python perf/compare.py [RESULT RESULT]
 
 Random differences of the size of XQuAD-R: 1,190 blocks in 11 languages, 121 pairs of languages
-and 11 pools, and the macro means of three settings. scipy's permutation test and bootstrap get one
-cell each, in the same run, and the time for all cells is that times their number. With two result
-folders, the whole command is timed on them as well, from reading to corrected p-values.
+and 11 pools, the same pairs with an answer in one language only, and seven settings. scipy's
+permutation test and bootstrap get one cell each, in the same run, and the time for all cells is
+that times their number. With two result folders, the whole command is timed on them as well, from
+reading to corrected p-values.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def differences(count: int, languages: int) -> BlockSums:
     rng = np.random.default_rng(0)
     langs = np.repeat(np.arange(languages), count)
     blocks = np.tile(np.arange(count), languages)
-    values = rng.normal(0.005, 0.1, size=(len(langs), languages + 1))
+    values = rng.normal(0.005, 0.1, size=(len(langs), 2 * languages + 1))
     values[rng.uniform(size=values.shape) < 0.3] = 0
     codes = tuple(f"l{number}" for number in range(languages))
     return block_sums(Grid(codes, langs, blocks), values)

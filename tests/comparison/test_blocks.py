@@ -9,33 +9,45 @@ from evenrank.comparison.statistics import standardised_difference
 
 @st.composite
 def grids(draw):
-    """Queries of three languages with values in four pools, some missing."""
+    """Queries of three languages with values in seven pools, some missing."""
     count = draw(st.integers(1, 12))
     langs = draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))
     blocks = draw(st.lists(st.integers(0, 5), min_size=count, max_size=count))
     _, blocks = np.unique(blocks, return_inverse=True)
     value = st.one_of(st.none(), st.floats(-1, 1))
-    rows = draw(st.lists(st.tuples(value, value, value, value), min_size=count, max_size=count))
+    rows = draw(st.lists(st.tuples(*[value] * 7), min_size=count, max_size=count))
     grid = Grid(("de", "en", "tr"), np.array(langs), blocks.astype(np.int64))
     return grid, np.array(rows, dtype=float)
+
+
+def cell_of(lang, pool):
+    """The cell of a query language in one of the seven pools."""
+    codes = ("de", "en", "tr")
+    if pool == 3:
+        return Cell("query_lang", "multi", codes[lang], "multi")
+    kind, same, differs = ("pair", "mono", "cross") if pool < 3 else ("single", "own", "other")
+    other = pool % 4
+    return Cell(kind, same if other == lang else differs, codes[lang], codes[other])
 
 
 @given(grids())
 def test_figures_are_macro_means_over_the_queries_with_a_value(made):
     grid, values = made
     expected = {}
-    for lang, code in enumerate(grid.languages):
-        for pool in range(4):
+    for lang in range(3):
+        for pool in range(7):
             found = values[grid.query_langs == lang, pool]
             if (~np.isnan(found)).any():
-                setting = "multi" if pool == 3 else "mono" if pool == lang else "cross"
-                other = "multi" if pool == 3 else grid.languages[pool]
-                kind = "query_lang" if pool == 3 else "pair"
-                expected[Cell(kind, setting, code, other)] = np.nanmean(found)
-    for setting in ("mono", "cross", "multi"):
-        means = [mean for cell, mean in expected.items() if cell.setting == setting]
-        if means:
-            expected[Cell("setting", setting)] = np.mean(means)
+                expected[cell_of(lang, pool)] = np.nanmean(found)
+    cells = [(cell.setting, mean) for cell, mean in expected.items()]
+    means = {}
+    for setting in ("mono", "cross", "multi", "own", "other", "even"):
+        names = ("own", "other") if setting == "even" else (setting,)
+        if of_setting := [mean for name, mean in cells if name in names]:
+            means[setting] = np.mean(of_setting)
+    if {"own", "other"} <= means.keys():
+        means["gap"] = means["own"] - means["other"]
+    expected |= {Cell("setting", setting): mean for setting, mean in means.items()}
     sums = block_sums(grid, values)
     found = dict(zip(sums.cells, sums.means.tolist(), strict=True))
     assert found == pytest.approx(expected)

@@ -66,9 +66,10 @@ def test_every_cell_of_every_measure_has_a_row(comparison):
     assert comparison.systems == ("x-y", "hybrid")
     frame = comparison.frame
     counts = frame.groupby(["system", "measure", "kind"]).size().unstack(fill_value=0)
-    assert counts.loc[("hybrid", "R@1")].to_dict() == {"pair": 16, "query_lang": 4, "setting": 3}
+    expected = {"pair": 16, "query_lang": 4, "setting": 7, "single": 16}
+    assert counts.loc[("hybrid", "R@1")].to_dict() == expected
     bias = counts.loc[("x-y", "rank_distance")].to_dict()
-    assert bias == {"pair": 0, "query_lang": 4, "setting": 1}
+    assert bias == {"pair": 0, "query_lang": 4, "setting": 1, "single": 0}
     assert frame["outcome"].isin(["better", "worse", "even"]).all()
     assert json.loads(json.dumps(comparison.to_dict()))["rows"][0] == comparison.rows[0].to_dict()
 

@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 from evenrank.comparison.compare import compare
 from evenrank.comparison.gates import Gate, GateResult, parse_gate
 from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.results.schema import SETTINGS
 
 RUNS = {"permutations": 9, "resamples": 200}
 
 
 @given(
     st.sampled_from(["AP", "nDCG@10", "R@1"]),
-    st.sampled_from(["mono", "cross", "multi"]),
-    st.floats(-1, 0).map(lambda margin: float(f"{margin:g}")),
+    st.sampled_from([*SETTINGS]),
+    st.floats(-1, 1).map(lambda margin: float(f"{margin:g}")),
 )
 def test_gates_parse_as_they_print(measure, setting, margin):
     gate = Gate(measure, setting, margin)
@@ -23,7 +24,7 @@ def test_gates_parse_as_they_print(measure, setting, margin):
 
 WRONG = (
     *("", "AP", "AP mono", "AP mono -0.01 x", "AP all -0.01", "mono AP -0.01"),
-    *("AP mono 0.01", "AP mono -1%", "AP mono nan", "AP mono -inf"),
+    *("AP mono inf", "AP mono -1%", "AP mono nan", "AP mono -inf"),
 )
 
 
@@ -39,6 +40,7 @@ def test_other_forms_are_refused_with_an_example(text):
         ("LPR multi -0.1", "no better direction"),
         ("W multi -0.1", "no value per query"),
         ("rank_distance mono -10", "found setting 'mono', expected multi"),
+        ("rank_distance gap -10", "found setting 'gap', expected multi"),
     ],
 )
 def test_measures_that_cannot_be_gated_are_refused(text, message):

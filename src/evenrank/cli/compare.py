@@ -17,9 +17,9 @@ Gates = Annotated[
     list[str] | None,
     typer.Option(
         "--gate",
-        metavar="'MEASURE SETTING LOSS'",
-        help="Such as 'AP mono -0.01': exit with 1 if a result loses more than that with 95 % "
-        "confidence; may be given again.",
+        metavar="'MEASURE SETTING GAIN'",
+        help="Minimum gain, such as 'R@10 other +0.05' or 'AP mono -0.01' (this loss is allowed): "
+        "exit with 1 if a gain is smaller with 95 % confidence; may be given again.",
     ),
 ]
 Permutations = Annotated[int, typer.Option(min=1, help="Draws of the signs in each test.")]

@@ -36,7 +36,7 @@ DEFAULT_MEASURES = ("AP", "rank_distance")
 PERMUTATIONS = RESAMPLES = 10_000
 INTERVAL = (ALPHA / 2, 1 - ALPHA / 2)
 LEVELS = (ALPHA / 2, ALPHA, 1 - ALPHA, 1 - ALPHA / 2)
-ORDER: tuple[Kind, ...] = ("setting", "query_lang", "pair")
+ORDER: tuple[Kind, ...] = ("setting", "query_lang", "pair", "single")
 SELECTION = ("select_by", "dev_benchmark", "dev", "dev_fraction")
 """Training settings that decide which checkpoint becomes the model."""
 
@@ -73,7 +73,7 @@ def compare(
         results: Result folders or evaluations on one benchmark, the baseline first, at least two.
         measures: Measures with a value per query; ``None`` for ``AP`` and ``rank_distance``, if all
             results have them and can be compared by them.
-        gates: Largest losses allowed, such as ``"AP mono -0.01"``; their measures are compared too.
+        gates: Minimum gains such as ``"R@10 other +0.05"``; their measures are compared too.
         permutations: Draws of the signs, 1 or more.
         resamples: Resamples of the bootstrap, 1 or more.
         seed: Seed of both, 0 to 2^64 - 1.
@@ -118,7 +118,7 @@ def compare(
 def setting_intervals(
     evaluation: Evaluation, measures: Sequence[str], *, resamples: int, seed: int = 0
 ) -> dict[tuple[str, Setting], tuple[float, float]]:
-    """Return the 95 % bootstrap interval of each macro mean of one result.
+    """Return the 95 % bootstrap interval of each setting of one result.
 
     It says how far the figure could be off for other queries of the same kind. Two systems are
     compared by the interval of their difference (:func:`compare`), not by whether their intervals
@@ -335,7 +335,7 @@ def _gate_results(gates: Sequence[Gate], rows: Sequence[Difference]) -> Iterator
         for row in rows:
             if (row.kind, row.measure, row.setting) == ("setting", gate.measure, gate.setting):
                 bounds = (row.difference, row.at_least, row.at_most)
-                if direction(row.measure) < 0:
+                if direction(row.measure, row.setting) < 0:
                     bounds = (-row.difference, -row.at_most, -row.at_least)
                 yield GateResult(gate, row.system, *bounds)
 

@@ -30,8 +30,8 @@ class Difference:
     Attributes:
         system: Label of the system.
         measure: Name of the measure.
-        kind: ``setting``, ``query_lang`` (in the multilingual pool), or ``pair``.
-        setting: ``mono``, ``cross`` or ``multi``.
+        kind: See :class:`Cell`.
+        setting: The setting that it belongs to, or is.
         query_lang: ``None`` for a setting.
         pool: A passage language, or ``multi``; ``None`` for a setting.
         baseline_value: The baseline's figure.
@@ -80,7 +80,7 @@ class Difference:
         """Whether the system is significantly better or worse, or just different."""
         if not self.significant:
             return "even"
-        gain = direction(self.measure) * self.difference
+        gain = direction(self.measure, self.setting) * self.difference
         return "different" if gain == 0 else "better" if gain > 0 else "worse"
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Comparison:
         permutations: Number of draws of the signs; ``None`` if all were tried.
         resamples: Number of resamples of the bootstrap.
         seed: Seed of both.
-        rows: By system, then measure: the settings, then the query languages, then the pairs.
+        rows: By system, then measure: settings, query languages, pairs, pairs of ``single``.
         gate_results: The result of each gate for each system.
     """
 

@@ -1,4 +1,4 @@
-"""Gates: the largest loss of a figure against the baseline that is allowed."""
+"""Gates: the minimum gain of a figure against the baseline; below 0, the loss allowed."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, Literal
 
 from evenrank.errors import ConfigError
 from evenrank.measures.base import find_measure, parse_measure
-from evenrank.results.schema import MULTI, SETTINGS, Setting
+from evenrank.results.schema import GAP, MULTI, SETTINGS, Setting
 
-EXAMPLE = "'AP mono -0.01': measure, setting, largest loss allowed"
+EXAMPLE = "'AP mono -0.01' or 'R@10 other +0.05': measure, setting, minimum gain"
 
 Verdict = Literal["failed", "passed", "undecided"]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The largest loss of a macro mean that is allowed.
+    """The minimum gain of a figure.
 
-    A loss is a fall where higher is better, and a rise where lower is better: ``rank_distance multi
-    -10`` allows ten ranks more.
+    A gain is a rise where higher is better, and a fall where lower is better: ``rank_distance multi
+    -10`` allows ten ranks more. The access gap is better where it is smaller.
 
     Attributes:
         measure: A measure with a better direction.
-        setting: ``mono``, ``cross`` or ``multi``.
-        margin: The gain at the limit, 0 or less.
+        setting: A setting.
+        margin: The minimum gain; below 0, the loss that is allowed.
     """
 
     measure: str
@@ -33,7 +33,7 @@ class Gate:
     margin: float
 
     def __str__(self) -> str:
-        return f"{self.measure} {self.setting} {self.margin:g}"
+        return f"{self.measure} {self.setting} {self.margin:+g}"
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class GateResult:
 
     @property
     def verdict(self) -> Verdict:
-        """``failed`` if the loss is larger than allowed with 95 % confidence.
+        """``failed`` if the gain is below the minimum with 95 % confidence.
 
-        ``passed`` if it is not larger with 95 % confidence, else ``undecided``: there are too few
+        ``passed`` if it is not below with 95 % confidence, else ``undecided``: there are too few
         queries to tell, which fails no build.
         """
         if self.at_most < self.gate.margin:
@@ -71,7 +71,7 @@ class GateResult:
 
 
 def parse_gate(text: str) -> Gate:
-    """Return the gate that ``text`` stands for: ``MEASURE SETTING LOSS``.
+    """Return the gate that ``text`` stands for: ``MEASURE SETTING GAIN``.
 
     Raises:
         UnknownNameError: No measure has that name.
@@ -84,12 +84,12 @@ def parse_gate(text: str) -> Gate:
     words = text.split()
     setting = next((name for name in SETTINGS if words[1:2] == [name]), None)
     margin = _number(words[2]) if len(words) == 3 else math.nan
-    if setting is None or not -math.inf < margin <= 0:
+    if setting is None or not math.isfinite(margin):
         raise ConfigError(
             "--gate",
             repr(text),
             EXAMPLE,
-            f"The setting is one of {', '.join(SETTINGS)}, the loss 0 or below",
+            f"The setting is one of {', '.join(SETTINGS)}",
         )
     bound = parse_measure(words[0])
     measure = bound.measure
@@ -110,14 +110,17 @@ def parse_gate(text: str) -> Gate:
     return Gate(str(bound), setting, margin)
 
 
-def direction(measure: str) -> int:
+def direction(measure: str, setting: Setting = MULTI) -> int:
     """Return 1 if higher is better, -1 if lower is, 0 if neither or the measure is not known.
 
     >>> direction("AP"), direction("rank_distance"), direction("LPR"), direction("their own")
     (1, -1, 0, 0)
+    >>> direction("AP", "gap")
+    -1
     """
     known = find_measure(measure)
-    return {"higher": 1, "lower": -1, "none": 0}[known.better if known else "none"]
+    higher = {"higher": 1, "lower": -1, "none": 0}[known.better if known else "none"]
+    return -higher if setting == GAP else higher
 
 
 def _number(text: str) -> float:

@@ -146,7 +146,8 @@ def bootstrap_quantiles(
     A resample draws as many blocks as there are, with replacement. The mean of a cell is over the
     queries in the resample, each as often as its block was drawn, so the number of queries varies
     if some blocks have no query in the cell (a ratio estimator, as the mean itself is). A macro
-    mean is the mean of these means, over the cells that have a query.
+    mean is the mean of these means, over the cells that have a query; the access gap is the
+    difference of two.
 
     Args:
         sums: Values of one system, or differences of two.
@@ -254,6 +255,11 @@ def _divide(totals: Values, counts: Values) -> Values:
 
 
 def _macro_means(means_TC: Values, macros_CM: Values) -> Values:
-    """Return ``(T, M)`` means over the cells that have one."""
+    """Return ``(T, M)`` settings: means over the cells that have a value, less such means."""
     there_TC = ~np.isnan(means_TC)
-    return _divide(np.where(there_TC, means_TC, 0) @ macros_CM, there_TC @ macros_CM)
+    known_TC = np.where(there_TC, means_TC, 0)
+    added, taken = (
+        _divide(known_TC @ weights, there_TC @ weights)
+        for weights in (macros_CM.clip(min=0), -macros_CM.clip(max=0))
+    )
+    return np.where((macros_CM < 0).any(axis=0), added - taken, added)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from evenrank.comparison.blocks import Kind
 from evenrank.comparison.comparison import ALPHA, Comparison, Difference, Outcome
 from evenrank.comparison.gates import GateResult, Verdict
 from evenrank.languages import language_name
@@ -17,6 +18,10 @@ TONES: dict[Outcome, Tone] = {"better": "good", "worse": "bad", "different": "st
 MARKS: dict[Outcome, str] = {"better": "▲", "worse": "▼", "different": "◆", "even": ""}
 VERDICTS: dict[Verdict, Tone] = {"failed": "bad", "passed": "good", "undecided": "open"}
 LEGEND = "▲ better  ▼ worse  ◆ different: p of at most .05 after Holm's correction"
+PAIRS: dict[Kind, str] = {
+    "pair": "pairs of query language and passage language",
+    "single": "the same pairs if the answer exists in the passage language only",
+}
 EXTREMES = 2
 """Number of pairs named in each direction."""
 
@@ -27,8 +32,9 @@ def comparison_tables(comparison: Comparison) -> Iterator[Table]:
         yield settings_table(comparison, system)
     for measure in comparison.measures:
         yield languages_table(comparison, measure)
-    if any(row.kind == "pair" for row in comparison.rows):
-        yield pairs_table(comparison)
+    for kind in PAIRS:
+        if any(row.kind == kind for row in comparison.rows):
+            yield pairs_table(comparison, kind)
     if comparison.gate_results:
         yield gates_table(comparison.gate_results)
 
@@ -85,15 +91,15 @@ def languages_table(comparison: Comparison, measure: str) -> Table:
     )
 
 
-def pairs_table(comparison: Comparison) -> Table:
+def pairs_table(comparison: Comparison, kind: Kind = "pair") -> Table:
     """Return one row for each system and measure by pairs: how many changed, and the extremes."""
     found = [
-        (system, measure, list(comparison.select("pair", system=system, measure=measure)))
+        (system, measure, list(comparison.select(kind, system=system, measure=measure)))
         for system in comparison.systems
         for measure in comparison.measures
     ]
     return Table(
-        caption="pairs of query language and passage language",
+        caption=PAIRS[kind],
         head="system",
         columns=(
             Column(title="measure", text=True),

@@ -143,7 +143,7 @@ class Evaluation:
     @cached_property
     def measures(self) -> list[str]:
         """The measures with a value per query."""
-        names = self._column_names("per_query")
+        names = self.columns("per_query")
         return [one for one in names if one not in PER_QUERY and not one.startswith(SINGLE_PREFIX)]
 
     def table(self, name: TableName, columns: Sequence[str] | None = None) -> pa.Table:
@@ -156,7 +156,7 @@ class Evaluation:
             table = self.in_memory[name]
             return table if columns is None else table.select(columns)
         path, expected = self._path(name), COLUMNS[name]
-        names = self._column_names(name) if columns is None else columns
+        names = self.columns(name) if columns is None else columns
         schema = pa.schema({column: expected.get(column, pa.float64()) for column in names})
         try:
             table = pq.read_table(path, columns=schema.names).cast(schema)
@@ -198,8 +198,12 @@ class Evaluation:
             raise ConfigError("evaluation", f"no table {name!r}", "a result folder", AGAIN)
         return self.folder / f"{name}.parquet"
 
-    def _column_names(self, name: TableName) -> list[str]:
-        """Return the columns of a table, of which none may be missing."""
+    def columns(self, name: TableName) -> list[str]:
+        """Return the columns of a table.
+
+        Raises:
+            DataError: The file is missing or damaged, or misses a column.
+        """
         if name in self.in_memory:
             return list(self.in_memory[name].column_names)
         path = self._path(name)
@@ -242,7 +246,7 @@ def read_evaluation(folder: str | Path) -> Evaluation:
     """
     evaluation = Evaluation(read_result(folder), _folder(folder))
     for name in COLUMNS:
-        evaluation._column_names(name)
+        evaluation.columns(name)
     return evaluation
 
 
