@@ -25,7 +25,7 @@ LAYERS = [
     {"comparison"},
     {"training"},
     {"report"},
-    {"probe"},
+    {"probing"},
     {"demo"},
     {"cli", "__init__"},
     {"__main__"},

@@ -26,6 +26,9 @@ from evenrank.evaluation.encode import encode_benchmark as encode_benchmark
 from evenrank.evaluation.evaluate import evaluate as evaluate
 from evenrank.evaluation.evaluate_run import evaluate_run as evaluate_run
 from evenrank.evaluation.evaluator import BenchmarkEvaluator as BenchmarkEvaluator
+from evenrank.probing.page import write_probe as write_probe
+from evenrank.probing.probe import Probe as Probe
+from evenrank.probing.probe import probe as probe
 from evenrank.ranking.rank import rank as rank
 from evenrank.report.build import write_report as write_report
 from evenrank.results.folder import Evaluation as Evaluation

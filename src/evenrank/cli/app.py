@@ -20,6 +20,7 @@ from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
+from evenrank.cli.probe import probe_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
 from evenrank.processes import is_first_process
@@ -56,6 +57,7 @@ app.command("encode", rich_help_panel=_MODELS)(encode_command)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
 app.command("compare", rich_help_panel=_RESULTS)(compare_command)
 app.add_typer(debias_app, name="debias", rich_help_panel=_RESULTS)
+app.command("probe", rich_help_panel=_RESULTS)(probe_command)
 app.command("report", rich_help_panel=_RESULTS)(report_command)
 app.add_typer(data_app, name="data", rich_help_panel=_MORE)
 app.command("list", rich_help_panel=_MORE)(list_command)

@@ -193,7 +193,7 @@ class ProbeMeasure:
         return (self.compute.__doc__ or "").strip().partition("\n")[0]
 
 
-PROBE_MEASURES: Registry[ProbeMeasure] = Registry("probe measure", "evenrank.probe")
+PROBE_MEASURES: Registry[ProbeMeasure] = Registry("probe measure", "evenrank.probing")
 
 Function: TypeAlias = Callable[[Observed], Estimate | None]
 
@@ -288,8 +288,12 @@ def margin(draws: Doubles) -> float:
 def as_matrix(
     values: Doubles, rows: Sequence[int] | Ints, columns: Sequence[int] | Ints, names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return values by the names of query languages and passage languages."""
+    """Return values by the names of query languages and passage languages, without NaN."""
     return {
-        names[row]: {names[column]: float(values[i, j]) for j, column in enumerate(columns)}
+        names[row]: {
+            names[column]: float(values[i, j])
+            for j, column in enumerate(columns)
+            if np.isfinite(values[i, j])
+        }
         for i, row in enumerate(rows)
     }

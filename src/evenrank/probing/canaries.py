@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenrank.probe.base import (
+from evenrank.probing.base import (
     DRAWS,
     Doubles,
     Estimate,

@@ -9,8 +9,8 @@ import pytest
 
 from evenrank.debias.base import fit_correction
 from evenrank.errors import ConfigError, DataError
-from evenrank.probe.base import probe_figures
-from evenrank.probe.observe import Asked, observe
+from evenrank.probing.base import probe_figures
+from evenrank.probing.observe import Asked, observe
 
 SIZES = (9_000, 6_000, 4_000, 2_000)
 """More passages than one tile."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evenrank.probe.base import Hits, Observed, Planted, probe_figures
-from evenrank.probe.observe import Asked, observe
+from evenrank.probing.base import Hits, Observed, Planted, probe_figures
+from evenrank.probing.observe import Asked, observe
 
 WITH_A_VALUE = (
     "access_gap",

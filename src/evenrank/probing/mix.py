@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.probe.base import (
+from evenrank.probing.base import (
     DRAWS,
     LEVEL,
     Doubles,

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from evenrank.probe.observe import Asked, Canaries, observe
-from evenrank.probe.scan import Pool
+from evenrank.probing.observe import Asked, Canaries, observe
+from evenrank.probing.scan import Pool
 
 LANGUAGES = ("de", "en", "es", "fr")
 

@@ -1,6 +1,6 @@
 """From vectors to what the measures need: the best passages, and the ranks of planted canaries.
 
-Shapes: as in :mod:`evenrank.probe.base`.
+Shapes: as in :mod:`evenrank.probing.base`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from evenrank.debias.moments import gather
 from evenrank.debias.rows import Langs
 from evenrank.errors import ConfigError
-from evenrank.probe.base import Doubles, Geometry, Hits, Ints, Observed, Planted
-from evenrank.probe.scan import Pool, Ranked, Scoring, scan
+from evenrank.probing.base import Doubles, Geometry, Hits, Ints, Observed, Planted
+from evenrank.probing.scan import Pool, Ranked, Scoring, scan
 
 Floats = NDArray[np.float32]
 

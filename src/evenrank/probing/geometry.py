@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.probe.base import (
+from evenrank.probing.base import (
     Doubles,
     Estimate,
     Geometry,

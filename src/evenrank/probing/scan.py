@@ -17,7 +17,7 @@ from evenrank.debias.base import Correction
 from evenrank.debias.index import QueryForm, best_scores
 from evenrank.debias.rows import BLOCK, codes_of
 from evenrank.encoding.store import Rows
-from evenrank.probe.base import Doubles, Ints
+from evenrank.probing.base import Doubles, Ints
 from evenrank.progress import bar
 
 _SCORES = 1 << 24
