@@ -13,8 +13,8 @@ from __future__ import annotations
 from evenrank.benchmarks.benchmark import (
     BENCHMARKS,
     Benchmark,
+    BenchmarkLoader,
     Card,
-    FixedBenchmark,
     Passage,
     Query,
     build_benchmark,
@@ -51,4 +51,4 @@ def load_opening_hours() -> Benchmark:
     return build_benchmark("opening-hours", CARD, queries, passages, qrels)
 
 
-BENCHMARKS.register("opening-hours", FixedBenchmark("opening-hours", CARD, load_opening_hours))
+BENCHMARKS.register("opening-hours", BenchmarkLoader(CARD, load_opening_hours))

@@ -5,7 +5,6 @@ import pytest
 from evenrank.benchmarks.benchmark import (
     BENCHMARKS,
     Card,
-    FixedBenchmark,
     Passage,
     Query,
     build_benchmark,
@@ -106,10 +105,8 @@ def test_an_unknown_benchmark_offers_the_nearest():
 
 
 def test_a_name_that_takes_no_argument():
-    fixed = FixedBenchmark("two", CARD, build)
-    assert fixed(None).name == "two"
     with pytest.raises(ConfigError, match="found ':de' after it, expected the name alone"):
-        fixed("de")
+        load_benchmark("xquad-r:de")
 
 
 def test_every_benchmark_says_where_it_comes_from():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -88,6 +88,18 @@ class Relevance:
     passages: NDArray[np.int64]
     grades: NDArray[np.int64] | None = None
 
+    @classmethod
+    def of_pairs(
+        cls,
+        queries: NDArray[np.int64],
+        passages: NDArray[np.int64],
+        count: int,
+        grades: NDArray[np.int64] | None = None,
+    ) -> Relevance:
+        """Return the relevance of ``count`` queries from their pairs, sorted by query."""
+        ends = np.cumsum(np.bincount(queries, minlength=count))
+        return cls(np.concatenate([[0], ends]).astype(np.int64), passages, grades)
+
     @cached_property
     def query_of(self) -> NDArray[np.int64]:
         """``(P,)`` int64, the query of each pair."""
@@ -149,10 +161,8 @@ class Benchmark:
         ]
         langs = pa.chunked_array([pa.array(self.languages).take(pa.array(queries.langs))])
         _, first, number = np.unique(self.parallel, return_index=True, return_inverse=True)
-        arrays: list[NDArray[Any]] = [first[number], relevance.indptr, relevance.passages]
-        arrays += [
-            np.ones_like(relevance.passages) if relevance.grades is None else relevance.grades
-        ]
+        grades = np.ones_like(relevance.passages) if relevance.grades is None else relevance.grades
+        arrays: list[NDArray[Any]] = [first[number], relevance.indptr, relevance.passages, grades]
         structure = fingerprint_of(
             digest_of(queries.ids),
             digest_of(langs),
@@ -192,41 +202,20 @@ def same_content(one: str, other: str) -> bool:
     return structure == structure_2 and (texts == texts_2 or not (texts and texts_2))
 
 
-class BenchmarkLoader(Protocol):
+@dataclass(frozen=True)
+class BenchmarkLoader:
     """A registered benchmark: a card that is known without data, and a way to load it.
 
-    ``argument`` is what follows the colon in names such as ``corpus:PATH``, else ``None``.
+    Attributes:
+        card: Where the benchmark comes from.
+        load: Loads the benchmark.
+        takes_argument: Whether ``load`` gets what follows the colon in names such as
+            ``corpus:PATH``, or ``None`` if there is no colon.
     """
 
-    @property
-    def card(self) -> Card:
-        """Where the benchmark comes from."""
-        ...
-
-    def __call__(self, argument: str | None) -> Benchmark:
-        """Load the benchmark."""
-        ...
-
-
-@dataclass(frozen=True)
-class FixedBenchmark:
-    """The loader of a benchmark whose name takes no argument."""
-
-    name: str
     card: Card
-    load: Callable[[], Benchmark]
-
-    def __call__(self, argument: str | None) -> Benchmark:
-        """Load the benchmark.
-
-        Raises:
-            ConfigError: There is an argument.
-        """
-        if argument is not None:
-            raise ConfigError(
-                f"benchmark {self.name!r}", f"':{argument}' after it", "the name alone", "Remove it"
-            )
-        return self.load()
+    load: Callable[..., Benchmark]
+    takes_argument: bool = False
 
 
 BENCHMARKS: Registry[BenchmarkLoader] = Registry("benchmark", "evenrank.benchmarks")
@@ -237,12 +226,20 @@ def load_benchmark(name: str | Benchmark) -> Benchmark:
 
     Raises:
         UnknownNameError: No benchmark has that name.
+        ConfigError: An argument is missing, or the benchmark takes none.
         DataError: Its files are missing, damaged or break their contract.
     """
     if isinstance(name, Benchmark):
         return name
-    loader, colon, argument = name.partition(":")
-    return BENCHMARKS.get(loader)(argument if colon else None)
+    title, colon, argument = name.partition(":")
+    loader = BENCHMARKS.get(title)
+    if loader.takes_argument:
+        return loader.load(argument if colon else None)
+    if colon:
+        raise ConfigError(
+            f"benchmark {title!r}", f"':{argument}' after it", "the name alone", "Remove it"
+        )
+    return loader.load()
 
 
 def build_benchmark(
@@ -300,7 +297,6 @@ def benchmark_of(
     position[order] = np.arange(len(order))
     pairs = np.sort(pairs_P2[:, 0] * len(passages) + position[pairs_P2[:, 1]])
     pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # far faster than np.unique for millions
-    counts = np.bincount(pairs // len(passages), minlength=len(queries))
     parallel: dict[str, int] = {}
     return Benchmark(
         name=name,
@@ -312,9 +308,7 @@ def benchmark_of(
             dtype=np.int32,
         ),
         passages=_text_set([passages[at] for at in order.tolist()], number),
-        relevance=Relevance(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), pairs % len(passages)
-        ),
+        relevance=Relevance.of_pairs(pairs // len(passages), pairs % len(passages), len(queries)),
     )
 
 

@@ -2,7 +2,7 @@
 
 BEIR
     ``corpus.jsonl`` (``_id``, ``title``, ``text``, ``metadata``), ``queries.jsonl`` (``_id``,
-    ``text``, ``metadata``) and ``qrels/test.tsv`` (with a header line). The language stands in
+    ``text``, ``metadata``) and ``qrels/test.tsv`` (with a header line). The language is in
     ``metadata``; titles are empty.
 TREC
     ``queries.tsv`` and ``collection.tsv`` (id, text), ``qrels.trec`` and ``languages.tsv``, which
@@ -40,13 +40,13 @@ def export_benchmark(
 
     Args:
         benchmark: The benchmark; see :func:`restrict` for the pool of some languages.
-        folder: The folder to make.
+        folder: The folder to create.
         form: ``beir`` or ``trec``.
         overwrite: Replace an export that exists; nothing else is ever replaced.
 
     Raises:
         ConfigError: ``folder`` exists.
-        DataError: An id cannot stand in these files.
+        DataError: An id has white space or a quotation mark.
     """
     check_trec_ids(benchmark)
     with whole_folder(folder, overwrite=overwrite, marker=MARKERS[form]) as part:
@@ -72,24 +72,23 @@ def restrict(
     Raises:
         ConfigError: No query, or no passage, is in these languages.
     """
-    asked = _rows_in(benchmark, "query", benchmark.queries, query_langs)
+    queries = _rows_in(benchmark, "query", benchmark.queries, query_langs)
     kept = _rows_in(benchmark, "passage", benchmark.passages, pool)
     position = np.full(len(benchmark.passages), -1, dtype=np.int64)
     position[kept] = np.arange(len(kept))
     relevance = benchmark.relevance
-    owners = relevance.query_of
     place = np.full(len(benchmark.queries), -1, dtype=np.int64)
-    place[asked] = np.arange(len(asked))
-    pairs = (position[relevance.passages] >= 0) & (place[owners] >= 0)
-    counts = np.bincount(place[owners[pairs]], minlength=len(asked))
+    place[queries] = np.arange(len(queries))
+    pairs = (position[relevance.passages] >= 0) & (place[relevance.query_of] >= 0)
     return replace(
         benchmark,
-        queries=_take(benchmark.queries, asked),
-        parallel=benchmark.parallel[asked],
+        queries=_take(benchmark.queries, queries),
+        parallel=benchmark.parallel[queries],
         passages=_take(benchmark.passages, kept),
-        relevance=Relevance(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        relevance=Relevance.of_pairs(
+            place[relevance.query_of[pairs]],
             position[relevance.passages[pairs]],
+            len(queries),
             None if relevance.grades is None else relevance.grades[pairs],
         ),
         digests=None,
@@ -97,10 +96,10 @@ def restrict(
 
 
 def check_trec_ids(benchmark: Benchmark) -> None:
-    """Refuse ids that TREC files cannot hold, which separate fields by white space.
+    """Refuse ids with white space, which separates the fields of TREC files.
 
     Raises:
-        DataError: An id is empty or holds white space or a quotation mark.
+        DataError: An id is empty, or has white space or a quotation mark.
     """
     sets: dict[str, TextSet] = {"query": benchmark.queries, "passage": benchmark.passages}
     for kind, texts in sets.items():
@@ -116,10 +115,10 @@ def check_trec_ids(benchmark: Benchmark) -> None:
 
 
 def write_qrels(path: Path, benchmark: Benchmark) -> None:
-    """Write the relevant passages of the pool of all languages as TREC qrels.
+    """Write the relevant passages of the multilingual pool as TREC qrels.
 
     Raises:
-        DataError: An id cannot stand in a TREC file.
+        DataError: An id has white space or a quotation mark.
     """
     check_trec_ids(benchmark)
     queries, passages, grades = _pairs(benchmark)
@@ -142,19 +141,19 @@ def write_rows(path: Path, columns: dict[str, pa.Array], *, delimiter: str = " "
 
 
 def constant(value: str, length: int) -> pa.Array:
-    """Return a column that holds one value."""
+    """Return a column in which all values are equal."""
     return pa.array([value]).take(pa.array(np.zeros(length, dtype=np.int8)))
 
 
 def _write_beir(benchmark: Benchmark, folder: Path) -> None:
-    with (folder / "corpus.jsonl").open("wb") as file:
-        for id_, text, lang in _texts(benchmark, benchmark.passages):
-            row = {"_id": id_, "title": "", "text": text, "metadata": {"language": lang}}
-            file.write(orjson.dumps(row) + b"\n")
-    with (folder / "queries.jsonl").open("wb") as file:
-        for id_, text, lang in _texts(benchmark, benchmark.queries):
-            row = {"_id": id_, "text": text, "metadata": {"language": lang}}
-            file.write(orjson.dumps(row) + b"\n")
+    for name, texts, more in (
+        ("corpus", benchmark.passages, {"title": ""}),
+        ("queries", benchmark.queries, {}),
+    ):
+        with (folder / f"{name}.jsonl").open("wb") as file:
+            for id_, text, lang in _texts(benchmark, texts):
+                row = {"_id": id_, **more, "text": text, "metadata": {"language": lang}}
+                file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     pairs = zip(*(column.to_pylist() for column in _pairs(benchmark)), strict=True)
     (folder / "qrels").mkdir()
     with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as file:
@@ -168,13 +167,13 @@ def _write_trec(benchmark: Benchmark, folder: Path) -> None:
             for id_, text, _ in _texts(benchmark, texts):
                 file.write(f"{id_}\t{_one_line(text)}\n")
     write_qrels(folder / "qrels.trec", benchmark)
-    questions = benchmark.parallel.tolist()
+    parallel = benchmark.parallel.tolist()
     with (folder / "languages.tsv").open("w", encoding="utf-8", newline="\n") as file:
         for id_, _, lang in _texts(benchmark, benchmark.passages):
             file.write(f"passage\t{id_}\t{lang}\n")
         queries = _texts(benchmark, benchmark.queries)
-        for question, (id_, _, lang) in zip(questions, queries, strict=True):
-            file.write(f"query\t{id_}\t{lang}\t{question}\n")
+        for number, (id_, _, lang) in zip(parallel, queries, strict=True):
+            file.write(f"query\t{id_}\t{lang}\t{number}\n")
 
 
 def _texts(benchmark: Benchmark, texts: TextSet) -> Iterator[tuple[str, str, str]]:

@@ -11,7 +11,6 @@ The 106 million passages stay on disk. ``docs/miracl.md`` says what a run costs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, Card, Relevance, TextSet
+from evenrank.benchmarks.benchmark import (
+    BENCHMARKS,
+    Benchmark,
+    BenchmarkLoader,
+    Card,
+    Relevance,
+    TextSet,
+)
 from evenrank.benchmarks.miracl_files import (
     PUBLISHED,
     corpus_files,
@@ -118,7 +124,7 @@ def _benchmark(name: str, parts: list[_Part]) -> Benchmark:
     passages = np.concatenate(
         [_positions(part) + first for part, first in zip(parts, first_rows, strict=True)]
     )
-    counts = np.bincount(queries, minlength=len(query_ids))
+    order = np.lexsort((passages, queries))
     langs = np.arange(len(parts), dtype=np.int16)
     return Benchmark(
         name=name,
@@ -135,10 +141,7 @@ def _benchmark(name: str, parts: list[_Part]) -> Benchmark:
             texts=_chained(part.passages.texts for part in parts),
             langs=np.repeat(langs, sizes),
         ),
-        relevance=Relevance(
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            passages[np.lexsort((passages, queries))],
-        ),
+        relevance=Relevance.of_pairs(queries[order], passages[order], len(query_ids)),
         digests=tuple(part.passages.digests for part in parts),
     )
 
@@ -185,22 +188,11 @@ def _chained(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
     )
 
 
-@dataclass(frozen=True)
-class MiraclBenchmark:
-    """The loader of ``miracl``, ``miracl:sw,yo`` and ``miracl:sw,partial``."""
-
-    card: Card = CARD
-
-    def __call__(self, argument: str | None) -> Benchmark:
-        """Load all languages, or those that ``argument`` names.
-
-        Raises:
-            UnknownNameError: MIRACL does not have a language.
-            DataError: A file is missing or damaged.
-        """
-        words = [word.strip() for word in (argument or "").split(",") if word.strip()]
-        languages = [word for word in words if word != PARTIAL]
-        return load_miracl(languages or tuple(PUBLISHED), partial=PARTIAL in words)
+def _load(argument: str | None) -> Benchmark:
+    """Load ``miracl``, ``miracl:sw,yo`` or ``miracl:sw,partial``."""
+    words = [word.strip() for word in (argument or "").split(",") if word.strip()]
+    languages = [word for word in words if word != PARTIAL]
+    return load_miracl(languages or tuple(PUBLISHED), partial=PARTIAL in words)
 
 
-BENCHMARKS.register("miracl", MiraclBenchmark())
+BENCHMARKS.register("miracl", BenchmarkLoader(CARD, _load, takes_argument=True))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, Card, FixedBenchmark
+from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, BenchmarkLoader, Card
 from evenrank.benchmarks.sentences import sentence_spans
 from evenrank.benchmarks.sources import SourceFile, data_folder, fetch
 from evenrank.benchmarks.squad import (
@@ -153,4 +153,4 @@ def _sentences(context: str, lang: str) -> tuple[Sentence, ...]:
     )
 
 
-BENCHMARKS.register("mlqa-r", FixedBenchmark("mlqa-r", CARD, load_mlqa_r))
+BENCHMARKS.register("mlqa-r", BenchmarkLoader(CARD, load_mlqa_r))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from evenrank.benchmarks.benchmark import (
     BENCHMARKS,
     Benchmark,
+    BenchmarkLoader,
     Card,
     Passage,
     Query,
@@ -31,7 +32,7 @@ CARD = Card(
 
 
 def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmark:
-    """Make a benchmark of the queries and the distinct passages of a corpus.
+    """Return a benchmark of the queries and the distinct passages of a corpus.
 
     Passages are equal if language, passage group and text are. The same text in two groups remains
     two passages, since it belongs to two documents. For a query, all passages of its item's group
@@ -93,24 +94,12 @@ def _spaceless(id_: str) -> str:
     return re.sub(r"[\s%#]", lambda found: quote(found.group()), id_)
 
 
-@dataclass(frozen=True)
-class CorpusBenchmark:
-    """The loader of ``corpus:PATH``."""
-
-    card: Card = CARD
-
-    def __call__(self, argument: str | None) -> Benchmark:
-        """Open the corpus at the path ``argument`` as a benchmark.
-
-        Raises:
-            ConfigError: There is no path.
-            DataError: The corpus breaks its contract.
-        """
-        if not argument:
-            raise ConfigError(
-                "benchmark 'corpus'", "no path", "corpus:PATH", "Name the corpus after the colon"
-            )
-        return benchmark_from_corpus(open_corpus(argument), replace(CARD, source=argument))
+def _load(argument: str | None) -> Benchmark:
+    if not argument:
+        raise ConfigError(
+            "benchmark 'corpus'", "no path", "corpus:PATH", "Name the corpus after the colon"
+        )
+    return benchmark_from_corpus(open_corpus(argument), replace(CARD, source=argument))
 
 
-BENCHMARKS.register("corpus", CorpusBenchmark())
+BENCHMARKS.register("corpus", BenchmarkLoader(CARD, _load, takes_argument=True))

@@ -5,7 +5,7 @@ Eleven-way parallel: every question exists in every language and has one answer 
 
 from __future__ import annotations
 
-from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, Card, FixedBenchmark
+from evenrank.benchmarks.benchmark import BENCHMARKS, Benchmark, BenchmarkLoader, Card
 from evenrank.benchmarks.sources import SourceFile, fetch
 from evenrank.benchmarks.squad import answer_benchmark, read_squad
 
@@ -58,4 +58,4 @@ def load_xquad_r() -> Benchmark:
     return answer_benchmark("xquad-r", CARD, paragraphs)
 
 
-BENCHMARKS.register("xquad-r", FixedBenchmark("xquad-r", CARD, load_xquad_r))
+BENCHMARKS.register("xquad-r", BenchmarkLoader(CARD, load_xquad_r))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Literal
 
 from evenrank.benchmarks.benchmark import (
     BENCHMARKS,
     Benchmark,
+    BenchmarkLoader,
     Card,
     Passage,
     Query,
@@ -18,7 +18,7 @@ from evenrank.benchmarks.world_facts.build import cldr_version, world_facts
 from evenrank.errors import UnknownNameError
 
 
-def world_facts_card() -> Card:
+def _card() -> Card:
     """Return the benchmark's card, which names the CLDR and Babel that are installed."""
     return Card(
         title="World Facts: the sentence that states the fact asked for, in 11 languages",
@@ -53,7 +53,7 @@ def load_world_facts(questions: Literal["dev", "test"] = "test") -> Benchmark:
     ]
     qrels = [(query.id, id_) for query in queries for id_ in translations[query.parallel_id]]
     name = "world-facts" if questions == "test" else f"world-facts:{questions}"
-    return build_benchmark(name, world_facts_card(), queries, passages, qrels)
+    return build_benchmark(name, _card(), queries, passages, qrels)
 
 
 def _rows(split: Literal["all", "dev", "test"]) -> list[tuple[str, str, str, str, str]]:
@@ -65,21 +65,10 @@ def _rows(split: Literal["all", "dev", "test"]) -> list[tuple[str, str, str, str
     return list(zip(*(corpus.column(name, rows) for name in names), strict=True))
 
 
-@dataclass(frozen=True)
-class WorldFactsBenchmark:
-    """The loader of ``world-facts`` and ``world-facts:dev``."""
-
-    card: Card = field(default_factory=world_facts_card)
-
-    def __call__(self, argument: str | None) -> Benchmark:
-        """Make the benchmark of the test questions, or of the dev questions.
-
-        Raises:
-            UnknownNameError: ``argument`` is something else than ``dev``.
-        """
-        if argument not in (None, "dev"):
-            raise UnknownNameError("World Facts questions", str(argument), ["dev"], "world-facts")
-        return load_world_facts("test" if argument is None else "dev")
+def _load(argument: str | None) -> Benchmark:
+    if argument not in (None, "dev"):
+        raise UnknownNameError("World Facts queries", str(argument), ["dev"], "world-facts")
+    return load_world_facts("test" if argument is None else "dev")
 
 
-BENCHMARKS.register("world-facts", WorldFactsBenchmark())
+BENCHMARKS.register("world-facts", BenchmarkLoader(_card(), _load, takes_argument=True))
