@@ -117,6 +117,8 @@ def fit_command(
         print_json({"output": str(output), **correction.facts})
         return
     counts = correction.fit.counts["passage"]
+    values = ", ".join(f"{key}={value}" for key, value in correction.fit.settings.items())
+    typer.echo(f"settings {values}")
     typer.echo(f"fitted   {correction.name} on {len(counts)} languages: {_counts(counts)}")
     typer.echo(f"written  {output}")
     typer.echo(f"next     evenrank evaluate {model} --benchmark NAME --debias {output}")

@@ -20,6 +20,7 @@ from evenrank.debias.base import METHODS, Correction, Fit
 from evenrank.debias.rows import Kind
 from evenrank.debias.vectors import VectorCorrection
 from evenrank.encoding.fingerprint import model_fingerprint
+from evenrank.encoding.loading import without_transformers_bars
 from evenrank.errors import ConfigError, DataError, EvenrankError
 from evenrank.files import whole_file, whole_folder
 
@@ -142,7 +143,10 @@ def save_model(
     plain = require_plain(correction)
     width = model.get_embedding_dimension()
     correction.require(encoder=model_fingerprint(model), width=width)
-    with whole_folder(folder, marker=MARKER, overwrite=overwrite) as part:
+    with (
+        whole_folder(folder, marker=MARKER, overwrite=overwrite) as part,
+        without_transformers_bars(),
+    ):
         _with_correction(plain, model).save_pretrained(str(part), create_model_card=False)
 
 
