@@ -9,8 +9,10 @@ import pytest
 
 from evenrank.debias.base import fit_correction
 from evenrank.errors import ConfigError, DataError
+from evenrank.measures.base import example_pool, parse_measure
 from evenrank.probing.base import probe_figures
 from evenrank.probing.observe import Asked, observe
+from evenrank.ranking.cells import single_cells
 
 SIZES = (9_000, 6_000, 4_000, 2_000)
 """More passages than one tile."""
@@ -80,6 +82,31 @@ def test_one_pass_is_the_full_matrix(world, number):
             kept[own] = False  # the other translations are taken out
             rank = int((scores[query, kept] > scores[query, own[lang]]).sum())
             assert abs(found.planted.above[item, query % count, lang] - rank) <= 1
+
+
+def test_the_access_gap_is_that_of_an_evaluation(world):
+    """The setting ``single`` of an evaluation, with the canaries as a benchmark, gives the same."""
+    one = world(6, 0.4, items=12)
+    items, count, width = one.canaries.queries.shape
+    answers = one.canaries.passages.reshape(-1, width)
+    scores = one.canaries.queries.reshape(-1, width) @ np.concatenate([one.pool.rows, answers]).T
+    ranks = 1 + np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    names = one.pool.languages
+    first = len(one.pool.rows) + np.arange(items * count) // count * count
+    pool = example_pool(
+        [
+            {names[lang]: [int(ranks[query, start + lang])] for lang in range(count)}
+            for query, start in enumerate(first)
+        ],
+        sizes=dict.fromkeys(names, 120 + items),
+        query_langs=[names[query % count] for query in range(items * count)],
+    )
+    cells = single_cells(pool)
+    means = cells.means(parse_measure("R@10")(cells.pool))
+    found = probe_figures(observe(*one))["access_gap"]
+    assert [list(row.values()) for row in found.matrix.values()] == means.tolist()
+    own = means.trace() / count
+    assert found.value == pytest.approx(own - (means.sum() - own * count) / (count**2 - count))
 
 
 def test_a_passage_does_not_find_itself(world):

@@ -17,7 +17,7 @@ from evenrank.cli.probe import probe_command
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.errors import ConfigError, DataError, EvenrankError
-from evenrank.probing.page import commands, sentence, verdict, write_probe
+from evenrank.probing.page import commands, note, sentence, verdict, write_probe
 from evenrank.probing.probe import probe
 
 WORDS = {
@@ -166,6 +166,17 @@ def test_without_canaries(place, model):
     found = probe(model, place / "passages.jsonl", canaries=None)
     assert "access_gap" not in found.figures
     assert "times as often as its share" in sentence(found)
+
+
+def test_canaries_that_ask_with_their_answer_are_pointed_out(place, model, found, tmp_path):
+    parallel = [
+        {"id": at // 2, "lang": row["lang"], "query": row["text"], "passage": row["text"]}
+        for at, row in enumerate(rows(60, 70))
+    ]
+    path = write_lines(tmp_path / "same.jsonl", parallel)
+    same = probe(model, place / "passages.jsonl", canaries=path)
+    assert "ask with the answer itself" in note(same)
+    assert "ask with the answer itself" not in note(found)
 
 
 def test_canaries_that_the_corpus_contains_are_left_out(place, model, tmp_path):

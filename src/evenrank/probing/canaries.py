@@ -41,7 +41,7 @@ def access_gap(observed: Observed) -> Estimate | None:
 
 
 @probe_measure(
-    "rank_distance", "Rank distance, normalised", order=20, limits=(0, np.inf), no_bias=None
+    "rank_distance", "Rank distance, normalised", order=50, limits=(0, np.inf), no_bias=None
 )
 def rank_distance(observed: Observed) -> Estimate | None:
     """How far apart the answers in different languages are ranked: 0 next to each other, 1 random.
@@ -70,7 +70,7 @@ def rank_distance(observed: Observed) -> Estimate | None:
 
 
 @probe_measure(
-    "preference", "Language preference rate × languages", order=50, limits=(0, np.inf), no_bias=1.0
+    "preference", "Language preference rate × languages", order=70, limits=(0, np.inf), no_bias=1.0
 )
 def preference(observed: Observed) -> Estimate | None:
     """How many times as often as by chance the best of the answers is in the query's language.

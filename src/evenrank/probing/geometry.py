@@ -47,7 +47,7 @@ def purity(observed: Observed) -> Estimate | None:
     )
 
 
-@probe_measure("decodability", "Linear decodability", order=100, limits=(-1, 1), no_bias=0.0)
+@probe_measure("decodability", "Linear decodability", order=90, limits=(-1, 1), no_bias=0.0)
 def decodability(observed: Observed) -> Estimate | None:
     """How well a linear classifier reads the language from the embedding of a passage, held out.
 
@@ -96,7 +96,7 @@ def _discriminant(
     return np.asarray(scores.argmax(axis=1))
 
 
-@probe_measure("score_offset", "Score offset", order=90, limits=(-np.inf, np.inf), no_bias=0.0)
+@probe_measure("score_offset", "Score offset", order=30, limits=(-np.inf, np.inf), no_bias=0.0)
 def score_offset(observed: Observed) -> Estimate | None:
     """How much higher a query scores with passages of its own language, in units of spread.
 

@@ -16,7 +16,6 @@ from evenrank.report.build import RENDERERS
 from evenrank.report.content import (
     Block,
     Figure,
-    Listing,
     Part,
     Report,
     Scale,
@@ -112,6 +111,8 @@ def note(probe: Probe) -> str:
         parts.append(f"{probe.canaries['items']} canaries in {count} languages")
         if known := probe.canaries["in the corpus already"]:
             parts.append(f"{known} canaries left out, which the corpus contains")
+        if probe.canaries["queries are answers"]:
+            parts.append("canaries ask with the answer itself, which favours the own language")
     else:
         parts.append("no canaries")
     if probe.correction is not None:
@@ -190,7 +191,15 @@ def _advice(steps: list[str]) -> list[Block]:
             "query's own language for answers in others, so choose its strength: 0 changes "
             "nothing, 1 corrects all. Fit one, and probe again:"
         ),
-        Listing("Commands", "\n".join(steps)),
+        Table(
+            caption="Commands",
+            head="Step",
+            columns=(Column(title="", text=True),),
+            rows=tuple(
+                Row(title=title, cells=(step,))
+                for title, step in zip(("Fit", "Probe again"), steps, strict=True)
+            ),
+        ),
     ]
 
 
@@ -229,7 +238,8 @@ def _heat_maps(probe: Probe) -> Iterator[Block]:
 
 def _grid(figure: ProbeFigure) -> Grid:
     rows = list(figure.matrix)
-    return Grid.of(rows, list(figure.matrix[rows[0]]), figure.matrix)
+    grid = Grid.of(rows, list(figure.matrix[rows[0]]), figure.matrix)
+    return grid.by_script() if grid.large else grid
 
 
 def _definitions(probe: Probe) -> Table:

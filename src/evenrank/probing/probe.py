@@ -42,8 +42,9 @@ class Probe:
         passages: Passages of each language.
         queries: Queries of each language.
         queries_are_passages: Whether there were no queries, so that passages took their place.
-        canaries: Corpus, languages and items of the canaries, and how many items were left out
-            because the corpus contains them; empty without canaries.
+        canaries: Corpus, languages and items of the canaries, how many items were left out because
+            the corpus contains them, and whether each query is the text of its own answer; empty
+            without canaries.
         k: Passages that count as the best.
         correction: Method and strength of the correction; ``None`` without one.
         figures: The measures, those that predict best first.
@@ -178,6 +179,7 @@ def _facts(planted: CanaryTexts | None) -> dict[str, Any]:
         "languages": list(planted.languages),
         "items": len(planted.queries),
         "in the corpus already": planted.known,
+        "queries are answers": planted.queries == planted.passages,
     }
 
 
