@@ -14,6 +14,7 @@ from evenrank.results.folder import Evaluation, read_evaluation
 
 BENCHMARK_SECTIONS = [
     "headline",
+    "single",
     "languages",
     "comparison",
     "pairs",
@@ -55,7 +56,14 @@ def test_one_result_alone_is_a_report(samples):
 
 def test_sections_without_anything_to_show_are_left_out(samples, edited):
     bare = edited(
-        samples[0], examples=[], worst=[], model__training=None, bias={}, pairs={}, pool={}
+        samples[0],
+        examples=[],
+        worst=[],
+        model__training=None,
+        bias={},
+        pairs={},
+        single={},
+        pool={},
     )
     report = build_report([bare])
     assert names(report.parts[0]) == ["headline", "share", "measures", "benchmark"]
@@ -71,7 +79,7 @@ def test_a_section_registered_elsewhere_takes_its_place(samples, monkeypatch):
         yield Text(f"{len(entries)} results")
 
     report = build_report(samples[:2])
-    assert names(report.parts[0])[:3] == ["headline", "count", "languages"]
+    assert names(report.parts[0])[:3] == ["headline", "count", "single"]
     assert report.parts[0].sections[1].blocks == (Text("2 results"),)
 
 

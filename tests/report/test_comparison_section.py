@@ -11,6 +11,7 @@ from evenrank.report.page import render_html
 from evenrank.report.section import SECTIONS
 from evenrank.report.statistics import RESAMPLES, comparison_of
 from evenrank.results.folder import read_evaluation
+from evenrank.results.schema import SINGLE
 from evenrank.tables import Cell, Column, Row, Table
 
 
@@ -42,8 +43,9 @@ def test_rank_distance_is_not_compared_across_depths(samples, edited):
     assert comparison_of(read_entries(samples[:2])).measures == ("AP", "rank_distance")
     mixed = read_entries([samples[0], run])
     assert comparison_of(mixed).measures == ("AP",)
-    (tests, _) = tables("comparison", [samples[0], run]).values()
+    (tests, single, _) = tables("comparison", [samples[0], run]).values()
     assert len(tests.columns) == 6  # AP in three settings
+    assert len(single.columns) == 12
     assert tables("headline", [samples[0], run])  # shown, without a mark of significance
 
 
@@ -77,10 +79,13 @@ def test_changes_carry_the_interval_of_the_difference_and_a_mark(samples, compar
 
 
 def test_the_section_shows_what_compare_finds(samples, comparison):
-    tests, languages = tables("comparison", samples[:3]).values()
+    tests, single, languages = tables("comparison", samples[:3]).values()
     rows = list(comparison.select("setting", system="x-y"))
-    expected = [value for row in rows for value in (row.p_holm, row.effect)]
+    only = [row for row in rows if row.setting in SINGLE]
+    expected = [value for row in rows if row not in only for value in (row.p_holm, row.effect)]
     assert row_of(tests, "x-y").cells == pytest.approx(expected)
+    expected = [value for row in only for value in (row.difference, row.p_holm, row.effect)]
+    assert row_of(single, "x-y").cells == pytest.approx(expected)
     assert [column.group for column in tests.columns[::2]] == [
         "mAP, monolingual",
         "mAP, cross-lingual",

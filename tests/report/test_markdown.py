@@ -122,7 +122,7 @@ def test_a_whole_report_renders_with_every_figure_as_a_table(samples):
     width = [len(row) for row in rendered.rows]
     assert all(2 <= count <= 30 for count in width)
     heads = [row for row in rendered.rows if row[0].startswith("query \\")]
-    assert len(heads) == 3 + 2 + 3  # heat maps: values, differences, shares
+    assert len(heads) == 2 * (3 + 2) + 3  # heat maps: values, differences (twice), shares
     assert any(row[0] == "step" for row in rendered.rows)
     spreads = next(row for row in rendered.rows if "x-y, median" in row)
     assert len(spreads) == 1 + 3 * 6

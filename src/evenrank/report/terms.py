@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from evenrank.languages import language_name
 from evenrank.measures.base import find_measure
 from evenrank.report.entry import Entry
-from evenrank.results.schema import Figures
+from evenrank.results.schema import Figures, Setting
 from evenrank.tables import Better, Column
 
 AVERAGE_PRECISION = "AP"
@@ -19,6 +19,15 @@ TITLES = {
     RANK_DISTANCE_NORM: "Normalised rank distance",
     "LPR": "Language preference rate",
     "W": "Kendall’s W",
+}
+SETTING_TITLES: dict[Setting, str] = {
+    "mono": "monolingual",
+    "cross": "cross-lingual",
+    "multi": "multilingual",
+    "own": "own language",
+    "other": "another language",
+    "even": "any language",
+    "gap": "access gap",
 }
 SPECS = {RANK_DISTANCE: ",.1f"}
 

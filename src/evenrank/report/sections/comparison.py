@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from evenrank.comparison.comparison import Comparison, Difference
 from evenrank.report.content import Block, Text
 from evenrank.report.section import Entries, section
-from evenrank.report.sections.headline import SETTING_TITLES
 from evenrank.report.statistics import change_text, comparison_of
-from evenrank.report.terms import RANK_DISTANCE, SPECS, language_title, mean_title
-from evenrank.results.schema import Setting
+from evenrank.report.terms import RANK_DISTANCE, SETTING_TITLES, SPECS, language_title, mean_title
+from evenrank.results.schema import SINGLE, Setting
 from evenrank.tables import MARK, Cell, Column, Row, Table
 
 GUIDE = (
@@ -25,6 +24,8 @@ METHOD = (
     "which are not independent. p is corrected by Holm’s method within each model, measure and "
     "kind of figure."
 )
+Rows = dict[tuple[str, Setting, str], Difference]
+"""By measure, setting and system."""
 NOTE = f"Small print: 95 % interval; {MARK} p of at most .05 after Holm."
 
 
@@ -41,7 +42,11 @@ def comparison(entries: Entries) -> Iterator[Block]:
         return
     blocks = max(row.blocks for row in found.rows)
     yield Text(GUIDE)
-    yield _tests_table(entries, found)
+    tested = {(row.measure, row.setting, row.system): row for row in found.select("setting")}
+    for title, single in (("", False), (", answer in one language only", True)):
+        rows = {key: row for key, row in tested.items() if (row.setting in SINGLE) == single}
+        if rows:
+            yield _tests_table(entries, found, title, rows)
     yield _languages_table(entries, found)
     yield Text(
         METHOD.format(
@@ -50,24 +55,26 @@ def comparison(entries: Entries) -> Iterator[Block]:
     )
 
 
-def _tests_table(entries: Entries, found: Comparison) -> Table:
-    """Return p-value and effect size of each macro mean; the differences are in the headline."""
-    rows = {(row.measure, row.setting, row.system): row for row in found.select("setting")}
+def _tests_table(entries: Entries, found: Comparison, title: str, rows: Rows) -> Table:
+    """Return p-value and effect size of each setting; the headline has the other differences."""
+    change = [("change", "+.4f")] if title else []
     figures = list(dict.fromkeys((measure, setting) for measure, setting, _ in rows))
     excluded = sum(row.excluded for row in rows.values())
     return Table(
-        caption=f"Tests of the differences from {entries[0].label}",
+        caption=f"Tests of the differences from {entries[0].label}{title}",
         head="Model",
         columns=tuple(
             Column(title=title, group=_title(*figure), spec=spec, term=figure[0])
             for figure in figures
-            for title, spec in (("p", ".4f"), ("effect", "+.2f"))
+            for title, spec in (*change, ("p", ".4f"), ("effect", "+.2f"))
         ),
         rows=tuple(
             Row(
                 title=entry.label,
                 cells=tuple(
-                    cell for figure in figures for cell in _test(rows.get((*figure, system)))
+                    cell
+                    for figure in figures
+                    for cell in _test(rows.get((*figure, system)))[-2 - len(change) :]
                 ),
             )
             for entry, system in zip(entries[1:], found.systems, strict=True)
@@ -76,8 +83,8 @@ def _tests_table(entries: Entries, found: Comparison) -> Table:
     )
 
 
-def _test(row: Difference | None) -> tuple[float | None, float | None]:
-    return (row.p_holm, row.effect) if row else (None, None)
+def _test(row: Difference | None) -> tuple[float | None, ...]:
+    return (row.difference, row.p_holm, row.effect) if row else (None, None, None)
 
 
 def _title(measure: str, setting: Setting) -> str:

@@ -20,6 +20,11 @@ WORDS = {
     "cross-lingual": "Queries and passages are in two different languages; every ordered pair "
     "counts.",
     "multilingual": "Each query is ranked against the multilingual pool.",
+    "own language": "The answer exists in the language of the query only: the relevant passages in "
+    "all other languages are removed from the multilingual pool.",
+    "another language": "The answer exists in one other language only.",
+    "any language": "The answer exists in one language only: the mean over all pairs of languages.",
+    "access gap": "Own language minus another language.",
     "rank": "The place of a passage in the order that a model gives the pool: 1 is the first.",
 }
 

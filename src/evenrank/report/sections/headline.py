@@ -11,6 +11,7 @@ from evenrank.report.statistics import SMALL_PRINT, change_text, comparison_of, 
 from evenrank.report.terms import (
     RANK_DISTANCE,
     RANK_DISTANCE_NORM,
+    SETTING_TITLES,
     main_measure,
     mean_title,
     measure_column,
@@ -18,11 +19,7 @@ from evenrank.report.terms import (
 from evenrank.results.schema import Setting
 from evenrank.tables import MARK, Cell, Column, Row, Table
 
-SETTING_TITLES: dict[Setting, str] = {
-    "mono": "monolingual",
-    "cross": "cross-lingual",
-    "multi": "multilingual",
-}
+MAIN_SETTINGS: tuple[Setting, ...] = ("mono", "cross", "multi")
 RECALLS: tuple[tuple[str, Setting], ...] = (("R@1", "mono"), ("R@1", "cross"), ("R@10", "multi"))
 GUIDE = (
     "How well each model finds the passages that answer a query, and how much the language of a "
@@ -67,10 +64,10 @@ def headline(entries: Entries) -> Iterator[Block]:
 
 def _main_table(entries: Entries, measure: str) -> Table:
     title = mean_title(measure) if measure else "quality"
-    figures: list[Named] = [(measure, setting) for setting in SETTING_TITLES]
+    figures: list[Named] = [(measure, setting) for setting in MAIN_SETTINGS]
     columns = [
         measure_column(measure, title=SETTING_TITLES[setting], group=title)
-        for setting in SETTING_TITLES
+        for setting in MAIN_SETTINGS
     ]
     for name, short in ((RANK_DISTANCE, "in ranks"), (RANK_DISTANCE_NORM, "normalised")):
         figures.append((name, "multi"))
@@ -114,7 +111,7 @@ def _setting(entry: Entry, measure: str, setting: Setting) -> float | None:
 
 def _change_table(entries: Entries, measure: str) -> Table:
     first = entries[0]
-    figures: list[Named] = [(measure, setting) for setting in SETTING_TITLES]
+    figures: list[Named] = [(measure, setting) for setting in MAIN_SETTINGS]
     figures.append((RANK_DISTANCE, "multi"))
     tests = _tests(entries)
     rows = []
@@ -136,7 +133,7 @@ def _change_table(entries: Entries, measure: str) -> Table:
         columns=(
             *(
                 Column(title=short, group=title, spec="+.4f", term=measure)
-                for short in SETTING_TITLES.values()
+                for short in (SETTING_TITLES[name] for name in MAIN_SETTINGS)
             ),
             Column(title="in ranks", group="Rank distance", spec="+,.1f", term=RANK_DISTANCE),
             Column(title="in percent", group="Rank distance", spec="+.1%"),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from evenrank.report.content import Block, Text
 from evenrank.report.section import Entries, section
-from evenrank.report.sections.headline import BOLD, SETTING_TITLES
-from evenrank.report.terms import measure_column, measure_names
-from evenrank.results.schema import Figures
+from evenrank.report.sections.headline import BOLD
+from evenrank.report.terms import SETTING_TITLES, measure_column, measure_names
+from evenrank.results.schema import SINGLE, Figures
 from evenrank.tables import Row, Table
 
 
@@ -18,7 +18,8 @@ def measures(entries: Entries) -> Iterator[Block]:
     yield Text("All figures that were computed. The name of a measure leads to its definition.")
     for setting, title in SETTING_TITLES.items():
         figures = [entry.result.settings.get(setting, {}) for entry in entries]
-        yield from _table(title.capitalize(), entries, figures)
+        only = "Answer in one language only: " if setting in SINGLE else ""
+        yield from _table((only + title).capitalize(), entries, figures)
     bias = [entry.result.bias for entry in entries]
     yield from _table("Language bias, in the multilingual pool", entries, bias)
 

@@ -43,22 +43,42 @@ DOT = " A dot marks a change that is unlikely to be chance (p of at most .05 aft
 def pairs(entries: Entries) -> Iterator[Block]:
     """Quality for each pair, and what changes against the first result."""
     measure = main_measure(entries) or ""
-    title, first = mean_title(measure), entries[0].label
+    title = mean_title(measure)
     langs = query_languages(entries), passage_languages(entries)
     grids = {entry.label: Grid.of(*langs, entry.result.pairs[measure]) for entry in entries}
+    first = next(iter(grids.values()))
+    same = "" if first.large else " (the diagonal: the same language)"
+    yield Text(GUIDE.format(measure=title, same=same))
+    yield from heat_maps(entries, title, grids, "pairs", _significant(entries, first))
+
+
+def heat_maps(
+    entries: Entries,
+    title: str,
+    grids: Mapping[str, Grid],
+    name: str,
+    marked: Sequence[NDArray[np.bool_] | None] = (),
+) -> Iterator[Block]:
+    """Yield the heat maps of a measure, and of its changes against the first result.
+
+    Args:
+        entries: The results.
+        title: The measure.
+        grids: Label to the figures of a result, in the order of the results.
+        name: Start of the names of files with all numbers, which a page with many languages has.
+        marked: For each later result, which changes carry a mark.
+    """
+    first = next(iter(grids))
     changes = {
-        f"{label} − {first}": Grid(*langs, grid.values - grids[first].values)
+        f"{label} − {first}": Grid(grid.rows, grid.columns, grid.values - grids[first].values)
         for label, grid in grids.items()
         if label != first
     }
     caption = f"Change in {title} against {first}"
-    large = grids[first].large
-    same = "" if large else " (the diagonal: the same language)"
-    yield Text(GUIDE.format(measure=title, same=same))
-    if not large:
+    if not grids[first].large:
         yield _values(title, grids)
         if changes:
-            yield _changes(caption, changes, _significant(entries, grids[first]))
+            yield _changes(caption, changes, marked)
         return
     yield Text(BY_SCRIPT)
     yield _values(title, {label: grid.by_script() for label, grid in grids.items()})
@@ -68,9 +88,8 @@ def pairs(entries: Entries) -> Iterator[Block]:
         each = grid.by_script(rows=False)
         each = replace(each, rows=[language_title(lang) for lang in each.rows])
         yield Fold(f"Each query language of {label}", (_values(title, {label: each}),))
-        yield grid.download(
-            f"All pairs of languages of {label}", f"pairs-{entry.number + 1}.csv.gz"
-        )
+        file = f"{name}-{entry.number + 1}.csv.gz"
+        yield grid.download(f"All pairs of languages of {label}", file)
 
 
 def _values(title: str, grids: Mapping[str, Grid]) -> Figure:
