@@ -192,3 +192,17 @@ def test_thirds_add_up_to_one(articles):
 def test_a_negative_seed_is_refused(articles):
     with pytest.raises(ConfigError, match="split seed: found -1"):
         split_corpus(articles, PARTS, by="passage", seed=-1)
+
+
+def test_passages_with_an_empty_article_are_not_one_article():
+    """In SQuAD in Italian 510 titles are empty; they do not join the articles of other languages."""
+    text = {"query": "?", "passage": "."}
+    titles = [f"Article {number // 2}" for number in range(20)]
+    rows = [
+        {"id": str(n), "passage_id": str(n), "lang": lang, "article": article, **text}
+        for lang, articles in (("en", titles), ("it", ["", " ", *([""] * 16), *titles[18:]]))
+        for n, article in enumerate(articles)
+    ]
+    corpus = corpus_from_rows(rows, "squad")
+    parts = split_corpus(corpus, {"train": 0.5, "test": 0.5}, by="article", seed=0)
+    assert [len(part) for part in parts.values()] == [10, 10]

@@ -124,6 +124,8 @@ def _units(corpus: ParallelCorpus, by: str) -> tuple[NDArray[np.int64], list[str
     labels = corpus.table.column("passage_id")
     if by == "article":
         articles = corpus.table.column("article")
+        blank = pc.equal(pc.utf8_trim_whitespace(articles), "")  # a missing title is not an article
+        articles = pc.if_else(blank, pa.scalar(None, articles.type), articles)
         article = codes(articles)[rows]
         named = article >= 0
         if not named.any():
