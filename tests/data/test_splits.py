@@ -195,7 +195,7 @@ def test_a_negative_seed_is_refused(articles):
 
 
 def test_passages_with_an_empty_article_are_not_one_article():
-    """510 titles of the Italian SQuAD are empty; they do not join the articles of other languages."""
+    """SQuAD in Italian has 510 empty titles; they do not join articles of other languages."""
     text = {"query": "?", "passage": "."}
     titles = [f"Article {number // 2}" for number in range(20)]
     rows = [

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 from evenrank.measures.base import example_pool, parse_measure
-from evenrank.measures.rank_distance import least_rank_distance, random_rank_distance
+from evenrank.measures.rank_distance import minimum_rank_distance, random_rank_distance
 
 SIZES = {"de": 50, "en": 50, "th": 50}
 
@@ -102,7 +102,7 @@ def test_a_random_order_has_the_random_reference(counts, depth):
     found = value("rank_distance", pool)
     found = found[~np.isnan(found)]
     sampling = 3 * found.std() / np.sqrt(len(found))
-    expected, least = random_rank_distance(pool)[0], least_rank_distance(pool)[0]
+    expected, least = random_rank_distance(pool)[0], minimum_rank_distance(pool)[0]
     assert expected == pytest.approx(found.mean(), abs=sampling, rel=0.01)
     normalised = value("rank_distance_norm", pool)
     if expected > least:
@@ -117,13 +117,13 @@ def test_a_run_as_deep_as_the_pool_has_the_references_of_a_full_ranking():
     ranks = [{"de": [1], "en": [9], "th": [4]}, {"de": [7], "en": [5]}]
     run, full = example_pool(ranks, SIZES, depth=150), example_pool(ranks, SIZES)
     assert random_rank_distance(run) == pytest.approx(random_rank_distance(full))
-    assert least_rank_distance(run) == pytest.approx(least_rank_distance(full))
+    assert minimum_rank_distance(run) == pytest.approx(minimum_rank_distance(full))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_a_perfect_run_shorter_than_the_languages_has_no_distance_left(depth):
     pool = example_pool([{"de": [1], "en": [2], "th": [3]}], SIZES, depth=depth)
-    assert value("rank_distance", pool) == least_rank_distance(pool) == min(depth, 2)
+    assert value("rank_distance", pool) == minimum_rank_distance(pool) == min(depth, 2)
 
 
 def test_the_last_passage_of_a_run_counts():

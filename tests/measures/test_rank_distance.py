@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evenrank.measures.base import example_pool
 from evenrank.measures.rank_distance import (
-    least_rank_distance,
+    minimum_rank_distance,
     random_rank_distance,
     rank_distance,
 )
@@ -29,7 +29,7 @@ def test_by_hand():
     ]
     pool = example_pool(queries, sizes={"de": 4, "en": 4, "th": 4})
     assert rank_distance(pool) == pytest.approx([9, 2, np.nan, np.nan], nan_ok=True)
-    assert least_rank_distance(pool) == pytest.approx([2, 1, np.nan, np.nan], nan_ok=True)
+    assert minimum_rank_distance(pool) == pytest.approx([2, 1, np.nan, np.nan], nan_ok=True)
 
 
 def test_the_papers_benchmark():
@@ -37,7 +37,7 @@ def test_the_papers_benchmark():
     langs = [f"l{number}" for number in range(11)]
     ranks = [{lang: [place] for place, lang in enumerate(langs, 1)}]
     pool = example_pool(ranks, sizes={lang: 13_014 if lang == "l0" else 0 for lang in langs})
-    assert least_rank_distance(pool) == pytest.approx([10])
+    assert minimum_rank_distance(pool) == pytest.approx([10])
     assert random_rank_distance(pool) == pytest.approx([10_845.8333333])
     assert rank_distance_norm(pool) == pytest.approx([0])
 
@@ -73,7 +73,7 @@ def test_the_random_reference_is_the_mean_over_every_order(counts):
 @given(data=st.data())
 def test_normalised_zero_is_the_least_and_one_is_random(rankings, data):
     pool = data.draw(rankings).pool
-    least, random = least_rank_distance(pool), random_rank_distance(pool)
+    least, random = minimum_rank_distance(pool), random_rank_distance(pool)
     norm = rank_distance_norm(pool)
     defined = ~np.isnan(norm)
     assert (norm[defined] >= -1e-12).all()

@@ -13,11 +13,11 @@ def average_precision(pool: PoolRanks, cutoff: int | None = None) -> Values:
     """Average precision: mean of the precision at each relevant passage.
 
     Formula: ``AP = (1/R) sum_i i / r_i`` over the ``R`` relevant passages of the pool, ``r_i``
-    being the rank of the ``i``-th best. Without a cutoff the ranking is scored to its very end.
-    With one, passages below rank ``k`` add nothing and ``R`` stays what it is (trec_eval's
+    is the rank of the ``i``-th best. Without a cutoff the whole ranking is scored.
+    With one, passages below rank ``k`` add nothing and ``R`` does not change (trec_eval's
     ``map_cut``).
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 to 1.
     Source: Buckley and Voorhees (2000), SIGIR, doi:10.1145/345508.345543; trec_eval ``map``.
 

@@ -15,14 +15,14 @@ def ap_spread(pool: PoolRanks) -> float:
     """Spread of AP: how much better the best-served passage language is than the worst.
 
     Formula: for each passage language ``l``, the mean over queries of the average precision in
-    the pool of all languages with only the passages in ``l`` as relevant; the largest of these
+    the multilingual pool with only the passages in ``l`` as relevant; the largest of these
     means minus the smallest.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
-    and the collection is ordered by language.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position
+    ranks above; passages are ordered by language code.
     Empty: a language counts over the queries that have a relevant passage in it; NaN if there are
     fewer than two such languages.
-    Range: 0 to 1; 0 does not mean that single queries treat languages alike, only that no language
-    is behind on the whole.
+    Range: 0 to 1; 0 means that no language is worse on average, not that single queries treat
+    languages equally.
     Source: this project.
 
     >>> from evenrank.measures.base import example_pool

@@ -1,8 +1,8 @@
 """How a measure is defined, named and found.
 
-A measure is a pure function of a :class:`PoolRanks`. Its file registers it with the decorator
-below; its docstring's first line is what ``evenrank list`` shows, and the whole of it stands in
-``docs/measures.md``. Names parse and print as in ir_measures: ``AP``, ``RR@10``.
+A measure is a pure function of a :class:`PoolRanks`, registered with the decorator below.
+``evenrank list`` shows the first line of its docstring, ``docs/measures.md`` all of it. Names are
+read and written as in ir_measures: ``AP``, ``RR@10``.
 
 Shapes: ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of its relevant passages.
 """
@@ -40,15 +40,15 @@ class Measure:
 
     Attributes:
         name: Its name without a cutoff.
-        family: ``ranking`` measures are taken in every pool; ``bias`` measures in the pool of all
-            languages only, where languages compete.
+        family: ``ranking`` measures are computed in every pool; ``bias`` measures only in the
+            multilingual pool, where languages compete.
         level: What ``compute`` returns.
         cutoff: Whether a cutoff is required (``nDCG@10``), allowed, or not.
-        better: Which direction is better; ``"none"`` where it is a matter of the user's goal.
+        better: Which direction is better; ``"none"`` if it depends on the user's goal.
         compute: The function itself: ``compute(pool)`` or ``compute(pool, cutoff)``.
-        of_depth: Whether its values depend on where a run ends, so that only results of one
+        of_depth: Whether its values depend on the depth of a run, so that only results of equal
             depth can be compared by it.
-        references: What the measure's values stand against, by name (``"least"``, ``"random"``):
+        references: What the values are compared with, by name (``"minimum"``, ``"random"``):
             functions of the pool that return one value per query.
     """
 
@@ -82,7 +82,7 @@ def measure(
     of_depth: bool = False,
     references: Mapping[str, Callable[[PoolRanks], Values]] | None = None,
 ) -> Callable[[Function], Function]:
-    """Return a decorator that registers a function as a measure and leaves it as it is."""
+    """Return a decorator that registers a function as a measure and does not change it."""
 
     def register(function: Function) -> Function:
         registered = Measure(
@@ -96,7 +96,7 @@ def measure(
 
 @dataclass(frozen=True)
 class BoundMeasure:
-    """A measure with its cutoff: what a name such as ``nDCG@10`` stands for."""
+    """A measure with its cutoff, such as ``nDCG@10``."""
 
     measure: Measure
     cutoff: int | None = None
@@ -105,17 +105,17 @@ class BoundMeasure:
         return self.measure.name if self.cutoff is None else f"{self.measure.name}@{self.cutoff}"
 
     def __call__(self, pool: PoolRanks) -> Any:  # noqa: ANN401 - see Level
-        """Compute the measure on one pool; ``Level`` says what comes back."""
+        """Compute the measure on one pool; ``Level`` says what it returns."""
         arguments = () if self.cutoff is None else (self.cutoff,)
         return self.measure.compute(pool, *arguments)
 
 
 def parse_measure(name: str) -> BoundMeasure:
-    """Return the measure that ``name`` stands for.
+    """Return the measure called ``name``.
 
     Raises:
-        UnknownNameError: No measure has that name; the nearest is offered.
-        ConfigError: A cutoff is missing, superfluous, or not a positive whole number.
+        UnknownNameError: No measure has that name; the message offers the nearest.
+        ConfigError: A cutoff is missing, not allowed, or not a positive whole number.
 
     >>> str(parse_measure("nDCG@10"))
     'nDCG@10'
@@ -152,11 +152,11 @@ def scored_only(pool: PoolRanks, values_Q: Values) -> Values:
 
 
 def retrieved_only(pool: PoolRanks, gains_P: NDArray[Any]) -> NDArray[Any]:
-    """Return the gains with 0 for each relevant passage that a run does not hold.
+    """Return the gains, 0 for each relevant passage that a run misses.
 
     Args:
         pool: The pool.
-        gains_P: ``(P,)`` what each relevant passage contributes.
+        gains_P: ``(P,)`` the contribution of each relevant passage.
     """
     return gains_P if pool.depth is None else gains_P * (pool.ranks <= pool.depth)
 
@@ -166,7 +166,7 @@ def sum_over_relevant(pool: PoolRanks, gains_P: NDArray[Any]) -> Values:
 
     Args:
         pool: The pool.
-        gains_P: ``(P,)`` what each relevant passage contributes if it is retrieved.
+        gains_P: ``(P,)`` the contribution of each relevant passage if it is retrieved.
 
     Returns:
         ``(Q,)`` sums, NaN for a query that has no relevant passage in the pool.
@@ -186,17 +186,17 @@ def example_pool(
     top_passages: Sequence[Sequence[int]] | None = None,
     depth: int | None = None,
 ) -> PoolRanks:
-    """Write a pool out by hand: for the examples in the measures' docstrings, and for tests.
+    """Build a pool by hand, for the examples in docstrings and for tests.
 
     Args:
         ranks: For each query, the ranks of its relevant passages by their language.
         sizes: Passages of each language in the pool; its order numbers the languages.
         query_langs: Language of each query; the first language for all if ``None``.
         top_langs: Languages of the best passages of each query, best first.
-        parallel: For each query, a number shared by the translations of its question; if ``None``,
-            none is a translation of another.
+        parallel: For each query, a number that parallel queries share; if ``None``, no two
+            queries are parallel.
         top_passages: Positions of the best passages of each query, best first.
-        depth: Where the run ends: a passage with a rank below is not retrieved.
+        depth: Depth of the run: passages at lower ranks are not retrieved.
 
     >>> pool = example_pool([{"de": [4], "en": [1, 2]}, {}], sizes={"de": 3, "en": 3})
     >>> pool.ranks.tolist(), pool.passage_langs.tolist(), pool.indptr.tolist()
@@ -209,13 +209,13 @@ def example_pool(
     ]
     flat = [pair for query in pairs for pair in query]
     places = np.array([rank for rank, _ in flat], dtype=np.int64)
-    asked = [number[lang] for lang in query_langs] if query_langs else [0] * len(ranks)
+    langs = [number[lang] for lang in query_langs] if query_langs else [0] * len(ranks)
     tops = None if top_langs is None else [[number[lang] for lang in row] for row in top_langs]
     return PoolRanks(
         ranks=places if depth is None else np.minimum(places, depth + 1),
         indptr=np.cumsum([0, *(len(query) for query in pairs)], dtype=np.int64),
         passage_langs=np.array([lang for _, lang in flat], dtype=np.int16),
-        query_langs=np.array(asked, dtype=np.int16),
+        query_langs=np.array(langs, dtype=np.int16),
         parallel=np.array(range(len(ranks)) if parallel is None else parallel, dtype=np.int32),
         pool_sizes=np.array(list(sizes.values()), dtype=np.int64),
         top_langs=None if tops is None else np.array(tops, dtype=np.int16),

@@ -11,11 +11,11 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("Complete", family="bias", better="higher", cutoff="required")
 def complete(pool: PoolRanks, cutoff: int) -> Values:
-    """Completeness: whether the answer is among the best ``k`` in every language it exists in.
+    """Completeness: whether every language with an answer has one among the best ``k``.
 
-    Formula: 1 if each language that has a relevant passage has one with ``r <= k`` in the pool of
-    all languages, else 0.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
+    Formula: 1 if each language that has a relevant passage has one with ``r <= k`` in the
+    multilingual pool, else 0.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
     Empty: NaN, not scored, if fewer than two languages have a relevant passage.
     Range: 0 or 1; always 0 where ``k`` is below the number of languages.
     Source: arXiv:2604.05684, Comp@k.

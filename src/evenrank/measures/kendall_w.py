@@ -11,20 +11,20 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("W", family="bias", level="group", better="lower")
 def kendall_w(pool: PoolRanks) -> float:
-    """Kendall's W: do the queries agree on which languages rank above which?
+    """Kendall's W: do the queries agree on the order of the languages?
 
     Each query is a judge that orders the languages by the ranks of their best relevant passages.
 
     Formula: with all ``n`` languages present in each of the ``m`` queries,
     ``W = 12 S / (m^2 (n^3 - n))``, ``S`` being the sum of squared deviations of the languages' rank
-    sums from their mean; ``m (n - 1) W`` is Friedman's chi-square. Where queries lack languages,
-    the statistic of Skillings and Mack takes Friedman's place: each query orders the languages that
+    sums from their mean; ``m (n - 1) W`` is Friedman's chi-square. Where queries miss languages,
+    it is the statistic of Skillings and Mack: each query orders the languages that
     it has, and ``W = T / sum_q (n_q - 1)``. Both are the share of the variance of the ranks
     within queries that a fixed preference for languages explains.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
-    and the collection is ordered by language. Only languages whose passages a run does not hold
-    tie: they share their mean place, and the variance is corrected for it, as in Friedman's test.
-    Empty: queries with fewer than two languages, or with all of them tied, are left out; NaN with
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position
+    ranks above; passages are ordered by language code. Only languages whose passages a run misses
+    tie: they share their mean place, and the variance is corrected for ties, as in Friedman's test.
+    Empty: queries with fewer than two languages, or with all of them tied, do not count; NaN with
     fewer than two queries.
     Range: 0 (no common preference) to 1 (always the same order); ``1/m`` on average for a
     language-blind random ranking of all languages.

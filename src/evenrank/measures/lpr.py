@@ -25,13 +25,13 @@ def random_lpr(pool: PoolRanks) -> Values:
 def language_preference_rate(pool: PoolRanks) -> Values:
     """Language preference rate: whether the best answer is in the query's own language.
 
-    Formula: 1 if the best-ranked relevant passage of the pool of all languages is in the language
+    Formula: 1 if the best-ranked relevant passage of the multilingual pool is in the language
     of the query, else 0; the mean over queries is the rate. Neither end is better in itself: some
-    users want their own language first, others the languages treated alike.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
-    and the collection is ordered by language.
+    users want their own language first, others the all languages treated equally.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position
+    ranks above; passages are ordered by language code.
     Empty: NaN, not scored, unless the query has a relevant passage both in its own language and in
-    another; nor if a run holds none of its relevant passages.
+    another; nor if a run contains none of its relevant passages.
     Range: 0 or 1; a language-blind ranking has ``1/n`` on average for ``n`` languages with one
     relevant passage each.
     Source: after the language preference rate of MLAIRE (2026), arXiv:2605.07249.

@@ -19,8 +19,8 @@ def ndcg(pool: PoolRanks, cutoff: int | None = None) -> Values:
     ``r_i <= k``), ``g_i`` being the grade of the ``i``-th and 1 where judgments have no grades;
     divided by the DCG of a perfect ranking, whose relevant passages have the ranks 1, 2, ... ``R``
     from the highest grade to the lowest. The gain is linear, as in trec_eval.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 to 1.
     Source: Järvelin and Kekäläinen (2002), ACM TOIS 20(4), doi:10.1145/582415.582418; trec_eval
     ``ndcg`` and ``ndcg_cut``.

@@ -1,4 +1,4 @@
-"""The page ``docs/measures.md``, made from the docstrings of the measures.
+"""The page ``docs/measures.md``, written from the docstrings of the measures.
 
 python -m evenrank.measures.page docs/measures.md
 """
@@ -17,34 +17,32 @@ from evenrank.measures.base import MEASURES, Measure
 INTRODUCTION = """\
 # Measures
 
-<!-- Made by `python -m evenrank.measures.page docs/measures.md`: change the docstrings instead. -->
+<!-- Written by `python -m evenrank.measures.page docs/measures.md`: change the docstrings. -->
 
 A measure is a function of the ranks of a query's relevant passages in a *pool*: the passages of one
-language, or the *multilingual pool*, which has the passages of all languages. Ranks are exact and
-go to the end of the pool, so a measure needs no cutoff unless its name has one. `k` is that cutoff;
-write `nDCG@10`.
+language, or those of all languages (the *multilingual pool*). Ranks are exact and cover the whole
+pool, so a measure needs no cutoff unless its name has one. `k` is that cutoff; write `nDCG@10`.
 
-**Ties.** Scores are sorted downwards; of equal scores the passage that is first in the collection
-ranks above. The collection is ordered by language code, then as its source is. So ranks are
-distinct, and no measure has to break a tie again.
+**Ties.** Passages are ordered by score. Of equal scores, the passage with the earlier position
+ranks above. Positions are ordered by language code, then as in the source. So all ranks are
+different, and no measure has to break a tie again.
 
-**Grades.** Judgments may say how relevant a passage is. `nDCG` takes the grade as its gain; to
-every other measure a passage is relevant or not.
+**Grades.** Judgments may say how relevant a passage is. `nDCG` uses the grade as its gain; for all
+other measures a passage is relevant or not.
 
-**Unscored queries.** A query without a relevant passage in a pool is not scored there: its value is
+**Unscored queries.** A query without a relevant passage in a pool is not scored there. Its value is
 missing, no mean counts it, and the result says how many queries were scored.
 
-**Runs that end.** A run has the best passages of each query only, and is scored cut off where it
-ends. A relevant passage that it misses adds nothing to `AP`, `nDCG` and the other ranking measures,
-as in trec_eval. For language bias it is behind the run: the missing passages share the rank that
-follows the longest ranking of the run (or the last one of the pool, if that ranking contains all of
-it). So the true rank distance of a query whose own ranking is that long is at least the one shown,
-and runs of different depths cannot be compared by it; the references, and the normalised distance,
-are those of rankings that end at the same rank. A query for which the run has no relevant passage
-has no rank distance and no preferred language.
+**Runs.** A run contains only the best passages of each query, and is scored as far as it goes. A
+relevant passage that it misses adds nothing to `AP`, `nDCG` and the other ranking measures, as in
+trec_eval. Bias measures give missing passages the rank after the longest ranking of the run, at
+most the size of the pool. So for a query whose ranking has that length, the true rank distance is
+at least the one shown. Runs of different depths cannot be compared by rank distance. Its references
+and the normalised distance are those of rankings that end at the same rank. A query for which the
+run contains no relevant passage has no rank distance and no preferred language.
 
-**Means.** Every figure is a macro mean: over the scored queries of each pair of query language and
-passage language first, then over pairs. `mono` takes the pairs of a language with itself, `cross`
+**Means.** Each figure is a macro mean: first over the scored queries of each pair of query language
+and passage language, then over the pairs. `mono` uses the pairs of a language with itself, `cross`
 all ordered pairs of two languages, `multi` the multilingual pool for each query language. Bias
 measures are computed in the multilingual pool, where languages compete.
 
@@ -94,7 +92,7 @@ LEVELS = {
 }
 BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither is better"}
 LABELS = ("Formula", "Ties", "Empty", "Range", "Source")
-"""What every measure's docstring says, each on a line of its own."""
+"""What every measure's docstring states, each on its own line."""
 
 
 def measures_page() -> str:
@@ -113,7 +111,7 @@ def _overview(measures: Iterable[Measure]) -> str:
 
 
 def _section(one: Measure) -> str:
-    """Return what the docstring says, its labelled paragraphs as a list, its example as code."""
+    """Return a docstring with its labelled paragraphs as a list and its example as code."""
     text, _, example = inspect.cleandoc(one.compute.__doc__ or "").partition("\n>>> ")
     body, _, _ = text.partition("\n")[2].partition("\nRaises:")
     marked = re.sub(rf"^({'|'.join(LABELS)}):", r"- **\1:**", body.strip(), flags=re.MULTILINE)
@@ -130,7 +128,7 @@ def _section(one: Measure) -> str:
 
 
 def _indent_items(text: str) -> str:
-    """Indent the further lines of list items, so that Markdown keeps each item whole."""
+    """Indent the further lines of list items, so that Markdown does not split an item."""
     inside, lines = False, []
     for line in text.splitlines():
         inside = line.startswith("- ") or (inside and bool(line))

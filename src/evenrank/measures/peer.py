@@ -12,18 +12,18 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("PEER", family="bias", better="higher", cutoff="required")
 def peer(pool: PoolRanks, cutoff: int) -> Values:
-    """Probability of equal expected rank: could chance alone spread the languages so?
+    """Probability of equal expected rank: could chance alone spread the languages like this?
 
     Formula: the p-value of the Kruskal-Wallis test (chi-square approximation, corrected for ties)
-    on the ranks of a query's relevant passages in the pool of all languages, grouped by language.
-    Passages below rank ``k`` tie behind all others. Grades are not told apart: there is one
+    on the ranks of a query's relevant passages in the multilingual pool, grouped by language.
+    Passages below rank ``k`` tie after all others. Grades do not count: there is one
     relevance level, of weight 1, where the source averages over several.
     Ties: passages below rank ``k`` share their mean rank; other ranks are distinct.
     Empty: NaN, not scored, if fewer than two languages have a relevant passage (peer_measure gives
-    1), or if no language has two: the statistic is then the number of passages less one for every
-    ranking, and the p-value a constant.
+    1), or if no language has two: the p-value is then the same for every
+    ranking.
     Range: above 0, to 1; 1 if no relevant passage is among the best ``k``.
-    Source: Yang et al. (2024), arXiv:2405.00978. The package peer_measure 0.0.1 departs from it:
+    Source: Yang et al. (2024), arXiv:2405.00978. The package peer_measure 0.0.1 differs:
     the rank that it gives to passages below ``k`` depends on how many are relevant.
 
     Raises:

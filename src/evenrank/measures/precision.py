@@ -11,8 +11,8 @@ def precision(pool: PoolRanks, cutoff: int) -> Values:
     """Precision: share of the best ``k`` passages that are relevant.
 
     Formula: ``P@k = |{i: r_i <= k}| / k``; the divisor is ``k`` also where the pool is smaller.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 to 1; at most ``R / k``.
     Source: trec_eval ``P``.
 

@@ -1,4 +1,4 @@
-"""``rank_distance``, and what it is under a perfect and under a language-blind random ranking."""
+"""``rank_distance``, and its values for a perfect and for a language-blind random ranking."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from evenrank.ranking.ranks import PoolRanks
 
 
 def passage_languages(pool: PoolRanks) -> Values:
-    """Return ``(Q,)`` in how many languages each query has a relevant passage.
+    """Return ``(Q,)`` the number of languages in which each query has a relevant passage.
 
-    NaN where it is fewer than two: then no languages compete.
+    NaN if it is below two: then no languages compete.
     """
     count_Q = (pool.relevant_by_lang > 0).sum(axis=1)
     return np.where(count_Q >= 2, count_Q, np.nan)
 
 
-def least_rank_distance(pool: PoolRanks) -> Values:
-    """Return ``(Q,)`` the least rank distance there can be: ``n - 1`` for ``n`` languages.
+def minimum_rank_distance(pool: PoolRanks) -> Values:
+    """Return ``(Q,)`` the minimum rank distance: ``n - 1`` for ``n`` languages.
 
     The relevant passages of ``n`` languages then have the first ``n`` ranks. A run that ends before
-    has the distance to the rank behind it.
+    them has the distance to the rank after its end.
     """
-    least_Q = passage_languages(pool) - 1
-    return least_Q if pool.depth is None else np.minimum(least_Q, pool.depth)
+    minimum_Q = passage_languages(pool) - 1
+    return minimum_Q if pool.depth is None else np.minimum(minimum_Q, pool.depth)
 
 
 def random_rank_distance(pool: PoolRanks) -> Values:
-    """Return ``(Q,)`` the rank distance that a random order of the pool has on average.
+    """Return ``(Q,)`` the mean rank distance of random orders of the pool.
 
     With one relevant passage in each of ``n`` languages and ``N`` passages in the pool this is
-    ``(N + 1)(n - 1) / (n + 1)``. For a run, it is the mean of a random order that ends where the
-    run does, over those orders that have a relevant passage before it.
+    ``(N + 1)(n - 1) / (n + 1)``. For a run, it is the mean over random orders that end where the
+    run does and contain a relevant passage.
     """
     n_Q = passage_languages(pool)
     if pool.depth is not None:
@@ -49,12 +49,12 @@ def random_rank_distance(pool: PoolRanks) -> Values:
 def _random_spread(relevant_QL: NDArray[np.int64]) -> Values:
     """Return ``(Q,)`` the mean distance between the best of all and the last language's best.
 
-    ``m_l`` relevant passages in language ``l``, ``M`` in all, stand at uniformly random places
+    ``m_l`` relevant passages in language ``l``, ``M`` in all, are at uniformly random places
     in 0..1. The first of all is at ``1 / (M + 1)`` on average, the last of the languages' firsts at
     ``1 - integral_0^1 prod_l (1 - s^m_l) ds``. The integrand is a polynomial of degree ``M``, so
     Gauss-Legendre quadrature with more than ``M / 2`` nodes is exact.
     """
-    # the order of the languages is of no account, so few patterns remain
+    # the order of the languages does not matter, so few patterns remain
     patterns, pattern_of = np.unique(np.sort(relevant_QL, axis=1), axis=0, return_inverse=True)
     all_M = patterns.sum(axis=1)
     nodes, weights = np.polynomial.legendre.leggauss(int(all_M.max()) // 2 + 1)
@@ -67,10 +67,10 @@ def _random_spread(relevant_QL: NDArray[np.int64]) -> Values:
 def _random_spread_before(depth: int, size: int, relevant_QL: NDArray[np.int64]) -> Values:
     """Return ``(Q,)`` the mean rank distance of random orders that end at a depth.
 
-    With the ranks behind the end counted as ``d + 1``, the mean of a rank ``r`` is
-    ``sum_{x=0}^d P(r > x)``, and the distance is 0 for the orders that are left out. ``P`` is that
-    of drawing ``x`` of the ``N`` passages: exact for the first rank of all, and for the last of the
-    languages' first ranks where each language has one; else with the languages independent.
+    With ranks after the end counted as ``d + 1``, the mean of a rank ``r`` is
+    ``sum_{x=0}^d P(r > x)``, and the distance is 0 for orders without a relevant passage. ``P`` is
+    that of drawing ``x`` of the ``N`` passages: exact for the first rank of all, and for the
+    last of the languages' first ranks if each language has one; otherwise as if languages were independent.
     """
     patterns, pattern_of = np.unique(np.sort(relevant_QL, axis=1), axis=0, return_inverse=True)
     drawn_X1 = np.arange(depth + 1)[:, None]
@@ -92,17 +92,17 @@ def _random_spread_before(depth: int, size: int, relevant_QL: NDArray[np.int64])
     family="bias",
     better="lower",
     of_depth=True,
-    references={"least": least_rank_distance, "random": random_rank_distance},
+    references={"minimum": minimum_rank_distance, "random": random_rank_distance},
 )
 def rank_distance(pool: PoolRanks) -> Values:
     """Rank distance: how far apart a query's relevant passages in different languages rank.
 
-    Formula: largest minus smallest rank, in the pool of all languages, among the relevant passages
+    Formula: largest minus smallest rank, in the multilingual pool, among the relevant passages
     of a query, one for each language: where a language has several, its best.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above,
-    and the collection is ordered by language.
-    Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if a run holds
-    none of the query's relevant passages.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position
+    ranks above; passages are ordered by language code.
+    Empty: NaN, not scored, if fewer than two languages have a relevant passage, or if a run
+    contains none of the query's relevant passages.
     Range: ``n - 1`` for ``n`` languages, to ``N - 1`` for ``N`` passages in the pool; a random
     order has ``(N + 1)(n - 1) / (n + 1)`` on average where each language has one relevant
     passage. A run that ends after ``d`` passages has at most ``d``.
@@ -117,6 +117,6 @@ def rank_distance(pool: PoolRanks) -> Values:
     """
     best_QL = pool.best_by_lang
     farthest_Q = np.where(np.isfinite(best_QL), best_QL, 0).max(axis=1)
-    farthest_Q = np.minimum(farthest_Q, pool.size)  # what a run lacks is behind it, not the pool
+    farthest_Q = np.minimum(farthest_Q, pool.size)  # missing passages, at most the pool's size
     scored_Q = (passage_languages(pool) >= 2) & np.isfinite(pool.best)
     return np.where(scored_Q, farthest_Q - pool.best, np.nan)

@@ -6,7 +6,7 @@ import numpy as np
 
 from evenrank.measures.base import Values, measure
 from evenrank.measures.rank_distance import (
-    least_rank_distance,
+    minimum_rank_distance,
     random_rank_distance,
     rank_distance,
 )
@@ -15,14 +15,14 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("rank_distance_norm", family="bias", better="lower", of_depth=True)
 def rank_distance_norm(pool: PoolRanks) -> Values:
-    """Normalised rank distance: 0 at its minimum, 1 where a random order is on average.
+    """Normalised rank distance: 0 at the minimum, 1 at the mean of random orders.
 
     Formula: ``(d - d_min) / (d_random - d_min)``, where ``d`` is ``rank_distance``,
     ``d_min = n - 1`` and ``d_random = (N + 1)(n - 1) / (n + 1)`` for ``n`` languages and ``N``
     passages in the pool. Where a language has several relevant passages, ``d_random`` is the exact
     expectation for their best-ranked ones. For a run, both references end where the run does, so
-    that 1 stays what a random order has (where a language has several relevant passages, as if
-    the languages were drawn independently of one another).
+    that 1 is still the mean of random orders (if a language has several relevant passages, as if
+    the languages were drawn independently).
     Ties: as ``rank_distance``.
     Empty: NaN, not scored, if fewer than two languages have a relevant passage, if every order
     of the pool has the same rank distance, or if a run is too short to tell the two apart.
@@ -32,10 +32,10 @@ def rank_distance_norm(pool: PoolRanks) -> Values:
     >>> from evenrank.measures.base import example_pool
     >>> pool = example_pool([{"de": [1], "en": [2]}, {"de": [1], "en": [6]}],
     ...                     sizes={"de": 7, "en": 7})
-    >>> rank_distance_norm(pool)  # the least is 1, a random order has 15/3 = 5
+    >>> rank_distance_norm(pool)  # the minimum is 1, random orders have 15/3 = 5 on average
     array([0., 1.])
     """
-    least_Q = least_rank_distance(pool)
-    room_Q = random_rank_distance(pool) - least_Q
+    minimum_Q = minimum_rank_distance(pool)
+    room_Q = random_rank_distance(pool) - minimum_Q
     room_Q[room_Q <= 1e-9] = np.nan
-    return (rank_distance(pool) - least_Q) / room_Q
+    return (rank_distance(pool) - minimum_Q) / room_Q

@@ -13,8 +13,8 @@ def recall(pool: PoolRanks, cutoff: int) -> Values:
     """Recall: share of the relevant passages that are among the best ``k``.
 
     Formula: ``R@k = |{i: r_i <= k}| / R``.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 to 1; at most ``k / R``.
     Source: trec_eval ``recall``.
 

@@ -13,8 +13,8 @@ def reciprocal_rank(pool: PoolRanks, cutoff: int | None = None) -> Values:
     """Reciprocal rank: one over the rank of the best relevant passage.
 
     Formula: ``RR = 1 / r_1``; with a cutoff, 0 if ``r_1 > k``. Its mean over queries is MRR.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 to 1; above 0 for a ranking of the whole pool without a cutoff.
     Source: Voorhees (1999), TREC-8; trec_eval ``recip_rank``.
 

@@ -1,4 +1,4 @@
-"""Which measures an evaluation takes, and where."""
+"""Which measures an evaluation computes, and in which pools."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ DEFAULT_MEASURES = (
     "W",
     "share@10",
 )
-"""The paper's measures, two more that everybody knows, and how the languages fare together."""
+"""The paper's measures, two well-known ones, and measures of how the languages compare."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Measures by where they are taken; see ``Measure.family`` and ``Level``.
+    """Measures by where they are computed; see ``Measure.family`` and ``Level``.
 
     Attributes:
-        ranking: Taken in every pool.
-        bias: Taken in the pool of all languages, per query.
-        group: Taken in the pool of all languages, per query language.
+        ranking: Computed in every pool.
+        bias: Computed in the multilingual pool, per query.
+        group: Computed in the multilingual pool, per query language.
         share: The language share.
     """
 
@@ -41,14 +41,14 @@ class Selection:
 
     @property
     def names(self) -> list[str]:
-        """All measures by name, as they may be selected again."""
+        """The names of all measures."""
         return [str(bound) for bound in (*self.ranking, *self.bias, *self.group, self.share)]
 
 
 def select_measures(names: Sequence[str]) -> Selection:
-    """Sort measures by where they are taken.
+    """Sort measures by where they are computed.
 
-    A language share is part of every result: ``share@10`` unless another cutoff is named.
+    Every result has a language share: ``share@10`` unless another cutoff is named.
 
     Raises:
         UnknownNameError: No measure has that name.

@@ -11,14 +11,14 @@ from evenrank.ranking.ranks import PoolRanks
 
 @measure("share", family="bias", level="share", better="none", cutoff="required")
 def language_share(pool: PoolRanks, cutoff: int) -> Values:
-    """Language share: what part of the best ``k`` passages is in each language.
+    """Language share: the part of the best ``k`` passages that is in each language.
 
-    Formula: passages of language ``l`` among the best ``k`` of the pool of all languages, divided
-    by ``k``, or by the size of the pool, or of what a run holds, where it is smaller. Compare it
-    with the language's share of the collection.
-    Ties: score descending, then the order of the collection, which is ordered by language.
-    Empty: none; queries without a relevant passage count as well. Shares are NaN for a query that a
-    run does not hold.
+    Formula: passages of language ``l`` among the best ``k`` of the multilingual pool, divided
+    by ``k``, or by the size of the pool, or of the run, if that is smaller. Compare it
+    with the language's share of all passages.
+    Ties: score descending, then the order of passages, which is by language.
+    Empty: never; queries without a relevant passage count as well. A query that a run
+    misses has NaN.
     Range: 0 to 1; a query's shares sum to 1.
     Source: the usual count, as in arXiv:2604.20199.
 
@@ -37,7 +37,7 @@ def language_share(pool: PoolRanks, cutoff: int) -> Values:
             f"measure 'share@{cutoff}'",
             f"a ranking that keeps {kept} passages of each query",
             f"at least {depth}",
-            "Rank with a larger top_k, or take a smaller cutoff",
+            "Rank with a larger top_k, or use a smaller cutoff",
         )
     languages = len(pool.pool_sizes)
     queries, places = np.nonzero(pool.top_langs[:, :depth] >= 0)

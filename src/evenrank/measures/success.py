@@ -11,8 +11,8 @@ def success(pool: PoolRanks, cutoff: int) -> Values:
     """Success: whether a relevant passage is among the best ``k``.
 
     Formula: ``Success@k = 1`` if ``r_1 <= k``, else 0. The same as ``Hit@k``.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
-    Empty: NaN, not scored, if the pool holds no relevant passage.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
+    Empty: NaN, not scored, if the pool has no relevant passage.
     Range: 0 or 1.
     Source: trec_eval ``success``.
 

@@ -13,8 +13,8 @@ def target_language_recall(pool: PoolRanks, cutoff: int) -> Values:
     """Target-language recall: recall of the passages that are not in the query's language.
 
     Formula: of the relevant passages in other languages than the query's, the share with
-    ``r <= k`` in the pool of all languages.
-    Ties: ranks are distinct; of two equal scores the passage first in the collection is above.
+    ``r <= k`` in the multilingual pool.
+    Ties: ranks are distinct; of two equal scores the passage with the earlier position is above.
     Empty: NaN, not scored, if no other language has a relevant passage.
     Range: 0 to 1.
     Source: SHIFT, arXiv:2606.18801.

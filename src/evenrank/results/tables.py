@@ -169,7 +169,7 @@ def single_note(result: Result) -> str:
 def _note(result: Result) -> str:
     """Say what rank distances are compared with, and what was not scored for which reason."""
     known, notes = result.references.get("rank_distance", {}), []
-    minimum, random = known.get("least"), known.get("random")
+    minimum, random = known.get("minimum"), known.get("random")
     if minimum is not None and random is not None:
         notes.append(f"rank distance: minimum {minimum:,.1f}, random order {random:,.1f}")
     notes.append(single_note(result))

@@ -35,7 +35,7 @@ TESTED = (
     "permutation test, after Holm."
 )
 UNTESTED = "It is not tested whether these differences could be chance."
-REFERENCES = {"least": "Minimum possible", "random": "Random order"}
+REFERENCES = {"minimum": "Minimum possible", "random": "Random order"}
 
 Named = tuple[str, Setting]
 """A measure and a setting."""
@@ -98,7 +98,7 @@ def _row(entry: Entry, measure: str, figures: Sequence[Named]) -> Row:
 def _references(entries: Entries) -> Iterator[Row]:
     """What rank distance is compared with; the same for all results on one benchmark."""
     references = entries[0].result.references.get(RANK_DISTANCE, {})
-    for name, normalised in (("least", 0.0), ("random", 1.0)):
+    for name, normalised in (("minimum", 0.0), ("random", 1.0)):
         if (value := references.get(name)) is not None:
             cells = (None, None, None, value, normalised)
             yield Row(title=REFERENCES[name], cells=cells, role="frame")
