@@ -1,1 +1,1 @@
-"""Benchmarks: queries, a collection in several languages, and which passages are relevant."""
+"""Benchmarks: queries, passages in several languages, and which passages are relevant."""

@@ -1,13 +1,13 @@
-"""MLQA-R: for each question of MLQA dev, find the sentence with its answer in seven languages.
+"""MLQA-R: for each query of MLQA dev, find the sentence with its answer in seven languages.
 
-A question exists in two to four of the languages. LAReQA took back its own sentence boundaries for
-MLQA, so they are found anew, and the counts differ a little from the published ones: see
+A query exists in two to four of the languages. LAReQA withdrew its sentence boundaries for MLQA, so
+evenrank finds its own, and the counts differ a little from the published ones: see
 ``docs/benchmarks.md``.
 
 Two kinds of files are read. MLQA's archive is known by its SHA-256. A folder ``mlqa/dev`` below
-``EVENRANK_DATA`` may hold its development files in whatever order and spacing of JSON; they are
-known by their content instead. Paragraphs and questions are put in the order of question ids, so
-that either kind gives the same benchmark to the byte.
+``EVENRANK_DATA`` may contain its development files in any order and spacing of JSON; they are
+identified by their content. Paragraphs and questions are sorted by question id, so that both kinds
+give the same benchmark to the byte.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from evenrank.errors import ChecksumError, DataError
 from evenrank.files import fingerprint_of
 
 CARD = Card(
-    title="MLQA-R: the sentence that answers the question, in 7 languages",
+    title="MLQA-R: the sentence that answers the query, in 7 languages",
     source="https://github.com/facebookresearch/MLQA",
     licence="CC BY-SA 3.0",
     citation="Roy et al. (2020). LAReQA: Language-agnostic answer retrieval from a multilingual "
     "pool. EMNLP 2020. arXiv:2004.05484. Text: Lewis et al. (2020). MLQA: Evaluating cross-lingual "
     "extractive question answering. ACL 2020. arXiv:1910.07475.",
-    note="MLQA dev; 500 to 1,148 questions a language, each in 2 to 4 languages; 21,078 sentences.",
+    note="MLQA dev; 500 to 1,148 queries per language, each in 2 to 4 languages; 21,078 sentences.",
 )
 ARCHIVE = SourceFile(
     "mlqa/MLQA_V1.zip",
@@ -79,7 +79,7 @@ def load_mlqa_r() -> Benchmark:
 
 
 def content_of(paragraphs: Sequence[Paragraph]) -> str:
-    """Return a fingerprint of the questions and contexts, whatever their order in the file.
+    """Return a fingerprint of the questions and contexts that does not depend on their order.
 
     White space around a question does not count: copies of MLQA differ in it.
 
@@ -140,8 +140,8 @@ def _split(paragraphs: Sequence[Paragraph], lang: str) -> list[Paragraph]:
         )
     place = {paragraph.context: paragraph.place for paragraph in paragraphs}
     joined = [
-        Paragraph(place[context], context, tuple(sorted(asked)), _sentences(context, lang))
-        for context, asked in questions.items()
+        Paragraph(place[context], context, tuple(sorted(found)), _sentences(context, lang))
+        for context, found in questions.items()
     ]
     return sorted(joined, key=lambda paragraph: (paragraph.questions, paragraph.context))
 

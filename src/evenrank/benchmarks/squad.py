@@ -1,7 +1,7 @@
-"""Files in the layout of SQuAD, and the retrieval benchmark that LAReQA makes of them.
+"""Files in the layout of SQuAD, and the retrieval benchmark that LAReQA builds from them.
 
-Every sentence of every paragraph is a candidate. A sentence answers a question if it holds the
-start of the answer to that question or to a translation of it (Roy et al. 2020, arXiv 2004.05484,
+Every sentence of every paragraph is a passage. It is relevant for a query if it contains the start
+of the answer to that query or to a parallel query (Roy et al. 2020, arXiv 2004.05484,
 section 3.1).
 """
 
@@ -124,7 +124,7 @@ def _paragraph(read: _Paragraph, place: str) -> Paragraph:
 def answer_benchmark(
     name: str, card: Card, paragraphs: Mapping[str, Sequence[Paragraph]]
 ) -> Benchmark:
-    """Build the benchmark that asks for the sentence with the answer, in every language.
+    """Build the benchmark of finding the sentence with the answer, in every language.
 
     A query is called ``<language>/<question>``; a passage ``<language>/<paragraph>/<sentence>``,
     where both numbers count from 0.
@@ -159,7 +159,9 @@ def answer_benchmark(
             ]
             for question in paragraph.questions:
                 queries.append(Query(f"{lang}/{question.id}", question.id, lang, question.text))
-                answers[question.id].append(f"{lang}/{number}/{_holding(paragraph, question)}")
+                answers[question.id].append(
+                    f"{lang}/{number}/{_answer_sentence(paragraph, question)}"
+                )
     qrels = [(query.id, answer) for query in queries for answer in answers[query.parallel_id]]
     return build_benchmark(name, card, queries, passages, qrels)
 
@@ -180,8 +182,8 @@ def _name(place: str, questions: Sequence[str]) -> str:
     return f"{place}, paragraph of question {questions[0]}" if questions else place
 
 
-def _holding(paragraph: Paragraph, question: Question) -> int:
-    """Return the number of the sentence that holds the start of the answer."""
+def _answer_sentence(paragraph: Paragraph, question: Question) -> int:
+    """Return the number of the sentence that contains the start of the answer."""
     for position, sentence in enumerate(paragraph.sentences):
         if sentence.start <= question.answer_start < sentence.end:
             return position

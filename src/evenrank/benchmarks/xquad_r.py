@@ -1,6 +1,6 @@
-"""XQuAD-R: for each question of XQuAD, find the sentence with its answer in eleven languages.
+"""XQuAD-R: for each query of XQuAD, find the sentence with its answer in eleven languages.
 
-Eleven-way parallel: every question exists in every language and has one answer in each.
+Every query exists in every language and has one answer in each.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from evenrank.benchmarks.sources import SourceFile, fetch
 from evenrank.benchmarks.squad import answer_benchmark, read_squad
 
 CARD = Card(
-    title="XQuAD-R: the sentence that answers the question, in 11 languages",
+    title="XQuAD-R: the sentence that answers the query, in 11 languages",
     source="https://github.com/google-research-datasets/lareqa",
     licence="CC BY-SA 4.0",
     citation="Roy et al. (2020). LAReQA: Language-agnostic answer retrieval from a multilingual "
     "pool. EMNLP 2020. arXiv:2004.05484. Text: Artetxe et al. (2020). On the cross-lingual "
     "transferability of monolingual representations. ACL 2020. arXiv:1910.11856.",
-    note="1,190 questions in each language; 13,014 sentences, 11 of them relevant to a question.",
+    note="1,190 queries in each language; 13,014 sentences, of which 11 are relevant for a query.",
 )
 
 _RELEASE = (

@@ -1,9 +1,9 @@
-"""Scoring a run: every measure of a model's evaluation, for any system, cut off where it ends.
+"""Scoring a run: every measure of a model's evaluation, for the run of any system.
 
-The run takes the place of the pass over all scores. The pool of one language is the run without
-the other languages' passages, so that it too ends early. A relevant passage that the run does not
-hold adds nothing to ranking measures, as in trec_eval; for language bias it has the rank behind
-the run's longest ranking (``docs/measures.md``).
+The run replaces the pass over all scores. The ranking in the pool of one language is the run
+without passages of other languages. A relevant passage that the run misses adds nothing to ranking
+measures, as in trec_eval; bias measures give it the rank after the run's longest ranking
+(``docs/measures.md``).
 
 Shapes: ``N`` lines of the run, ``Q`` queries, ``L`` languages, ``P`` pairs of a query and one of
 its relevant passages.
@@ -41,20 +41,20 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate a system's run on a benchmark: every language pair, every pool, every measure.
 
-    ``result.config["run"]`` says where the run ends and what it does not hold. ``ranks.parquet``
-    has nulls for relevant passages that are not in the run.
+    ``result.config["run"]`` says where the run ends and what it misses. ``ranks.parquet`` has
+    nulls for relevant passages that are not in the run.
 
     Args:
         run: A TREC run file with the benchmark's ids.
         benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself (see
-            ``run_files.read_benchmark`` for one made of qrels and languages).
+            ``run_files.read_benchmark`` for a benchmark from qrels and languages).
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures.
-        label: What tables call the system; by default the run's tag.
+        label: Name of the system in tables; by default the run's tag.
         overwrite: Replace a result folder that exists; nothing else is ever replaced.
 
     Raises:
-        ConfigError: A measure or benchmark is unknown or looks below the run's end, or ``output``
+        ConfigError: A measure or benchmark is unknown or is deeper than the run, or ``output``
             exists.
         DataError: The run or the benchmark cannot be read.
     """
@@ -115,7 +115,7 @@ def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:
 
 
 def coverage(run: Run, benchmark: Benchmark, ranking: Ranking) -> dict[str, Any]:
-    """Return where the run ends: its depth, and what it lacks of what is scored, and its grades."""
+    """Return the depth of the run, what it misses of what is scored, and the grades."""
     judged = np.diff(benchmark.relevance.indptr) > 0
     held = np.zeros(len(benchmark.queries), dtype=bool)
     held[run.queries] = True

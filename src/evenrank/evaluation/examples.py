@@ -1,7 +1,6 @@
-"""A few queries with their best passages, to be read by a person.
+"""A few queries with their best passages, for people to read.
 
-Which queries they are depends on the benchmark alone, so that the examples of two models can be
-laid side by side.
+The choice depends on the benchmark alone, so that the examples of two models can be compared.
 """
 
 from __future__ import annotations
@@ -13,38 +12,38 @@ from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.ranking.ranks import Ranking, multilingual_pool
 from evenrank.results.schema import Example, ExampleAnswer
 
-QUESTIONS = 2
+BLOCKS = 2
 LANGUAGES = 3
-"""Examples are so many questions, each asked in so many languages."""
+"""The examples are two blocks of parallel queries, each in three languages."""
 ANSWERS = 5
 CHARACTERS = 500
 
 
 def choose_examples(benchmark: Benchmark) -> list[int]:
-    """Choose queries: two questions that exist in most languages, each in three of them.
+    """Choose two blocks of parallel queries that exist in most languages, each in three of them.
 
-    The questions stand at one and two thirds of the benchmark; their languages are spread evenly,
-    the second question's between the first's. Only queries with a relevant passage are chosen.
+    The blocks are at one and two thirds of the benchmark. Their languages are spread evenly, those
+    of the second block between those of the first. Each query has a relevant passage.
 
     Returns:
         Positions of up to six queries.
     """
     usable = np.flatnonzero(np.diff(benchmark.relevance.indptr) > 0)
-    questions, languages = np.unique(benchmark.parallel[usable], return_counts=True)
-    widest = questions[languages == languages.max(initial=0)]
-    count = min(QUESTIONS, len(widest))
+    blocks, languages = np.unique(benchmark.parallel[usable], return_counts=True)
+    widest = blocks[languages == languages.max(initial=0)]
+    count = min(BLOCKS, len(widest))
     chosen: list[int] = []
     for turn in range(count):
-        question = widest[(turn + 1) * len(widest) // (count + 1)]
-        asked = usable[benchmark.parallel[usable] == question]
-        asked = asked[np.argsort(benchmark.queries.langs[asked], kind="stable")]
+        block = widest[(turn + 1) * len(widest) // (count + 1)]
+        parallel = usable[benchmark.parallel[usable] == block]
+        parallel = parallel[np.argsort(benchmark.queries.langs[parallel], kind="stable")]
         steps = np.arange(LANGUAGES) + turn / count
-        chosen += asked[np.unique((steps * len(asked) / LANGUAGES).astype(int))].tolist()
+        chosen += parallel[np.unique((steps * len(parallel) / LANGUAGES).astype(int))].tolist()
     return chosen
 
 
 def build_examples(benchmark: Benchmark, ranking: Ranking) -> list[Example]:
-    """Return the chosen queries with their best passages and the rank of their answers."""
+    """Return the chosen queries with their best passages and the ranks of relevant ones."""
     pool = multilingual_pool(benchmark, ranking)
     held = pool.best_by_lang <= (np.inf if ranking.retrieved is None else ranking.depth)
     return [

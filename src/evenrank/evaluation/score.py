@@ -46,7 +46,7 @@ def score(
         measures: Names such as ``nDCG@10``.
 
     Raises:
-        ConfigError: A measure is unknown, or cannot be taken on this benchmark.
+        ConfigError: A measure is unknown, or cannot be computed on this benchmark.
     """
     selection = select_measures(measures)
     by_language = [
@@ -168,8 +168,8 @@ class _Names:
     def pairs(self, values_LL: Values) -> dict[str, Figures]:
         columns = self.passage_langs.items()
         return {
-            asked: {code: _value(values_LL[row, lang]) for code, lang in columns}
-            for asked, row in self.query_langs.items()
+            query_lang: {code: _value(values_LL[row, lang]) for code, lang in columns}
+            for query_lang, row in self.query_langs.items()
         }
 
     def scored(self, pool: PoolRanks) -> dict[str, int]:
@@ -179,16 +179,19 @@ class _Names:
     def share(self, pool: PoolRanks, bound: BoundMeasure) -> Share:
         shares_QL = bound(pool)
         columns = self.passage_langs.items()
-        answered_Q = ~np.isnan(shares_QL).any(axis=1)  # a run may lack all queries of a language
+        retrieved_Q = ~np.isnan(shares_QL).any(axis=1)  # a run may miss all queries of a language
         rows = {
-            asked: (pool.query_langs == row) & answered_Q for asked, row in self.query_langs.items()
+            query_lang: (pool.query_langs == row) & retrieved_Q
+            for query_lang, row in self.query_langs.items()
         }
-        means = {asked: shares_QL[row].mean(axis=0) for asked, row in rows.items() if row.any()}
+        means = {
+            query_lang: shares_QL[row].mean(axis=0) for query_lang, row in rows.items() if row.any()
+        }
         return Share(
             cutoff=bound.cutoff or 0,
             by_query_lang={
-                asked: {code: float(share_L[lang]) for code, lang in columns}
-                for asked, share_L in means.items()
+                query_lang: {code: float(share_L[lang]) for code, lang in columns}
+                for query_lang, share_L in means.items()
             },
             passages={code: pool.pool_sizes[lang] / pool.size for code, lang in columns},
         )

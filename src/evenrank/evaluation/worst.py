@@ -1,13 +1,12 @@
-"""The queries that a ranking answers worst, to be read by a person.
+"""The queries with the worst ranking, for people to read.
 
-Worst is what the project exists to find: the largest rank distance in the pool of all languages.
-Where no query of a benchmark has a rank distance, since relevant passages are in one language only
-(MIRACL), it is the worst rank of the best relevant passage; a query of which a run holds none comes
-first. Of equal queries, of which a short run has many, the one is worse whose relevant passages
-rank lower in the mean, then the one that stands first in the benchmark.
+The worst query has the largest rank distance in the multilingual pool. If no query of a benchmark
+has a rank distance, since relevant passages are in one language only (MIRACL), it has the worst
+rank of the best relevant passage; queries for which a run contains none come first. Of equal
+queries (a short run has many), the worse one has the larger mean rank of relevant passages, then
+the earlier position in the benchmark.
 
-Translations of one hard question would fill the list, so each question is taken once, in the
-language in which it does worst: twenty queries are twenty different questions.
+The list has one query of each block of parallel queries, in the language with the worst ranking.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ QUERIES = 20
 
 
 def build_worst(benchmark: Benchmark, ranking: Ranking) -> list[WorstQuery]:
-    """Return up to twenty queries with their answers and what stood first, the worst first."""
+    """Return up to twenty queries with their answers and first passages, the worst first."""
     pool = multilingual_pool(benchmark, ranking)
     distances_Q = rank_distance(pool)
     return [
@@ -35,10 +34,10 @@ def build_worst(benchmark: Benchmark, ranking: Ranking) -> list[WorstQuery]:
 
 
 def choose_worst(pool: PoolRanks, distances_Q: NDArray[np.float64]) -> list[int]:
-    """Choose the worst query of each question, then the worst questions.
+    """Choose the worst query of each block of parallel queries, then the worst blocks.
 
     Args:
-        pool: Ranks in the pool of all languages.
+        pool: Ranks in the multilingual pool.
         distances_Q: ``(Q,)`` rank distances, NaN where a query has none.
 
     Returns:
@@ -47,7 +46,7 @@ def choose_worst(pool: PoolRanks, distances_Q: NDArray[np.float64]) -> list[int]
     >>> from evenrank.measures.base import example_pool
     >>> ranks = [{"de": [1], "en": [2]}, {"de": [3], "en": [8]}, {"de": [1], "en": [9]}]
     >>> pool = example_pool(ranks, sizes={"de": 5, "en": 5}, parallel=[0, 1, 1])
-    >>> choose_worst(pool, rank_distance(pool))  # the second and third query are one question
+    >>> choose_worst(pool, rank_distance(pool))  # the second and third query are parallel
     [2, 0]
     """
     if np.isnan(distances_Q).all():
@@ -99,7 +98,7 @@ def _best_answers(
     ranks = 1 + ranking.above[pairs]
     held = np.full(len(relevant), True) if ranking.retrieved is None else ranking.retrieved[pairs]
     langs = benchmark.passages.langs[relevant]
-    best_first = np.lexsort((ranks, langs))  # what a run lacks ranks behind all that it holds
+    best_first = np.lexsort((ranks, langs))  # passages that a run misses come last
     _, places = np.unique(langs[best_first], return_index=True)
     return [
         RankedAnswer(

@@ -70,7 +70,8 @@ def _random_spread_before(depth: int, size: int, relevant_QL: NDArray[np.int64])
     With ranks after the end counted as ``d + 1``, the mean of a rank ``r`` is
     ``sum_{x=0}^d P(r > x)``, and the distance is 0 for orders without a relevant passage. ``P`` is
     that of drawing ``x`` of the ``N`` passages: exact for the first rank of all, and for the
-    last of the languages' first ranks if each language has one; otherwise as if languages were independent.
+    last of the languages' first ranks if each language has one; otherwise as if languages were
+    independent.
     """
     patterns, pattern_of = np.unique(np.sort(relevant_QL, axis=1), axis=0, return_inverse=True)
     drawn_X1 = np.arange(depth + 1)[:, None]

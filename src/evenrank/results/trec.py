@@ -28,16 +28,16 @@ def write_trec(folder: Path, benchmark: Benchmark, ranking: Ranking, tag: str) -
 
 
 def write_run(path: Path, benchmark: Benchmark, ranking: Ranking, tag: str) -> None:
-    """Write the best passages of the pool of all languages as a TREC run.
+    """Write the best passages of the multilingual pool as a TREC run.
 
     Args:
         path: The file.
         benchmark: The benchmark that was ranked.
         ranking: The pass over it.
-        tag: Name of the system; characters that a tag cannot hold become ``-``.
+        tag: Name of the system; characters that a tag cannot contain become ``-``.
 
     Raises:
-        DataError: An id cannot stand in a TREC file.
+        DataError: A TREC file cannot contain an id.
         ConfigError: The ranking kept no top passages.
     """
     check_trec_ids(benchmark)

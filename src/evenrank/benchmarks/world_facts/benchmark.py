@@ -1,4 +1,4 @@
-"""``world-facts``: unseen questions about the world, answered from all facts in all languages."""
+"""``world-facts``: unseen queries about the world, over all facts in all languages."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from evenrank.errors import UnknownNameError
 def _card() -> Card:
     """Return the benchmark's card, which names the CLDR and Babel that are installed."""
     return Card(
-        title="World Facts: the sentence that states the fact asked for, in 11 languages",
+        title="World Facts: the sentence that states the fact of the query, in 11 languages",
         source=f"Unicode {cldr_version()}, https://cldr.unicode.org; sentences by evenrank",
         licence="Unicode License v3 (CLDR); Babel, through which it is read, is BSD-3-Clause",
         citation="Unicode Consortium. Unicode Common Locale Data Repository (CLDR). "
         "https://cldr.unicode.org",
-        note="Made on the spot, no download. Facts are as CLDR states them.",
+        note="Generated on this machine, no download. Facts are as CLDR states them.",
     )
 
 
-def load_world_facts(questions: Literal["dev", "test"] = "test") -> Benchmark:
-    """Make the benchmark: one question per held-out fact and language, every fact as a passage.
+def load_world_facts(split: Literal["dev", "test"] = "test") -> Benchmark:
+    """Build the benchmark: one query per held-out fact and language, every fact as a passage.
 
     The passages of a fact are relevant in every language that has the fact.
 
     Args:
-        questions: Which held-out facts are asked for.
+        split: Held-out facts that the queries ask for.
     """
     passages = [
         Passage(f"{lang}/{id_}", lang, passage)
@@ -48,7 +48,7 @@ def load_world_facts(questions: Literal["dev", "test"] = "test") -> Benchmark:
         translations[passage.id.removeprefix(f"{passage.lang}/")].append(passage.id)
     queries = [
         Query(f"{lang}/{id_}", id_, lang, query)
-        for id_, passage_id, lang, query, _ in _rows(questions)
+        for id_, passage_id, lang, query, _ in _rows(split)
         if id_ == passage_id
     ]
     qrels = [(query.id, id_) for query in queries for id_ in translations[query.parallel_id]]

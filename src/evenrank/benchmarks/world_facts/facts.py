@@ -1,8 +1,7 @@
 """The facts of World Facts, read from CLDR through Babel, in codes and without any language.
 
 A fact joins a subject to one or more objects: Switzerland has the official languages German, French
-and Italian. It holds codes only (``CH``, ``de``); ``names.py`` knows what the codes are called in a
-language.
+and Italian. It contains codes only (``CH``, ``de``); ``names.py`` has their names in a language.
 
 A new relation is one decorated function here, and one section in each file of ``templates``.
 Source: Unicode CLDR (https://cldr.unicode.org), supplemental data.

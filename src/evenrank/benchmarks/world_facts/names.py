@@ -1,7 +1,7 @@
-"""What CLDR calls things in a language, and whether it has a name at all.
+"""The names of things in a language, from CLDR.
 
-CLDR has gaps, and where a locale's data come from another language a name may stand in the wrong
-script. Such a name counts as missing here, and so does, in that language, the fact that needs it.
+Some names are missing in CLDR, and some are in the wrong script, where a locale has the data of
+another language. Those count as missing too, and so does a fact that needs one, in that language.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ _BATCH_ROWS = 4096
 
 
 def _open(source: str) -> Source:
-    made_of = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
+    sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
     stamp = fingerprint_of(
         cldr_version(),
-        *(path.read_bytes() for path in made_of if path.suffix in (".py", ".toml")),
+        *(path.read_bytes() for path in sources if path.suffix in (".py", ".toml")),
     )
     part = Part(source, 0, partial(_read, source), columns=tuple(SCHEMA.names), counts="row")
     return Source(source, source, stamp, (part,), unit="rows")

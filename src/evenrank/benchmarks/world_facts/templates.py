@@ -1,4 +1,4 @@
-"""Template files: how a language asks about each relation, and how it answers.
+"""Template files: the phrasings of questions and answers for each relation in a language.
 
 A file is ``<language>.toml`` with one table per relation:
 
@@ -32,7 +32,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 Sources = tuple[tuple[Path, str], ...]
 """Paths and texts of template files."""
 
-LEAST_QUESTIONS, LEAST_ANSWERS = 2, 1
+MINIMUM_QUESTIONS, MINIMUM_ANSWERS = 2, 1
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -57,7 +57,7 @@ def read_sources(folder: Path) -> Sources:
     """Return path and text of each template file in a folder, ordered by name.
 
     Raises:
-        DataError: The folder holds none, or one is not UTF-8.
+        DataError: The folder has none, or one is not UTF-8.
     """
     paths = sorted(folder.glob("*.toml"))
     if not paths:
@@ -75,7 +75,7 @@ def parse_language(path: Path, text: str) -> Language:
 
     Raises:
         DataError: The file's name is no language that Babel knows, its text is not TOML, or a
-            section lacks, repeats or misspells something; file and section are named.
+            section misses, repeats or misspells something; the message names file and section.
     """
     tag = normalise(path.stem, place=str(path))
     if tag != path.stem:
@@ -92,7 +92,7 @@ def parse_language(path: Path, text: str) -> Language:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of placeholders.
+    """Replace placeholders by values.
 
     Unlike ``str.format`` this reads no attributes and no format codes from the template.
 
@@ -143,8 +143,8 @@ def _phrasings(place: str, relation: Relation, sections: Mapping[str, object]) -
     if not isinstance(section, dict) or set(section) != {"questions", "answers"}:
         found = sorted(section) if isinstance(section, dict) else "no such section"
         raise DataError(place, str(found), "questions and answers", "Add what is missing")
-    asked = _lines(f"{place}, questions", section["questions"], LEAST_QUESTIONS)
-    told = _lines(f"{place}, answers", section["answers"], LEAST_ANSWERS)
+    asked = _lines(f"{place}, questions", section["questions"], MINIMUM_QUESTIONS)
+    told = _lines(f"{place}, answers", section["answers"], MINIMUM_ANSWERS)
     for line in asked:
         _check_placeholders(f"{place}, questions", line, [relation.subject])
     for line in told:
@@ -153,7 +153,7 @@ def _phrasings(place: str, relation: Relation, sections: Mapping[str, object]) -
 
 
 def _refuse_repeated(path: Path, phrasings: Mapping[str, Phrasings]) -> None:
-    """Refuse a text that serves two relations: what it asks for would not be clear."""
+    """Refuse a text of two relations, since it would not be clear what it asks for."""
     section_of: dict[str, str] = {}
     for relation, found in phrasings.items():
         for line in (*found.questions, *found.answers):
@@ -166,14 +166,16 @@ def _refuse_repeated(path: Path, phrasings: Mapping[str, Phrasings]) -> None:
                 )
 
 
-def _lines(place: str, value: object, least: int) -> tuple[str, ...]:
-    """Return a list of different texts, at least so many."""
+def _lines(place: str, value: object, minimum: int) -> tuple[str, ...]:
+    """Return a list of at least ``minimum`` different texts."""
     lines = value if isinstance(value, list) else []
-    if not all(isinstance(line, str) for line in lines) or len(set(lines)) < max(least, len(lines)):
+    if not all(isinstance(line, str) for line in lines) or len(set(lines)) < max(
+        minimum, len(lines)
+    ):
         raise DataError(
             place,
             repr(value),
-            f"a list of at least {least} different texts",
+            f"a list of at least {minimum} different texts",
             "Add or reword a phrasing",
         )
     return tuple(lines)

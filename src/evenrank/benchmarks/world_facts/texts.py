@@ -1,7 +1,8 @@
 """Questions and answer passages of the facts in one language.
 
-Each question has exactly one right answer in a language: no two things of one name are asked for
-the same kind of answer. Where Algeria and Algiers have one name, neither's time zone is asked for.
+Each question has exactly one right answer in a language: two things with the same name are not
+asked for the same kind of answer. Where Algeria
+and Algiers have one name, neither's time zone is asked for.
 """
 
 from __future__ import annotations
@@ -53,14 +54,14 @@ def texts_in(
 
 
 def _asked(fact: Fact, names: Mapping[Name, str]) -> tuple[str, Kind]:
-    """Return what a question asks about and for: a name and a kind of object."""
+    """Return the subject of a question and the kind of its answer."""
     return names[fact.subject].casefold(), fact.relation.object
 
 
 def _text(language: Language, fact: Fact, names: Mapping[Name, str]) -> Text:
     """Phrase a fact. Its id picks the phrasings, each language by itself.
 
-    Independent picks keep a phrasing from telling which phrasing its translation has.
+    The picks are independent, so that a phrasing does not tell the phrasing of its translation.
     """
     values: dict[str, str] = {
         fact.relation.subject: names[fact.subject],
