@@ -52,7 +52,7 @@ def load_world_facts(split: Literal["dev", "test"] = "test") -> Benchmark:
         if id_ == passage_id
     ]
     qrels = [(query.id, id_) for query in queries for id_ in translations[query.parallel_id]]
-    name = "world-facts" if questions == "test" else f"world-facts:{questions}"
+    name = "world-facts" if split == "test" else f"world-facts:{split}"
     return build_benchmark(name, _card(), queries, passages, qrels)
 
 
