@@ -66,6 +66,8 @@ COMMANDS = {
     "encode": "encode {model} -b corpus:{corpus} --store {out}",
     "evaluate": "evaluate {model} -b corpus:{corpus} --output {out}",
     "evaluate --store": "evaluate {model} -b corpus:{corpus} --output {spare} --store {out}",
+    "probe": "probe {model} {corpus} --canaries none --output {out}/probe.html",
+    "probe --store": "probe {model} {corpus} --canaries none --store {out}",
     "report": "report {result} --output {out}/report.html",
     "demo": "demo --output {out} --steps 1",
 }

@@ -109,11 +109,20 @@ def test_the_page_says_what_was_found_and_what_to_do(run, found, tmp_path):
     assert sentence(found) in result.stdout
     html = page.read_text(encoding="utf-8")
     assert sentence(found).replace("'", "&#39;") in html
-    assert "evenrank debias fit model" in html
+    assert "evenrank debias fit model PARALLEL_CORPUS" in html
     with pytest.raises(ConfigError, match="exists"):
         write_probe(found, page)
     with pytest.raises(ConfigError, match=r"ends in .html"):
         write_probe(found, tmp_path / "probe.pdf")
+
+
+def test_the_next_commands_fit_on_texts_in_all_languages(found):
+    facts = replace(found, canaries=found.canaries | {"corpus": "world-facts:test"})
+    first, second = commands(facts, "my model", "passages.jsonl")
+    assert first.startswith("evenrank debias fit 'my model' world-facts:train ")
+    assert "probe 'my model' passages.jsonl --debias center.safetensors" in second
+    more = replace(facts, passages=facts.passages | {"sw": 9})
+    assert "PARALLEL_CORPUS" in commands(more)[0]
 
 
 def test_canaries_leave_no_trace(place, model, tmp_path):

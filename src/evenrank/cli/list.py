@@ -34,6 +34,7 @@ def _catalogue() -> dict[str, list[tuple[str, str]]]:
     from evenrank.benchmarks.benchmark import BENCHMARKS
     from evenrank.encoding.base import ENCODERS
     from evenrank.measures.base import MEASURES
+    from evenrank.probing.base import PROBE_MEASURES
     from evenrank.report.section import SECTIONS
 
     return {
@@ -44,6 +45,7 @@ def _catalogue() -> dict[str, list[tuple[str, str]]]:
         "strategies": [(name, _first_line(STRATEGIES.get(name))) for name in STRATEGIES],
         "encoders": [(name, ENCODERS.get(name).summary) for name in ENCODERS],
         "measures": [(name, MEASURES.get(name).summary) for name in MEASURES],
+        "probe measures": [(name, PROBE_MEASURES.get(name).summary) for name in PROBE_MEASURES],
         "report sections": [(name, SECTIONS.get(name).title) for name in SECTIONS],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from evenrank.report.content import (
 from evenrank.report.heatmap import Grid
 from evenrank.tables import Cell, Column, Row, Table, show
 
+PARALLEL = "PARALLEL_CORPUS"
+"""In commands: texts in all languages of the passages, other texts than those of the probe."""
 DOUBLINGS = 3
 """Colours are full at 2**3 = 8 times the share of the corpus, or an eighth of it."""
 
@@ -68,10 +71,17 @@ def commands(probe: Probe, model: str = "MODEL", corpus: str = "CORPUS") -> list
     main = probe.figures.get("access_gap", probe.figures["lift"])
     if not main.biased or probe.correction is not None:
         return []
+    known = probe.canaries.get("languages", []) if _are_world_facts(probe) else []
+    texts = "world-facts:train" if set(probe.passages) <= set(known) else PARALLEL
+    model, corpus = shlex.quote(model), shlex.quote(corpus)
     return [
-        f"evenrank debias fit {model} world-facts:train --method center -o center.safetensors",
+        f"evenrank debias fit {model} {texts} --items 100 --output center.safetensors",
         f"evenrank probe {model} {corpus} --debias center.safetensors --strength 0.5",
     ]
+
+
+def _are_world_facts(probe: Probe) -> bool:
+    return str(probe.canaries.get("corpus")).partition(":")[0] == "world-facts"
 
 
 def measures_table(probe: Probe) -> Table:
@@ -185,11 +195,12 @@ def write_probe(
 def _advice(steps: list[str]) -> list[Block]:
     if not steps:
         return [Text("There is nothing to correct, or a correction is in use already.")]
+    named = f" {PARALLEL} is a parallel corpus in all of these languages." * (PARALLEL in steps[0])
     return [
         Text(
             "A correction needs no training and no labels. It trades places of answers in the "
             "query's own language for answers in others, so choose its strength: 0 changes "
-            "nothing, 1 corrects all. Fit one, and probe again:"
+            "nothing, 1 corrects all. Fit one, and probe again." + named
         ),
         Table(
             caption="Commands",
