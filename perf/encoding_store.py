@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from evenrank.benchmarks.benchmark import load_benchmark
-from evenrank.benchmarks.miracl_files import PUBLISHED, lines_of
+from evenrank.benchmarks.miracl_files import PUBLISHED
 from evenrank.benchmarks.passage_table import open_passages
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
@@ -92,7 +92,7 @@ def convert_rates(texts: list[str]) -> Rates:
         def row(passage: dict[str, str]) -> tuple[str, str]:
             return passage["docid"], passage["text"]
 
-        took = seconds(lambda: open_passages("rates", [path], lines_of, row))
+        took = seconds(lambda: open_passages("rates", [path], row))
         arrow = next(Path(folder).rglob("*.arrow")).stat().st_size
     return {
         "convert to Arrow": (len(texts) / took, "passages/s"),

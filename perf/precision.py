@@ -6,7 +6,7 @@ Embeddings rounded to float16 or bfloat16, with products summed up in float32 an
 float32, as a device ranks them; then scores rounded as well, as a product that returns its inputs'
 type would give them. Against ranks in float32: how many of the full-depth ranks differ, by how
 many places, and how many passages share the score of a relevant one, which the order of the
-collection then decides.
+benchmark then decides.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ TRAINING = {
 
 @pytest.fixture(scope="session")
 def model_folder(benchmark, tmp_path_factory):
-    """Write a small untrained encoder, with training facts beside it, as a run folder has it."""
+    """Write a small untrained encoder, with the facts of its training, as in a run folder."""
     texts = benchmark.queries.texts.to_pylist() + benchmark.passages.texts.to_pylist()
     settings = {"width": 16, "query_prompt": "Query: ", "passage_prompt": "Passage: "}
     folder = tmp_path_factory.mktemp("runs") / "hybrid" / "model"

@@ -11,8 +11,8 @@ from evenrank.errors import ChecksumError, ConfigError, DataError, EvenrankError
 
 
 def test_a_message_is_one_line_with_all_four_parts():
-    error = DataError("de.jsonl:7", "a text\nover two lines", "a\tstring", "Mend\r\nit")
-    assert str(error) == ("de.jsonl:7: found a text over two lines, expected a string. Mend it.")
+    error = DataError("de.jsonl:7", "a text\nover two lines", "a\tstring", "Fix\r\nit")
+    assert str(error) == ("de.jsonl:7: found a text over two lines, expected a string. Fix it.")
     assert (error.place, error.expected) == ("de.jsonl:7", "a\tstring")
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_name_where_nothing_is_registered_says_so():
 
 
 def test_an_error_crosses_processes():
-    error = DataError("place", "this", "that", "Mend it")
+    error = DataError("place", "this", "that", "Fix it")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 

@@ -6,7 +6,6 @@
     ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
     │   └── ChecksumError       a file that is not the one its publisher named
     ├── FileError           a file or folder that the operating system refuses
-    ├── MissingExtraError   an optional package that is not installed
     └── ProcessError        another process of the same run that failed or ended
 
 The command line shows one of these as a single line and exits with 2. Anything else is a bug.
@@ -152,10 +151,6 @@ _REFUSALS = {
     errno.ENOMEM: ("out of memory", "Free some memory and run the same command again"),
 }
 """What the operating system said, and what to do, by its number."""
-
-
-class MissingExtraError(EvenrankError):
-    """An optional package is needed and not installed."""
 
 
 class ProcessError(EvenrankError):

@@ -3,7 +3,7 @@
 Corpora name the same language ``zh_cn``, ``zho_Hans`` or ``cmn``. Inside evenrank a language is a
 short BCP 47 tag: ``zh``, ``zh-TW``, ``pt``, ``pt-BR``, ``ar-Latn``. A script is left out where CLDR
 expects it. A region that is written stays, because a data set may have both ``pt`` and ``pt-BR``;
-only where the region tells the script is the default region left out: ``zh-CN`` is ``zh``.
+the default region is left out only if the region gives the script: ``zh-CN`` is ``zh``.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def script_of(code: str) -> str:
 
 
 def is_right_to_left(code: str) -> bool:
-    """Tell whether a language is written from right to left; this follows from its script.
+    """Return whether a language is written from right to left; this follows from its script.
 
     >>> is_right_to_left("ar"), is_right_to_left("ar-Latn"), is_right_to_left("de")
     (True, False, False)

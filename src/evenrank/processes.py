@@ -142,7 +142,7 @@ def processes() -> int:
 
 
 def is_first_process() -> bool:
-    """Tell whether this process is the one that writes and prints."""
+    """Return whether this process is the one that writes and prints."""
     return _numbers()[0] == 0
 
 
@@ -297,7 +297,7 @@ def _told(store: Store, error: Exception) -> EvenrankError | None:
 
 
 def _is_lost_connection(error: Exception) -> bool:
-    """Tell whether the end of another process is the cause. gloo has no exception of its own."""
+    """Return whether the end of another process is the cause. gloo has no exception of its own."""
     import torch.distributed as dist
 
     return isinstance(error, dist.DistError) or (

@@ -134,7 +134,7 @@ class Table:
         columns: The other columns.
         rows: The rows.
         best: The best values are marked down each column, across each group of columns, or not.
-        note: Small print below it; a terminal keeps its lines.
+        note: Small print below it; a terminal shows its lines as they are.
     """
 
     caption: str

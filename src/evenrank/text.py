@@ -42,7 +42,7 @@ def json_bytes(value: Any, *, indent: bool = True, sort: bool = False) -> bytes:
     options |= (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort else 0)
     try:
         return orjson.dumps(value, option=options)
-    except TypeError:  # half characters, which JSON cannot hold; or a value that is not JSON
+    except TypeError:  # half characters, which JSON cannot contain; or a value that is not JSON
         return orjson.dumps(_encodable(value), option=options)
 
 

@@ -57,7 +57,7 @@ def publisher() -> Iterator[Publisher]:
 
 @pytest.fixture
 def own_data(tmp_path, monkeypatch) -> Path:
-    """An empty folder that EVENRANK_DATA names, and an empty cache beside it."""
+    """An empty folder that EVENRANK_DATA names, and an empty cache next to it."""
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("EVENRANK_DATA", str(folder))

@@ -11,10 +11,10 @@ from evenrank.benchmarks.miracl import load_miracl
 from evenrank.benchmarks.miracl_files import (
     PUBLISHED,
     judgment_file,
-    lines_of,
     read_qrels,
     read_topics,
 )
+from evenrank.benchmarks.passage_table import lines_of
 from evenrank.encoding.base import build_encoder
 from evenrank.errors import ChecksumError, DataError, UnknownNameError
 from evenrank.evaluation.evaluate import evaluate

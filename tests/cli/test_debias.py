@@ -102,7 +102,7 @@ def test_a_language_dependent_correction_is_no_folder(run, tmp_path):
     [
         (("--method", "centre"), UnknownNameError, "'center'"),
         (("--set", "to"), ConfigError, "NAME=VALUE"),
-        (("--set", "to=["), ConfigError, "plain value"),
+        (("--set", "to=["), ConfigError, "expected YAML"),
         (("--set", "to=median"), ConfigError, "median"),
         (("--set", "rank=1"), UnknownNameError, "setting 'rank'"),
         (("--strength", "2"), ConfigError, "0 to 1"),

@@ -57,7 +57,7 @@ def test_flags_win_over_the_file_and_reach_the_run(tmp_path):
         (("--output", "x", "--encoder", "static", "--corpora", "c", "--alpha", "2"), ConfigError,
          "alpha: found 2.0"),
         (("--output", "x", "--encoder", "static", "--corpora", "c", "--encoder-settings", "width"),
-         ConfigError, "expected name=value"),
+         ConfigError, "expected NAME=VALUE"),
         (("--output", "x", "--encoder", "static", "--corpora", "c", "--strategy", "x-z"),
          UnknownNameError, "nearest"),
     ],

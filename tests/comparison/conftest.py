@@ -61,18 +61,18 @@ def make_result(label, fingerprint="f00d", config=None, training=None):
 def make_table(asked, values):
     """Make the values per query.
 
-    ``asked`` has (question, language) of each query; ``values`` its AP in each pool, the pool of
-    all languages last.
+    ``asked`` has (question, language) of each query; ``values`` its AP in each pool, the
+    multilingual pool last.
     """
     rows = {name: [] for name in (*PER_QUERY, "AP")}
-    for pool, collection in enumerate([*LANGUAGES, "multi"]):
+    for place, pool in enumerate([*LANGUAGES, "multi"]):
         for at, (question, lang) in enumerate(asked):
             rows["query_id"].append(f"{lang}/{question}")
             rows["query_lang"].append(lang)
             rows["parallel"].append(question)
-            rows["pool"].append(collection)
+            rows["pool"].append(pool)
             rows["relevant"].append(1)
-            rows["AP"].append(values[at][pool])
+            rows["AP"].append(values[at][place])
     return pa.table(
         {
             name: pa.array(column, PER_QUERY.get(name, pa.float64()), from_pandas=True)

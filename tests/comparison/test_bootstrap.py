@@ -14,7 +14,7 @@ def one_language(values):
 
 
 def irregular():
-    """Two questions of six are in both languages, so that resamples may lack one; one is thrice."""
+    """Two queries of six are in both languages (a resample may miss one); one is there 3 times."""
     langs = np.array([0, 1, 0, 1, 1, 1, 1, 1, 1, 1])
     blocks = np.array([0, 0, 1, 1, 2, 3, 4, 5, 5, 5])
     values = np.random.default_rng(1).normal(size=(10, 5))

@@ -56,7 +56,7 @@ def test_differences_are_those_of_the_results(results, comparison):
     pair = row_of(comparison, "pair", query_lang="ar", pool="tr", **hybrid)
     assert pair.setting == "cross"
     assert pair.value == pytest.approx(third.pairs["AP"]["ar"]["tr"])
-    assert pair.queries == 21  # one question lacks its Turkish answer
+    assert pair.queries == 21  # one query has no Turkish passage
     lang = row_of(comparison, "query_lang", query_lang="de", system="x-y", measure="rank_distance")
     assert lang.baseline_value == pytest.approx(first.pool["rank_distance"]["de"])
 

@@ -68,7 +68,7 @@ def test_p_values_agree_with_scipy():
 
 
 def test_many_cells_agree_with_a_loop_over_the_same_signs():
-    """The signs of a block are the same in every cell, whatever stands beside it."""
+    """The signs of a block are the same in every cell, whatever the other cells are."""
     parts = np.random.default_rng(2).normal(0.02, 0.1, size=(70, 30))
     together = sign_flip_p_values(parts, permutations=500, seed=4)
     alone = [sign_flip_p_values(parts[:, [cell]], permutations=500, seed=4) for cell in range(30)]

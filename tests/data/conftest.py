@@ -27,7 +27,7 @@ def row(item: int, lang: str, passage: int | str | None = None, **others: Any) -
 
 @pytest.fixture
 def rows() -> Rows:
-    """Six items in de, en and fi; Finnish lacks the last two."""
+    """Six items in de, en and fi; the last two have no Finnish row."""
     return [
         row(item, lang, article=f"a{item // 4}")
         for item in range(6)

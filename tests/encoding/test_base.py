@@ -44,8 +44,8 @@ def test_rare_pieces_of_static_start_longer():
     share = 80 / sum(len(model.tokenizer.encode(text)) for text in set(texts)) / 4
     expected = 1e-3 / (1e-3 + share) * lengths[number("<0x00>")]
     assert lengths[number("▁the")] == pytest.approx(expected, rel=0.2)
-    alike = build_encoder("static", texts, settings | {"rarity": None})
-    lengths = np.linalg.norm(alike[0].embedding.weight.detach().numpy(), axis=1)
+    equal_lengths = build_encoder("static", texts, settings | {"rarity": None})
+    lengths = np.linalg.norm(equal_lengths[0].embedding.weight.detach().numpy(), axis=1)
     assert lengths.min() > 0.7 * lengths.max()
 
 

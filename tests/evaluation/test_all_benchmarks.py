@@ -26,7 +26,7 @@ TREC_EVAL = {
 NAMES = [*TREC_EVAL, "RR@10"]
 PEERS = [ir_measures.parse_measure(name) for name in NAMES]
 SAMPLE = 24
-"""Queries whose full rankings are compared; a peer takes a dictionary of the whole collection."""
+"""Queries whose full rankings are compared; a peer needs a dictionary of all passages."""
 
 
 def corpus_in(folder):

@@ -308,7 +308,7 @@ def test_two_processes_give_the_files_of_one(place):
         assert {key: facts[0]["result"][key] for key in expected} == expected
         counts = [one["encoded"] for one in facts]
         assert sum(counts) == 60
-        assert name == "stored" or min(counts) > 20  # so small a collection is one piece of a store
+        assert name == "stored" or min(counts) > 20  # so few passages are one piece of a store
     damage = [(place / f"damaged-{rank}.txt").read_text() for rank in range(2)]
     assert damage[0].startswith("DataError store/")
     assert damage[0] == damage[1]

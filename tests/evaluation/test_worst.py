@@ -51,7 +51,11 @@ def test_the_worst_rank_decides_where_no_query_has_a_distance():
     """As in MIRACL, where passages are judged in the query's language only."""
     assert chosen([{"de": [3, 4]}, {}, {"en": [8]}, {"de": [1, 90]}]) == [2, 0, 3]
     in_a_run = chosen([{"de": [3]}, {"en": [9]}, {"de": [4]}], depth=5)
-    assert in_a_run == [1, 2, 0]  # what the run does not hold is worse than what it does
+    assert in_a_run == [
+        1,
+        2,
+        0,
+    ]  # passages that the run misses are worse than those that it contains
     assert chosen([{}, {}]) == []
 
 

@@ -16,7 +16,7 @@ LANGS = ("de", "el", "en", "th")
 
 @dataclass
 class Drawn:
-    """Full rankings of one collection.
+    """Full rankings of the same passages.
 
     Attributes:
         sizes: Passages of each language.

@@ -1,4 +1,4 @@
-"""What each measure makes of relevant passages that a run does not hold."""
+"""The value of each measure if a run misses relevant passages."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def value(name, pool):
 
 @pytest.fixture
 def pool():
-    """A run of depth 10 that lacks one passage, two, all three, and none."""
+    """Runs of depth 10 that miss one passage, two, all three, and none."""
     ranks = [(1, 4, 99), (30, 3, 40), (60, 50, 70), (2, 1, 3)]
     queries = [{lang: [rank] for lang, rank in zip(SIZES, row, strict=True)} for row in ranks]
     return example_pool(queries, SIZES, depth=10)
@@ -106,8 +106,8 @@ def test_a_random_order_has_the_random_reference(counts, depth):
     assert expected == pytest.approx(found.mean(), abs=sampling, rel=0.01)
     normalised = value("rank_distance_norm", pool)
     if expected > least:
-        room = sampling + 0.01 * expected
-        assert np.nanmean(normalised) == pytest.approx(1, abs=room / (expected - least))
+        tolerance = sampling + 0.01 * expected
+        assert np.nanmean(normalised) == pytest.approx(1, abs=tolerance / (expected - least))
     else:  # too short a run: three passages cannot stand nearer than they do by chance
         assert depth == 2
         assert np.isnan(normalised).all()

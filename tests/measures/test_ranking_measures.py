@@ -115,7 +115,7 @@ def test_ndcg_takes_grades_as_gains_and_nothing_else_sees_them(rankings, data, c
 
 
 def random_rankings(seed, queries=60, passages=40):
-    """Random permutations of a collection; every fifth query has no relevant passage."""
+    """Random permutations of the passages; every fifth query has no relevant passage."""
     generator = np.random.default_rng(seed)
     ranks, qrels, run = [], {}, {}
     for query in range(queries):

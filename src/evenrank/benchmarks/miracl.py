@@ -2,7 +2,7 @@
 
 The paper's setting is monolingual: nDCG@10 and R@100 of the development queries of each language
 over its own passages. Judgments are 0 or 1 and are within one language, so a passage of another
-language is never relevant; the multilingual pool shows how far passages of other languages rank
+language is never relevant; the multilingual pool shows how many passages of other languages rank
 above the judged ones.
 
 The 106 million passages stay on disk. ``docs/miracl.md`` says what a run costs.
@@ -29,7 +29,6 @@ from evenrank.benchmarks.benchmark import (
 from evenrank.benchmarks.miracl_files import (
     PUBLISHED,
     corpus_files,
-    lines_of,
     read_qrels,
     read_topics,
 )
@@ -95,7 +94,7 @@ def _load_part(lang: str, *, partial: bool) -> _Part:
         return f"{lang}/{passage['docid']}", heading + text
 
     files = corpus_files(lang)
-    passages = open_passages(f"miracl/{lang}", files, lines_of, row)
+    passages = open_passages(f"miracl/{lang}", files, row)
     expected = PUBLISHED[lang].passages
     if not partial and len(passages) != expected:
         raise DataError(

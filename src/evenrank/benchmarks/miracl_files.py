@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from evenrank.benchmarks.passage_table import lines_of
 from evenrank.benchmarks.sources import data_folder
 from evenrank.errors import ChecksumError, DataError
 from evenrank.files import fingerprint_of
@@ -107,27 +106,6 @@ def read_qrels(lang: str) -> list[tuple[str, str]]:
     judged = [_fields(path, *line, None, 4) for line in lines_of(path)]
     _check_content(path, judged, PUBLISHED[lang].qrels, PUBLISHED[lang].judgments, "judgments")
     return [(query, passage) for query, _, passage, grade in judged if grade != "0"]
-
-
-def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of each line that is not empty, unpacking ``.gz``.
-
-    Raises:
-        DataError: The file is cut short or damaged.
-    """
-    number = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if stripped := line.rstrip(b"\r\n"):
-                    yield number, stripped
-    except (EOFError, gzip.BadGzipFile, zlib.error) as cause:
-        raise DataError(
-            f"{path}, after line {number}",
-            f"a damaged file ({cause})",
-            "a whole .gz file",
-            "Delete it and get it again",
-        ) from cause
 
 
 def content_of(rows: Sequence[tuple[str, ...]]) -> str:

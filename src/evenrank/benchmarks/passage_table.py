@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,8 +23,6 @@ BATCH_ROWS = 16_384
 _FORMAT = "2"
 
 Row = tuple[str, str]
-Lines = Callable[[Path], Iterable[tuple[int, bytes]]]
-"""Number and content of each line of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,7 @@ class PassageTable:
         return len(self.ids)
 
 
-def open_passages(
-    name: str, files: list[Path], lines: Lines, row: Callable[[Any], Row]
-) -> PassageTable:
+def open_passages(name: str, files: list[Path], row: Callable[[Any], Row]) -> PassageTable:
     """Open passages; their files are converted once into the cache.
 
     A file that has changed is converted again. One of several processes converts, the others wait.
@@ -47,8 +45,7 @@ def open_passages(
 
     Args:
         name: Folder of the converted file, below ``benchmarks`` in the cache: ``miracl/sw``.
-        files: JSON lines.
-        lines: Reads a file.
+        files: JSON lines, also compressed by gzip.
         row: Returns id and text of a line's object; a ``KeyError`` or ``TypeError`` means that a
             field is missing or is not a text.
 
@@ -62,7 +59,7 @@ def open_passages(
     if not record.exists():
         with cache_lock(target.parent / "convert"):
             if not record.exists():  # another process may have converted meanwhile
-                _convert(_rows(files, lines, row), target, name)
+                _convert(_rows(files, row), target, name)
                 table = _open(target)
                 digests = Digests(digest_of(table["id"]), digest_of(table["text"]))
                 write_json(record, digests._asdict())
@@ -88,9 +85,30 @@ def _convert(rows: Iterator[Row], target: Path, name: str) -> None:
             progress.advance(len(batch))
 
 
-def _rows(files: list[Path], lines: Lines, row: Callable[[Any], Row]) -> Iterator[Row]:
+def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each line that is not empty, unpacking ``.gz``.
+
+    Raises:
+        DataError: The file is cut short or damaged.
+    """
+    number = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if stripped := line.rstrip(b"\r\n"):
+                    yield number, stripped
+    except (EOFError, gzip.BadGzipFile, zlib.error) as cause:
+        raise DataError(
+            f"{path}, after line {number}",
+            f"a damaged file ({cause})",
+            "a whole .gz file",
+            "Delete it and get it again",
+        ) from cause
+
+
+def _rows(files: list[Path], row: Callable[[Any], Row]) -> Iterator[Row]:
     for path in files:
-        for number, line in lines(path):
+        for number, line in lines_of(path):
             try:
                 id_, text = row(orjson.loads(line))
             except orjson.JSONDecodeError as cause:

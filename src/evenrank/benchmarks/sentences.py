@@ -1,7 +1,7 @@
 """Sentence boundaries, in all of the languages of MLQA, from one library.
 
 The rules are those of sentencex (Wikimedia, https://github.com/wikimedia/sentencex), which knows
-some 300 languages. ``docs/benchmarks.md`` tells how it compares with the alternatives.
+some 300 languages. ``docs/benchmarks.md`` compares it with the alternatives.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from sentencex import get_sentence_boundaries
 def sentence_spans(text: str, lang: str) -> list[tuple[int, int]]:
     """Split a text into sentences, as spans of characters that cover it without gap or overlap.
 
-    A piece without a letter (a footnote mark, a lone quotation mark) is no sentence, but the tail
-    of the one before it, or the head of the first.
+    A piece without a letter (a footnote mark, a single quotation mark) is not a sentence:
+    it belongs to the sentence before it, or is the start of the first one.
 
     Args:
         text: The text; an empty one has no span.

@@ -68,7 +68,7 @@ def _fetch(file: SourceFile) -> Path:
         _verify(cached, file, str(cached), "Delete it, and it will be downloaded again")
     else:
         with cache_lock(cached):
-            if not cached.is_file():  # not even now
+            if not cached.is_file():  # another process may have written it meanwhile
                 _download(file, cached)
     return cached
 
@@ -85,7 +85,7 @@ def _verify(path: Path, file: SourceFile, place: str, remedy: str) -> None:
 
 
 def _download(file: SourceFile, target: Path) -> None:
-    import httpx  # takes a tenth of a second, which only downloads need
+    import httpx  # a tenth of a second to import
 
     with whole_file(target, overwrite=True) as part:
         reason = ""

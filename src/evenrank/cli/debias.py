@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
-from evenrank.cli.options import AsJson, BatchSize, Overwrite, print_json
+from evenrank.cli.options import AsJson, BatchSize, Model, Overwrite, assignments, print_json
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,10 +19,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Model = Annotated[
-    str,
-    typer.Argument(help="A Sentence Transformers folder or Hugging Face id.", show_default=False),
-]
 Corpus = Annotated[
     str,
     typer.Argument(
@@ -94,7 +89,7 @@ def fit_command(
     from evenrank.files import refuse_existing_file, require_writable
     from evenrank.progress import quiet
 
-    settings = _settings(setting)
+    settings = assignments("--set", setting or [])
     check_method(method, settings, strength)
     refuse_existing_file(output, overwrite=overwrite)
     require_writable(output.parent)
@@ -186,20 +181,6 @@ def _opened(file: Path, strength: float | None) -> Correction:
 
     correction = load_correction(file)
     return correction if strength is None else correction.with_strength(strength)
-
-
-def _settings(given: list[str] | None) -> dict[str, Any]:
-    """Return settings of the form ``name=value``; values are read as YAML."""
-    settings: dict[str, Any] = {}
-    for one in given or []:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise ConfigError("--set", repr(one), "NAME=VALUE", "Correct it")
-        try:
-            settings[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError("--set", repr(one), "a plain value", "Correct it") from None
-    return settings
 
 
 def _counts(counts: dict[str, int]) -> str:

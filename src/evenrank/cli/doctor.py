@@ -1,4 +1,4 @@
-"""``evenrank doctor``: what a report of a fault has to say about the machine."""
+"""``evenrank doctor``: facts about the machine, for a report of a fault."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VARIABLES = (
     "WORLD_SIZE",
     "XDG_CACHE_HOME",
 )
-"""Only these are shown: others may hold keys."""
+"""Only these are shown: others may contain keys."""
 
 
 def doctor() -> dict[str, Any]:

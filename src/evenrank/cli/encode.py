@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenrank.benchmarks.benchmark import BENCHMARKS
-from evenrank.cli.evaluate import EmptyTexts
-from evenrank.cli.options import AsJson, BatchSize, Precision
+from evenrank.cli.options import AsJson, BatchSize, EmptyTexts, Model, Precision
 from evenrank.processes import joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
     from evenrank.encoding.store import Kind
 
-Model = Annotated[str, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")]
 Benchmarks = Annotated[
     list[str],
     typer.Option("--benchmark", "-b", help="Such as miracl:sw,yo; may be given again."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +16,11 @@ from evenrank.cli.evaluate_run import (
     Sources,
     TrecRun,
     run_note,
-    score_run,
 )
 from evenrank.cli.options import (
     AsJson,
     BatchSize,
+    EmptyTexts,
     Label,
     Measures,
     Overwrite,
@@ -58,10 +58,6 @@ WriteRun = Annotated[
 Store = Annotated[
     Path | None,
     typer.Option(help="Embedding store: its texts are not encoded again, missing ones are added."),
-]
-EmptyTexts = Annotated[
-    Literal["error", "last"],
-    typer.Option("--empty-texts", help="Rank passages without any token last, or stop."),
 ]
 RankDevice = Annotated[
     str | None,
@@ -153,14 +149,17 @@ def _evaluate_run(
     **settings: Any,  # noqa: ANN401 - those of evaluate_run
 ) -> dict[Path, Result]:
     """Score a run on the benchmark that is named, or built from qrels and languages."""
+    from evenrank.evaluation.evaluate_run import evaluate_run
+    from evenrank.results.run_files import read_tag
+
+    run = sources.trec_run or Path()
     known = {name: output for name in sources.benchmarks if output}
     _check(settings["measures"], known, overwrite=settings["overwrite"])
-
-    def folder_for(label: str, name: str) -> Path:
-        return _folders([name], output, label)[name]
-
-    folder, result = score_run(sources, folder_for, **settings)
-    return {folder: result}
+    settings["label"] = settings["label"] or read_tag(run)
+    data = sources.read_benchmark()
+    name = sources.benchmarks[0] if sources.benchmarks else data.name
+    folder = _folders([name], output, settings["label"])[name]
+    return {folder: evaluate_run(run, data, output=folder, **settings).result}
 
 
 def _check(measures: list[str], folders: dict[str, Path], *, overwrite: bool) -> None:

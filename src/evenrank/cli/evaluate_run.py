@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ import typer
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
+    from evenrank.benchmarks.benchmark import Benchmark
     from evenrank.results.schema import Result
 
 TrecRun = Annotated[
@@ -90,40 +91,14 @@ class Sources:
             found = f"--trec-run with {benchmarks} benchmarks and {'its' if qrels else 'no'} qrels"
             raise _unfit(found, "one benchmark, or --qrels and --languages-file")
 
+    def read_benchmark(self) -> Benchmark:
+        """Return the benchmark of a run, or the one that its qrels and languages are."""
+        from evenrank.benchmarks.benchmark import load_benchmark
+        from evenrank.results.run_files import read_benchmark
 
-def score_run(
-    sources: Sources,
-    folder_for: Callable[[str, str], Path],
-    *,
-    label: str | None,
-    measures: Sequence[str],
-    overwrite: bool,
-) -> tuple[Path, Result]:
-    """Score a run and return its result with the folder that contains it.
-
-    Args:
-        sources: The run, with a benchmark or with qrels.
-        folder_for: Returns the result folder of a label on a benchmark.
-        label: Name of the system in tables; the run's tag if ``None``.
-        measures: Names of measures.
-        overwrite: Replace a result that exists.
-    """
-    from evenrank.benchmarks.benchmark import load_benchmark
-    from evenrank.evaluation.evaluate_run import evaluate_run
-    from evenrank.results.run_files import read_benchmark, read_tag
-
-    run = sources.trec_run or Path()
-    label = label or read_tag(run)
-    if sources.qrels is not None and sources.languages is not None:
-        level = sources.relevance_level
-        data = read_benchmark(sources.qrels, sources.languages, relevance_level=level)
-    else:
-        data = load_benchmark(sources.benchmarks[0])
-    folder = folder_for(label, sources.benchmarks[0] if sources.benchmarks else data.name)
-    evaluation = evaluate_run(
-        run, data, output=folder, measures=measures, label=label, overwrite=overwrite
-    )
-    return folder, evaluation.result
+        if self.qrels is None or self.languages is None:
+            return load_benchmark(self.benchmarks[0])
+        return read_benchmark(self.qrels, self.languages, relevance_level=self.relevance_level)
 
 
 def run_note(result: Result) -> str:

@@ -37,7 +37,7 @@ def run(command: Callable[[], object]) -> int:
     code = 0
     try:
         command()
-    except SystemExit as stop:  # how typer ends, with or without an error of its own
+    except SystemExit as stop:  # typer ends like this, with or without an error
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
         code = 130
@@ -81,15 +81,15 @@ class _Output(io.FileIO):
 
 
 def _open_streams() -> _Output | None:
-    """Make output streams that cannot fail for want of a character, a reader or a file.
+    """Open output streams that do not fail if a character, a reader or a file is missing.
 
     Returns:
-        The file behind the standard output stream; ``None`` where a caller has put its own there.
+        The file behind the standard output stream; ``None`` if a caller has replaced it.
     """
     opened = None
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started us: else the next file would take its number
+        if stream is None:  # closed by our parent process; the next file must not get its number
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
         elif stream is not getattr(sys, f"__{name}__"):
             continue
@@ -163,7 +163,7 @@ def _reported(error: Exception) -> str:
 
 
 def _complain(message: str) -> None:
-    """Print an error in one line, on which nothing acts."""
+    """Print an error in one line, without control characters or markup."""
     from rich.console import Console
     from rich.text import Text
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 import orjson
 import typer
 
+from evenrank.errors import ConfigError
 from evenrank.text import json_bytes
+from evenrank.training.config import parse_yaml
 
 
 def split(values: list[str] | None) -> list[str] | None:
@@ -24,6 +26,25 @@ def split(values: list[str] | None) -> list[str] | None:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
+def assignments(flag: str, texts: list[str]) -> dict[str, Any]:
+    """Return the settings that an option gives as ``NAME=VALUE``; values are read as YAML.
+
+    >>> assignments("--set", ["rank=1", "sides=both"])
+    {'rank': 1, 'sides': 'both'}
+    """
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(flag, repr(text), "NAME=VALUE", "Write it like: width=256")
+        settings[name.strip()] = parse_yaml(value, flag)
+    return settings
+
+
+Model = Annotated[
+    str,
+    typer.Argument(help="A Sentence Transformers folder or Hugging Face id.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Overwrite = Annotated[
     bool,
@@ -55,6 +76,10 @@ Measures = Annotated[
 Label = Annotated[
     str | None,
     typer.Option("--label", help="Name in tables. [default: the folder's]", show_default=False),
+]
+EmptyTexts = Annotated[
+    Literal["error", "last"],
+    typer.Option("--empty-texts", help="Rank passages without any token last, or stop."),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Texts encoded at once.")]
 Precision = Annotated[

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenrank.cli.debias import Debias, Model, Strength, opened
-from evenrank.cli.options import AsJson, BatchSize, Label, Overwrite, print_json
+from evenrank.cli.debias import Debias, Strength, opened
+from evenrank.cli.options import AsJson, BatchSize, Label, Model, Overwrite, print_json
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import orjson
 import typer
 
-from evenrank.cli.options import AsJson, Overwrite, print_json
-from evenrank.errors import ConfigError
+from evenrank.cli.options import AsJson, Overwrite, assignments, print_json
 from evenrank.processes import is_first_process
 from evenrank.progress import quiet
-from evenrank.training.config import TrainConfig, parse_yaml, read_config
+from evenrank.training.config import TrainConfig, read_config
 
 _PANELS = {
     "output": "Output",
@@ -64,16 +63,12 @@ def _value(name: str, flag: Any) -> Any:  # noqa: ANN401 - any field
     if not isinstance(flag, list):
         return flag
     if _kind(name) is dict and flag:
-        return dict(_assignment(name, text) for text in flag)
+        return assignments(_flag(name), flag)
     return flag[0] if name == "alpha" and len(flag) == 1 else flag or None
 
 
-def _assignment(name: str, text: str) -> tuple[str, Any]:
-    place = f"--{name.replace('_', '-')}"
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(place, repr(text), "name=value", "Write for example width=256")
-    return key, parse_yaml(value, place)
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _kind(name: str) -> Any:  # noqa: ANN401 - a type
@@ -89,7 +84,7 @@ def _flags() -> list[Parameter]:
     parameters, panel = [], ""
     for name, field in TrainConfig.model_fields.items():
         panel = _PANELS.get(name, panel)
-        kind, flag = _kind(name), f"--{name.replace('_', '-')}"
+        kind, flag = _kind(name), _flag(name)
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         shown = "" if default in (None, {}) else f" [default: {default}]"
         option = typer.Option(

@@ -192,7 +192,7 @@ class _BadRows:
 def _good_rows(
     source: Source, request: Request, counts: Counts, bad: _BadRows
 ) -> Iterator[tuple[Part, int, Values]]:
-    """Yield the rows to keep, count the others, and hand on those that are bad."""
+    """Yield the rows to keep, count the others, and add the bad ones to ``bad``."""
     where, languages = request.where, request.languages
     seen = dict.fromkeys(column for part in source.parts for column in part.columns)
     if where and seen:

@@ -2,7 +2,7 @@
 
 A filter is comparisons joined by ``and``. Each compares a column of the source with a value as JSON
 writes it: a number, a string in double or single quotes, ``true``, ``false`` or ``null``. A name
-with other signs than letters, digits and ``_.-`` is put in backquotes.
+with characters other than letters, digits and ``_.-`` is written in backquotes.
 
 A row without the column, or with null there, has the value null. Null equals null only, and is
 neither less nor greater than anything. Values of different types, such as ``1`` and ``"1"`` or
@@ -38,7 +38,7 @@ _COMPARISON = re.compile(
 
 @dataclass(frozen=True)
 class Filter:
-    """Comparisons that must all hold.
+    """Comparisons that must all be true.
 
     Attributes:
         text: The filter as it was written.
@@ -54,7 +54,7 @@ class Filter:
         return frozenset(column for column, _, _ in self.comparisons)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether a row passes."""
+        """Return whether a row passes."""
         return all(_holds(row.get(column), sign, value) for column, sign, value in self.comparisons)
 
 

@@ -1,8 +1,8 @@
 """Opening a corpus: it is converted once, and mapped from then on.
 
-A source is converted into a folder of the cache, whose name follows from the source's path, sizes
-and modification times, the filter and the languages. So a source that changes is read again, and
-one that does not opens in milliseconds, whatever its size.
+A source is converted into a folder of the cache. The folder's name depends on the source's path,
+sizes and modification times, the filter and the languages. So a source that changes is read again,
+and one that does not change opens in milliseconds, at any size.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _converted(source: Source, request: Request) -> Path:
                 shutil.rmtree(left, ignore_errors=True)
             with whole_folder(folder, marker="conversion", overwrite=True) as part:
                 convert(source, request, part)
-            # The same view of the source before it changed; who has it mapped keeps it.
+            # of the source before it changed; a process that has one open can still read it
             for older in folder.parent.glob(f"{view}-*"):
                 if older.is_dir() and older != folder:
                     shutil.rmtree(older, ignore_errors=True)
@@ -143,7 +143,7 @@ def _converted(source: Source, request: Request) -> Path:
 
 
 def _usable(folder: Path, request: Request) -> bool:
-    """Tell whether there is a conversion; a strict request needs one without bad rows."""
+    """Return whether there is a conversion; a strict request needs one without bad rows."""
     if not os.path.exists(folder / "facts.json"):  # noqa: PTH110 - False for a name too long
         return False
     return not (request.strict and (folder / "skipped.jsonl").stat().st_size)

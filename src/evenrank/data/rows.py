@@ -1,4 +1,4 @@
-"""The fields of a row: their names, what they contain, and what is wrong where they do not.
+"""The fields of a row: their names, what they contain, and what is wrong with a bad one.
 
 Every form of source comes through here, so a field has one meaning and one message. Ids and texts
 are kept as they are written. A whole number as an id becomes its decimal text: ``7`` is ``"7"``.
@@ -114,7 +114,7 @@ def values_of(row: Row, part: Part, number: int) -> Values:
 
 
 def is_visible(text: str) -> bool:
-    r"""Tell whether a text has a letter, number, sign or symbol, and so a token to encode.
+    r"""Return whether a text has a letter, number, sign or symbol, and so a token to encode.
 
     >>> is_visible("?"), is_visible("\u200b"), is_visible(" \x00")
     (True, False, False)

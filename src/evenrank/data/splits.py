@@ -16,7 +16,7 @@ from evenrank.data.corpus import ParallelCorpus, codes, components
 from evenrank.errors import ConfigError, DataError
 
 _LAST = "\U0010ffff"
-"""Sorts behind any name: a unit is called after an article if one of its rows has one."""
+"""Sorts after any name: a unit has the name of an article if one of its rows has one."""
 
 
 def split_corpus(
@@ -30,10 +30,10 @@ def split_corpus(
 
     A unit is all items of a passage and its translations (``by="passage"``), or of an article
     (``by="article"``); units that share a passage or an article are one unit. A passage without an
-    article in any language is a unit of its own. Units are put in an order that follows from the
-    seed and their ids alone, not from the order of the rows, and the order is cut where the
-    fractions say. If units are large, some are then moved to bring the parts nearer to their
-    fractions of the items.
+    article in any language is a unit of its own. The order of the units depends on the
+    seed and their ids, not on the order of the rows, and the fractions say where it is cut. If
+    units are large, some are then moved to bring the parts nearer to their fractions of the
+    items.
 
     Args:
         corpus: What to split.
@@ -80,7 +80,7 @@ def split_corpus(
 
 
 def _drawn_order(labels: list[str], seed: int) -> NDArray[np.int64]:
-    """Return units in an order that is random, but follows from the seed and their labels alone."""
+    """Return units in a random order, which depends on the seed and their labels only."""
     keys = [blake2b(label.encode(), key=str(seed).encode(), digest_size=8) for label in labels]
     hashes = np.array([int.from_bytes(key.digest()) for key in keys], dtype=np.uint64)
     return np.argsort(hashes)

@@ -114,7 +114,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Listing:
-    """Text that keeps its lines, such as a configuration; a page folds it."""
+    """Text whose lines stay as they are, such as a configuration; a page folds it."""
 
     title: str
     text: str

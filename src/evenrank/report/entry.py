@@ -21,7 +21,7 @@ class Entry:
     Attributes:
         evaluation: The result and its tables.
         label: Its name in the report: no two results on one benchmark share a label, and a label
-            stands for one model only.
+            is the name of one model only.
         number: A number for each label, from 0, which fixes its colour in every figure.
     """
 

@@ -106,7 +106,7 @@ class Grid:
         columns leave these pairs out.
 
         Args:
-            rows: Group the query languages too; else each one keeps its row.
+            rows: Group the query languages too; else each one has its own row.
         """
         same = np.array(self.rows)[:, None] == np.array(self.columns)[None, :]
         columns = scripts(self.columns)

@@ -83,7 +83,7 @@ def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
 
 
 def _is_long(table: Table) -> bool:
-    """Tell whether a table scrolls by itself and can be searched."""
+    """Return whether a table has its own scroll bar and can be searched."""
     return len(table.rows) > MANY
 
 

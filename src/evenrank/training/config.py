@@ -131,7 +131,7 @@ class TrainConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_not_a_truth_value(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse ``true`` where a number belongs: pydantic would read it as 1."""
+        """Refuse ``true`` for a setting that is not a truth value: pydantic would read it as 1."""
         if (
             isinstance(value, bool)
             and cls.model_fields[str(info.field_name)].annotation is not bool
@@ -166,7 +166,7 @@ def read_config(source: TrainConfig | str | Path | None, **overrides: Any) -> Tr
 def parse_yaml(text: str, place: str) -> Any:  # noqa: ANN401 - any YAML value
     """Read YAML by the core schema of YAML 1.2.
 
-    Only ``null``, ``true``, ``false`` and numbers are more than text. YAML 1.1, PyYAML's own
+    Only ``null``, ``true``, ``false`` and numbers are not text. YAML 1.1, PyYAML's own
     rule, reads ``1e-8`` as text, the language ``no`` as false and 010 as eight.
 
     Raises:
@@ -183,7 +183,7 @@ def parse_yaml(text: str, place: str) -> Any:  # noqa: ANN401 - any YAML value
             f"{place}:{mark.line + 1}" if mark else place,
             (getattr(cause, "problem", None) or str(cause)).removeprefix("found ")[:200],
             "YAML",
-            "Correct the file",
+            "Correct it",
         ) from None
 
 

@@ -72,8 +72,9 @@ class PairDataset(Dataset):  # type: ignore[misc]
 class PlanSampler:
     """A batch sampler over a whole plan, as the trainer and accelerate expect one.
 
-    The trainer sees all passes over the corpus as one long epoch, and skips its first steps when
-    it resumes. (Told of an epoch's number, accelerate would lose it with several processes.)
+    For the trainer, all passes over the corpus are one long epoch, whose first steps are skipped
+    when it resumes. (Several epochs would not work: accelerate loses their number if there are
+    several processes.)
     """
 
     drop_last = True

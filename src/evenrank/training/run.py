@@ -233,7 +233,7 @@ def make_model(
         raise ConfigError(
             "encoder_settings",
             ", ".join(config.encoder_settings),
-            f"no settings, since {config.encoder!r} is a trained encoder with sizes of its own",
+            f"no settings, since {config.encoder!r} is a trained encoder and has its sizes already",
             f"Remove them, or use one of {', '.join(ENCODERS)}",
         )
     model = load_encoder(

@@ -202,9 +202,9 @@ def make_loss(model: SentenceTransformer, config: TrainConfig, processes: int) -
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers inside of the block: our progress bar and log say it once.
+    """Silence transformers inside of the block: our progress bar and log show the same.
 
-    So are the libraries' warnings of what their next versions will change.
+    The libraries' warnings about their next versions are silenced too.
     """
     verbosity = transformers_logging.get_verbosity()
     try:
@@ -238,7 +238,7 @@ class KeepLog(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Start from what a resumed state knows: its log, its best checkpoint, its step."""
+        """Start from a resumed state: its log, its best checkpoint, its step."""
         self._begun = (state.global_step, time.monotonic())
         self._bar.advance(state.global_step)
         if self._writes:
@@ -254,9 +254,11 @@ class KeepLog(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Advance, and log the loss before each checkpoint, since the trainer forgets its sum."""
+        """Advance, and log the loss before each checkpoint, which does not contain its sum."""
         self._bar.advance(1)
-        state.epoch = state.global_step / self._steps_per_epoch  # the trainer sees one long epoch
+        state.epoch = (
+            state.global_step / self._steps_per_epoch
+        )  # for the trainer, all epochs are one
         control.should_log |= control.should_save
 
     def on_log(
@@ -306,7 +308,7 @@ class StopEarly(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Stop if the last values are all no better than the best before them."""
+        """Stop if none of the last values is better than the best before them."""
         best, without_gain = -np.inf, 0
         for entry in state.log_history:
             if self._metric in entry:
@@ -322,7 +324,7 @@ class StopOnSignal(TrainerCallback):  # type: ignore[misc]
     """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop; a second one stops at once.
 
     Use as a context manager around the training; ``caught`` says whether it was stopped. Processes
-    that train together ask each other after every step, so all stop at the same one.
+    that train together exchange this after every step, so all stop at the same step.
     """
 
     def __init__(self, team: Team) -> None:
@@ -331,9 +333,9 @@ class StopOnSignal(TrainerCallback):  # type: ignore[misc]
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
-        if threading.current_thread() is threading.main_thread():  # which alone receives signals
+        if threading.current_thread() is threading.main_thread():  # only this one receives signals
             for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # as of a job in the background
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as in a background job
                     self._before[number] = signal.signal(number, self._catch)
         return self
 

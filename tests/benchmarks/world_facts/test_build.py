@@ -106,8 +106,8 @@ def test_no_phrasing_of_a_fact_comes_twice(rows):
     assert max(asked.values()) == 1
 
 
-def test_namesakes_are_not_asked_for_the_same(languages_of):
-    """Arabic and Turkish call Algeria and Algiers alike; who asks for the time cannot be told."""
+def test_no_query_could_mean_two_things_of_one_name(languages_of):
+    """In Arabic and Turkish, Algeria and Algiers have the same name: a query could mean either."""
     for id_ in ("time-zone/DZ", "local-time/Africa/Algiers"):
         assert languages_of[id_] == set(LANGUAGES) - {"ar", "ru", "tr"}
     assert "place/Africa/Algiers" in languages_of  # where Algiers lies is clear all the same

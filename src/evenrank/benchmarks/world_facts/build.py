@@ -1,7 +1,7 @@
 """World Facts as a parallel corpus.
 
 An item is one phrasing of one fact's question: ``currency/JP``, then ``currency/JP#2`` and so on,
-which share the passage ``currency/JP``. The first phrasing is the one that benchmarks ask.
+which share the passage ``currency/JP``. Benchmarks use the first phrasing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from evenrank.benchmarks.world_facts.templates import (
 )
 from evenrank.benchmarks.world_facts.texts import Text, texts_in
 from evenrank.data.corpus import SCHEMA, ParallelCorpus, corpus_from_table
+from evenrank.data.rows import Values
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.files import fingerprint_of
 from evenrank.languages import normalise
@@ -84,17 +85,6 @@ class _World(NamedTuple):
     splits: NDArray[np.str_]
 
 
-class _Row(NamedTuple):
-    """A row without negatives, in the order of ``SCHEMA``."""
-
-    id: str
-    passage_id: str
-    article: str
-    lang: str
-    query: str
-    passage: str
-
-
 @lru_cache(maxsize=2)
 def _world(sources: Sources) -> _World:
     facts = all_facts()
@@ -103,10 +93,10 @@ def _world(sources: Sources) -> _World:
     texts = {language.tag: texts_in(language, facts, splits) for language in parsed}
     rows = [row for fact in facts for row in _rows(fact, texts)]
     columns = list(zip(*rows, strict=True))
-    negatives = pa.nulls(len(rows), SCHEMA.field("negatives").type)
-    table = pa.table([*(pa.array(column, pa.string()) for column in columns), negatives], SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    table = pa.table(arrays, SCHEMA)
     fingerprint = fingerprint_of(
-        NAME, cldr_version(), *(text for _, text in sources), *map("\n".join, columns)
+        NAME, cldr_version(), *(text for _, text in sources), *map("\n".join, columns[:-1])
     )
     items = dict.fromkeys((row.id, row.passage_id) for row in rows)
     return _World(
@@ -115,7 +105,7 @@ def _world(sources: Sources) -> _World:
     )
 
 
-def _rows(fact: Fact, texts: Mapping[str, Mapping[str, Text]]) -> Iterator[_Row]:
+def _rows(fact: Fact, texts: Mapping[str, Mapping[str, Text]]) -> Iterator[Values]:
     """Yield the rows of a fact, one item after the other, each in every language that has it."""
     found = {lang: by_id[fact.id] for lang, by_id in texts.items() if fact.id in by_id}
     article = f"{fact.subject.kind}/{fact.subject.code}"
@@ -124,4 +114,4 @@ def _rows(fact: Fact, texts: Mapping[str, Mapping[str, Text]]) -> Iterator[_Row]
         for lang, text in found.items():
             if number < len(text.questions):
                 question = text.questions[number]
-                yield _Row(item, fact.id, article, lang, question, text.passage)
+                yield Values(item, fact.id, article, lang, question, text.passage, None)

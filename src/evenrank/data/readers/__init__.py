@@ -1,1 +1,1 @@
-"""Corpus readers, one file each: every one recognises a form of source and streams its rows."""
+"""Corpus readers, one file each: a reader recognises a form of source and streams its rows."""

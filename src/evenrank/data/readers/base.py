@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A place where a row should be and is not: what is wrong, and the raw text."""
+    """What is in the place of a row that cannot be read: what is wrong, and the raw text."""
 
     error: DataError
     raw: str = ""
@@ -40,7 +40,7 @@ Numbered = tuple[int, Row | Unreadable]
 
 
 class Chunk(NamedTuple):
-    """Some consecutive rows, and how much of the part they took."""
+    """Some consecutive rows, and how much of the part they are."""
 
     rows: list[Numbered]
     consumed: float
@@ -97,7 +97,7 @@ class Reader:
 
     Attributes:
         form: How such a source is written, for messages and help.
-        recognises: Tells whether a source has this form, without reading it.
+        recognises: Returns whether a source has this form, without reading it.
         open: Looks at the source; its rows are read later.
     """
 
@@ -112,7 +112,7 @@ READERS: Registry[Reader] = Registry(
 
 
 def open_source(source: str) -> Source:
-    """Find the reader of a source (the first in the order of names), and let it look.
+    """Open a source with the first reader, in the order of names, that recognises it.
 
     Raises:
         DataError: No reader recognises the source, or it cannot be read.

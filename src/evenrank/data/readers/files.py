@@ -288,7 +288,7 @@ def _rows_of_batch(batch: Any, place: str, first: int) -> list[Row | Unreadable]
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError as cause:
-        if batch.num_rows > 1:  # one by one, to tell the bad rows from the good
+        if batch.num_rows > 1:  # one by one, to find the bad rows
             single = (batch.slice(at, 1) for at in range(batch.num_rows))
             return [_rows_of_batch(row, place, first + at)[0] for at, row in enumerate(single)]
         found = f"byte 0x{cause.object[cause.start]:02x} in a text, which is not UTF-8"
