@@ -14,9 +14,9 @@ import argparse
 import gzip
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,18 @@ def stage(name: str, spent: dict[str, float]) -> Iterator[None]:
     print(f"{name:12} {spent[name]:7.2f} s, {work:7.2f} s of the processors", flush=True)
 
 
+def known_codes() -> list[str]:
+    """Return the language codes of FLORES-200."""
+    path = Path(__file__).parents[1] / "tests" / "language_sets.toml"
+    names = tomllib.loads(path.read_text(encoding="utf-8"))["flores-200"].split()
+    return sorted({name.replace("_", "-") for name in names})
+
+
 def write_corpus(source: Path | None, folder: Path, languages: int, items: int) -> None:
     """Write one JSONL file per language: the half of a sentence as query, the whole as passage."""
     files = sorted(source.glob("*.txt.gz"))[:languages] if source else []
     codes = [path.name.removesuffix(".txt.gz").replace("_", "-") for path in files]
-    codes = codes or ["".join(letters) for letters in product("abcdef", repeat=3)][:languages]
+    codes = codes or known_codes()[:languages]
     for number, code in enumerate(codes):
         if files:
             with gzip.open(files[number], "rt", encoding="utf-8") as lines:
