@@ -209,7 +209,7 @@ def refuse_overlap(output: str | Path, *inputs: str | Path) -> None:
                 how = "a folder that contains an input"
             else:
                 continue
-        expected = f"a place apart from {given}"
+        expected = f"a place that does not overlap {given}"
         raise ConfigError(f"output {output}", how, expected, "Write to another folder")
 
 
@@ -304,7 +304,7 @@ def _refusals(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def _filling(part: Path, path: Path) -> Iterator[None]:
-    """Raise a full disk as an error of ``path``, whichever library wrote to ``part``."""
+    """Raise a full disk as an error of ``path``, also if another library wrote to ``part``."""
     try:
         yield
     except EvenrankError as error:
@@ -328,7 +328,7 @@ def _released(lock: BaseFileLock) -> Iterator[None]:
 
 def _temporary(path: Path, folder: Path) -> Path:
     """Return a new hidden name in ``folder`` that begins with the name of ``path``."""
-    name = os.fsdecode(os.fsencode(path.name)[:100])  # a longest name leaves no space for more
+    name = os.fsdecode(os.fsencode(path.name)[:100])  # a name of maximum length could not be longer
     return folder / f".{name}.{secrets.token_hex(4)}.part"
 
 

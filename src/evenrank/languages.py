@@ -1,4 +1,4 @@
-"""Language codes: one tag for each language, whichever way a corpus writes it.
+"""Language codes: one tag for each language, for all ways to write it.
 
 Corpora name the same language ``zh_cn``, ``zho_Hans`` or ``cmn``. Inside evenrank a language is a
 short BCP 47 tag: ``zh``, ``zh-TW``, ``pt``, ``pt-BR``, ``ar-Latn``. A script is left out where CLDR
@@ -73,7 +73,7 @@ def normalise(code: str, place: str = "language code") -> str:
     for candidate in (*shorter, (script, region)):
         if _expand(lang, *candidate) == full:
             return "-".join(filter(None, (lang, *candidate)))
-    raise AssertionError(code)  # the last candidate expands to full by construction
+    raise AssertionError(code)  # the last candidate always expands to full
 
 
 def parse_languages(languages: str | Iterable[str], place: str = "languages") -> list[str]:

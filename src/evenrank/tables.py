@@ -287,5 +287,5 @@ def escape_markdown(text: str) -> str:
 
 
 def markdown_paragraph(text: str) -> str:
-    """Return a text as one paragraph of Markdown, whatever it begins with."""
+    """Return a text as one paragraph of Markdown, also if it begins like a list or a rule."""
     return _LIST_OR_RULE.sub(r"\1\\\2", escape_markdown(text))

@@ -62,10 +62,10 @@ def test_grades_are_told_and_a_level_leaves_the_lower_ones_out(place):
     assert "misses 1 of 1 relevant passages" in done.output
 
 
-def test_every_measure_that_was_asked_for_is_shown(place):
+def test_every_requested_measure_is_shown(place):
     done = run(*FILES, "-m", "AP", "-m", "Complete@2", "-m", "MaxR_norm")
     rows = {line.split()[0]: line.split()[1:] for line in done.output.splitlines() if line.split()}
-    assert rows["AP"] == ["1.0000", ".5000", ".7500"]
+    assert rows["AP"][:3] == ["1.0000", ".5000", ".7500"]
     assert rows["Complete@2"] == [".5000"]
     assert len(rows["MaxR_norm"]) == 1
     assert "AP" in run(*FILES, "--overwrite").output

@@ -146,7 +146,7 @@ def test_bad_rows_are_not_written_into_the_source(write_lines):
         (path, path),
         (f"hf:{path.parent}", path),
     ):
-        with pytest.raises(ConfigError, match="expected a place apart from"):
+        with pytest.raises(ConfigError, match="expected a place that does not overlap"):
             open_corpus(source, skip_bad=place)
     assert json.loads(path.read_text()) == GOOD
 

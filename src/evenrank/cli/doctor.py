@@ -145,7 +145,7 @@ def _devices(problems: list[str]) -> dict[str, Any]:
 
 
 def _folders(problems: list[str]) -> dict[str, str]:
-    """Return where evenrank writes, how large that is, and the free space."""
+    """Return the folders that evenrank writes to, with their size and the free space."""
     folders = {"cache": cache_folder(), "temporary files": Path(tempfile.gettempdir())}
     shown = {}
     for name, folder in folders.items():

@@ -1,4 +1,4 @@
-"""``evenrank encode``: fill an embedding store ahead of evaluations, on one or several GPUs."""
+"""``evenrank encode``: fill an embedding store before evaluations, on one or several GPUs."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def _folders(benchmarks: list[str], output: Path | None, label: str) -> dict[str
 
 
 def _slug(name: str) -> str:
-    """Return a name that is one folder, whatever the name is."""
+    """Return a name for one folder, without separators."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
 
 

@@ -102,7 +102,7 @@ class Sources:
 
 
 def run_note(result: Result) -> str:
-    """Return in words where a run ends and what it misses; nothing for a model's result."""
+    """Return a sentence on where a run ends and what it misses; empty for a model's result."""
     about = result.config.get("run")
     if about is None:
         return ""

@@ -28,8 +28,8 @@ def run(command: Callable[[], object]) -> int:
     - Anything else is a bug: one line that says where its traceback was saved, and 1.
     - Ctrl-C is 130.
 
-    Output that nobody reads any more (``| head``) is dropped, and the command goes on: its results
-    and its exit code are what they would have been. With the environment variable
+    If the reader of the output has ended (``| head``), the rest is dropped and the command goes on,
+    with the same results and exit code. With the environment variable
     ``EVENRANK_DEBUG`` the traceback of any error is printed.
     """
     _use_utf8()
@@ -54,7 +54,7 @@ def _use_utf8() -> None:
     """Start again in Python's UTF-8 mode if the locale can only decode ASCII.
 
     File names with other letters would otherwise fail in most libraries. Python itself does so in
-    the C locale, unless it is told not to.
+    the C locale, unless an option forbids it.
     """
     if sys.getfilesystemencoding().lower() in ("ascii", "us-ascii") and len(sys.orig_argv) > 1:
         arguments = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]

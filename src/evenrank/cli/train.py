@@ -108,7 +108,7 @@ def _flags() -> list[Parameter]:
 
 
 def _signature() -> Signature:
-    """Return the signature that typer reads: the flags of all settings in place of ``**flags``."""
+    """Return the signature that typer reads: the flags of all settings instead of ``**flags``."""
     config, *options, _ = Signature.from_callable(train_command, eval_str=True).parameters.values()
     return Signature([config, *_flags(), *options])
 

@@ -152,7 +152,7 @@ class RowWriter:
         """Write what is left and end the file."""
         if self._batch:
             self._flush()
-        with self._file:  # a full disk fails here, and the file has to be closed all the same
+        with self._file:  # closes the file also if the disk is full
             self._writer.close()
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -1,4 +1,4 @@
-"""Opening a corpus: it is converted once, and mapped from then on.
+"""Opening a corpus: it is converted once, then memory-mapped.
 
 A source is converted into a folder of the cache. The folder's name depends on the source's path,
 sizes and modification times, the filter and the languages. So a source that changes is read again,

@@ -70,7 +70,7 @@ class RunFolder:
 
 
 def check_output(folder: RunFolder, config: TrainConfig, *, overwrite: bool, resume: bool) -> None:
-    """Refuse a folder that can be neither created nor continued; nothing is changed yet.
+    """Refuse a folder that cannot be created or continued; nothing is changed yet.
 
     Raises:
         ConfigError: The folder is not one of a run, or neither flag says what to do with it; the

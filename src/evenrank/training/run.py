@@ -257,7 +257,7 @@ def texts_of(corpora: Sequence[ParallelCorpus]) -> Iterator[str]:
 
 @contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    """Raise what a full disk makes the libraries raise as ``FileError``."""
+    """Raise a library's error about a full disk as ``FileError``."""
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as cause:

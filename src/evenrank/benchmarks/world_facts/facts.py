@@ -196,7 +196,7 @@ def _local_times() -> Pairs:
 def _scripts() -> Pairs:
     """Script in which a language is most often written."""
     for language, (_, script) in _likely().items():
-        # "Simplified" and "Traditional" are no scripts by themselves, in words
+        # "Simplified" and "Traditional" alone are not names of scripts
         yield language, ("Hani" if script in {"Hans", "Hant"} else script,)
 
 

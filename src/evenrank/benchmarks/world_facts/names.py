@@ -1,7 +1,7 @@
 """The names of things in a language, from CLDR.
 
 Some names are missing in CLDR, and some are in the wrong script, where a locale has the data of
-another language. Those count as missing too, and so does a fact that needs one, in that language.
+another language. Those names count as missing, and so do the facts that need them in that language.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _asked(fact: Fact, names: Mapping[Name, str]) -> tuple[str, Kind]:
 
 
 def _text(language: Language, fact: Fact, names: Mapping[Name, str]) -> Text:
-    """Phrase a fact. Its id picks the phrasings, each language by itself.
+    """Phrase a fact. Its id picks the phrasings, independently in each language.
 
     The picks are independent, so that a phrasing does not tell the phrasing of its translation.
     """

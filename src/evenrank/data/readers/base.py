@@ -78,7 +78,7 @@ class Source:
 
     Attributes:
         name: Name of the corpus unless the user gives one.
-        origin: Identifies the source, whatever its content: an absolute path.
+        origin: Identifies the source, not its content: an absolute path.
         stamp: Changes whenever the content may have changed.
         parts: What is read, in this order.
         unit: What the sizes of the parts count.

@@ -1,4 +1,4 @@
-"""Each query language by itself: the paper's second table (arXiv 2408.10536)."""
+"""Figures of each query language: the paper's second table (arXiv 2408.10536)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evenrank.report.terms import (
 from evenrank.tables import Row, Table
 
 GUIDE = (
-    "The figures of each query language by itself, in the multilingual pool, which contains the "
+    "The figures of each query language in the multilingual pool, which contains the "
     "passages of all languages. Large differences between the rows mean that users of some "
     "languages are served worse."
 )
