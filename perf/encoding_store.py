@@ -32,6 +32,7 @@ from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.encode import Work, fill_store
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.opening import as_model
 from evenrank.encoding.store import open_store
 from evenrank.evaluation.evaluate import evaluate
 from evenrank.progress import quiet
@@ -111,7 +112,7 @@ def store_rates(model: SentenceTransformer, texts: list[str], batch_size: int) -
 
         first, again = seconds(fill), seconds(fill)
         disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        store = open_store(folder, model, "passage", dtype="float16")
+        store = open_store(folder, as_model(model), "passage", dtype="float16")
         tracemalloc.start()
         rows = store.read(store.pieces(texts))
         memory = tracemalloc.get_traced_memory()[0]

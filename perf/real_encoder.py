@@ -21,6 +21,7 @@ import numpy as np
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.opening import as_model
 from evenrank.encoding.sanity import check_encoder
 from evenrank.progress import quiet
 
@@ -42,7 +43,8 @@ def main() -> None:
     texts = [passages[at][: options.characters] for at in chosen.tolist()]
     model = load_encoder(options.model)
     print(f"{len(texts):,} texts, {options.model}, {model.device}")
-    print(f"{seconds(lambda: check_encoder(model)):8.2f} s of processor time to check the encoder")
+    check = seconds(lambda: check_encoder(as_model(model)))
+    print(f"{check:8.2f} s of processor time to check the encoder")
     work = Work(model, "passage", batch_size=options.batch_size)
     ways: dict[str, Callable[[], object]] = {
         "evenrank": lambda: encode_texts(work, texts),

@@ -21,6 +21,7 @@ from evenrank.debias.saving import save_model as save_model
 from evenrank.demo import run_demo as run_demo
 from evenrank.encoding.base import build_encoder as build_encoder
 from evenrank.encoding.loading import load_encoder as load_encoder
+from evenrank.encoding.opening import open_model as open_model
 from evenrank.errors import EvenrankError as EvenrankError
 from evenrank.evaluation.encode import encode_benchmark as encode_benchmark
 from evenrank.evaluation.evaluate import evaluate as evaluate

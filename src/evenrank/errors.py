@@ -5,7 +5,9 @@
     │   └── UnknownNameError    a name that no registry or schema knows
     ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
     │   └── ChecksumError       a file that is not the one its publisher named
+    ├── EndpointError       a server of embeddings that refuses, fails or answers otherwise
     ├── FileError           a file or folder that the operating system refuses
+    ├── MissingExtraError   an optional package that is not installed
     └── ProcessError        another process of the same run that failed or ended
 
 The command line shows one of these as a single line and exits with 2. Anything else is a bug.
@@ -91,6 +93,10 @@ class ChecksumError(DataError):
     """A file's bytes are not those its publisher's checksum names."""
 
 
+class EndpointError(EvenrankError):
+    """A server of embeddings refuses, fails, or answers with something else."""
+
+
 class FileError(EvenrankError):
     """The operating system refuses a file, a folder or memory."""
 
@@ -151,6 +157,10 @@ _REFUSALS = {
     errno.ENOMEM: ("out of memory", "Free some memory and run the same command again"),
 }
 """What the operating system said, and what to do, by its number."""
+
+
+class MissingExtraError(EvenrankError):
+    """An optional package is needed and not installed."""
 
 
 class ProcessError(EvenrankError):

@@ -122,12 +122,12 @@ class _Lines:
         self._description, self._total, self._unit = description, total, unit
         self._pause = float(os.environ.get("EVENRANK_LOG_SECONDS") or 60)
         self._start = self._latest = time.monotonic()
-        self._done = 0.0
+        self._done, self._note = 0.0, ""
         sys.stderr.write(f"{description} ...\n")
 
     def show(self, done: float, note: str) -> None:
         """Write a line if the latest one is a minute old."""
-        self._done = done
+        self._done, self._note = done, note
         now = time.monotonic()
         if now - self._latest < self._pause:
             return
@@ -145,11 +145,11 @@ class _Lines:
         sys.stderr.flush()
 
     def end(self) -> None:
-        """Write how much was done in which time."""
+        """Write how much was done in which time, and the last note."""
         amount = f"{_amount(self._done, self._unit)} in " if self._done else ""
-        sys.stderr.write(
-            f"{self._description}: {amount}{_duration(time.monotonic() - self._start)}\n"
-        )
+        note = f", {self._note}" if self._note else ""
+        seconds = _duration(time.monotonic() - self._start)
+        sys.stderr.write(f"{self._description}: {amount}{seconds}{note}\n")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.opening import as_model
 from evenrank.encoding.prompts import prompts_of
 from evenrank.encoding.sanity import check_encoder, describe_encoder
 
@@ -34,7 +35,7 @@ def folder() -> Path:
 def test_e5_small_finds_german_answers_to_english_queries(folder, tmp_path):
     model = load_encoder(folder, device="cpu")
     assert prompts_of(model) == ("query: ", "passage: ")
-    check_encoder(model)
+    check_encoder(as_model(model))
     facts = describe_encoder(model)
     assert (facts["architecture"], facts["pooling"]) == ("BertModel", "mean")
     assert (facts["max_length"], facts["vocabulary"]) == (512, 250_002)

@@ -21,6 +21,7 @@ from evenrank.encoding import encode as encoding
 from evenrank.encoding import store
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.encode import Work, empty_rows, encode_texts, fill_store
+from evenrank.encoding.opening import as_model
 from evenrank.encoding.prompts import set_prompts
 from evenrank.encoding.store import EmbeddingStore, open_store
 from evenrank.errors import ConfigError, DataError, FileError
@@ -415,7 +416,7 @@ def test_a_store_that_is_a_file(tmp_path, model):
 
 def test_a_precision_that_does_not_exist(tmp_path, model):
     with pytest.raises(ConfigError, match="float32 or float16"):
-        open_store(tmp_path, model, "query", dtype="int8")
+        open_store(tmp_path, as_model(model), "query", dtype="int8")
 
 
 def test_a_file_says_what_it_is(tmp_path, model, texts):

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenrank.cli.options import AsJson, BatchSize, Model, Overwrite, assignments, print_json
+from evenrank.cli.options import (
+    AsJson,
+    BatchSize,
+    EncoderFolder,
+    Model,
+    ModelSetting,
+    Overwrite,
+    assignments,
+    print_json,
+)
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,6 +79,7 @@ def fit_command(
     model: Model,
     corpus: Corpus,
     output: File,
+    model_setting: ModelSetting = None,
     method: Method = "center",
     setting: Set = None,
     strength: WholeStrength = 1.0,
@@ -90,6 +100,7 @@ def fit_command(
     from evenrank.progress import quiet
 
     settings = assignments("--set", setting or [])
+    model_settings = assignments("--model-setting", model_setting or [])
     check_method(method, settings, strength)
     refuse_existing_file(output, overwrite=overwrite)
     require_writable(output.parent)
@@ -100,6 +111,7 @@ def fit_command(
             model,
             corpus,
             method,
+            model_settings=model_settings,
             settings=settings,
             strength=strength,
             items=items,
@@ -121,7 +133,7 @@ def fit_command(
 
 @app.command("apply")
 def apply_command(
-    model: Model,
+    model: EncoderFolder,
     correction: Saved,
     output: Folder,
     strength: Strength = None,

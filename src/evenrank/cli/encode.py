@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evenrank.benchmarks.benchmark import BENCHMARKS
-from evenrank.cli.options import AsJson, BatchSize, EmptyTexts, Model, Precision
+from evenrank.cli.options import (
+    AsJson,
+    BatchSize,
+    EmptyTexts,
+    Model,
+    ModelSetting,
+    Precision,
+    assignments,
+)
 from evenrank.processes import joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
-    from evenrank.encoding.store import Kind
+    from evenrank.encoding.model import Kind
 
 Benchmarks = Annotated[
     list[str],
@@ -27,6 +36,7 @@ def encode_command(
     model: Model,
     benchmark: Benchmarks,
     store: Store,
+    model_setting: ModelSetting = None,
     precision: Precision = "float32",
     empty_texts: EmptyTexts = "error",
     batch_size: BatchSize = 64,
@@ -42,6 +52,7 @@ def encode_command(
     with joined() as team, quiet(as_json or not team.first):
         for name in benchmark:  # before the first one takes its time
             BENCHMARKS.get(name.partition(":")[0])
+        settings = assignments("--model-setting", model_setting or [])
         from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
 
         for name in dict.fromkeys(benchmark):
@@ -49,6 +60,7 @@ def encode_command(
                 model,
                 name,
                 store,
+                model_settings=settings,
                 precision=precision,
                 batch_size=batch_size,
                 empty_texts=empty_texts,
@@ -56,7 +68,8 @@ def encode_command(
             if team.first:
                 _print(name, counts, store, as_json=as_json)
     if team.first and not as_json:
-        flags = "" if precision == "float32" else f" --precision {precision}"
+        flags = "".join(f" --model-setting {shlex.quote(one)}" for one in model_setting or [])
+        flags += "" if precision == "float32" else f" --precision {precision}"
         flags += "" if empty_texts == "error" else f" --empty-texts {empty_texts}"
         names = " ".join(f"-b {name}" for name in benchmark)
         typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")

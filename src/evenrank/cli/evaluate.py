@@ -23,8 +23,10 @@ from evenrank.cli.options import (
     EmptyTexts,
     Label,
     Measures,
+    ModelSetting,
     Overwrite,
     Precision,
+    assignments,
     print_json,
 )
 from evenrank.errors import ConfigError
@@ -36,7 +38,11 @@ if TYPE_CHECKING:
 
 
 Model = Annotated[
-    str | None, typer.Argument(help="A Sentence Transformers folder, or a Hugging Face id.")
+    str | None,
+    typer.Argument(
+        help="A Sentence Transformers folder or Hugging Face id, openai:MODEL@URL, a URL, or "
+        "vectors:FOLDER."
+    ),
 ]
 Benchmarks = Annotated[
     list[str] | None,
@@ -71,6 +77,7 @@ def evaluate_command(
     model: Model = None,
     benchmark: Benchmarks = None,
     output: Output = None,
+    model_setting: ModelSetting = None,
     measures: Measures = None,
     label: Label = None,
     batch_size: BatchSize = 64,
@@ -102,7 +109,7 @@ def evaluate_command(
         sources = Sources(
             model, [*dict.fromkeys(benchmark or [])], trec_run, qrels, languages, relevance_level
         )
-        given = any(one is not None for one in (store, rank_device, debias))
+        given = any(one is not None for one in (store, rank_device, debias, model_setting))
         sources.check(model_only=write_run or given)
         if precision == "float16" and store is None:
             raise ConfigError("--precision float16", "no --store", "a store", "Add --store DIR")
@@ -110,6 +117,7 @@ def evaluate_command(
         common |= {"overwrite": overwrite}
         results: dict[Path, Result] = {}
         if model is not None:
+            common |= {"model_settings": assignments("--model-setting", model_setting or [])}
             common |= {"batch_size": batch_size, "write_run": write_run, "store": store}
             common |= {"precision": precision, "empty_texts": empty_texts}
             common |= {"rank_device": rank_device, "debias": opened(debias, strength)}
@@ -128,10 +136,10 @@ def _evaluate_model(
     **settings: Any,  # noqa: ANN401 - those of evaluate
 ) -> dict[Path, Result]:
     """Evaluate a model on each benchmark and return the results by their folders."""
-    from evenrank.evaluation.assemble import default_label
+    from evenrank.encoding.opening import label_of
 
     after = f"+{settings['debias'].name}" if settings["debias"] else ""
-    settings["label"] = settings["label"] or default_label(model) + after
+    settings["label"] = settings["label"] or label_of(model) + after
     folders = _folders(names, output, settings["label"])
     if team.first:
         _check(settings["measures"], folders, overwrite=settings["overwrite"])
@@ -216,6 +224,8 @@ def _print(results: dict[Path, Result], *, as_json: bool) -> None:
         console.print(to_rich(language_table([result])))
         if note := run_note(result):
             typer.echo(note)
+        if tokens := result.config.get("tokens"):
+            typer.echo(f"tokens  {tokens:,}")
     for folder in results:
         typer.echo(f"result  {folder}")
     typer.echo(f"next    evenrank report {' '.join(map(str, results))}")

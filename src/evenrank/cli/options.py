@@ -41,7 +41,7 @@ def assignments(flag: str, texts: list[str]) -> dict[str, Any]:
     return settings
 
 
-Model = Annotated[
+EncoderFolder = Annotated[
     str,
     typer.Argument(help="A Sentence Transformers folder or Hugging Face id.", show_default=False),
 ]
@@ -49,6 +49,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an earlier output of evenrank, and nothing else."),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="A Sentence Transformers folder or Hugging Face id, openai:MODEL@URL, a URL, or "
+        "vectors:FOLDER.",
+        show_default=False,
+    ),
+]
+ModelSetting = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-setting",
+        metavar="NAME=VALUE",
+        help="A setting of the model, such as `dtype=bfloat16` or `query_prompt='query: '`; may be "
+        "given again.",
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")]
 Languages = Annotated[

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evenrank.cli.debias import Debias, Strength, opened
-from evenrank.cli.options import AsJson, BatchSize, Label, Model, Overwrite, print_json
+from evenrank.cli.options import (
+    AsJson,
+    BatchSize,
+    Label,
+    Model,
+    ModelSetting,
+    Overwrite,
+    assignments,
+    print_json,
+)
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
@@ -59,6 +68,7 @@ Output = Annotated[
 def probe_command(
     model: Model,
     corpus: Corpus,
+    model_setting: ModelSetting = None,
     queries: Queries = None,
     canaries: Canaries = "world-facts:test",
     items: Items = 100,
@@ -88,6 +98,7 @@ def probe_command(
         found = probe(
             model,
             corpus,
+            model_settings=assignments("--model-setting", model_setting or []),
             queries=queries,
             canaries=None if canaries == NO_CANARIES else canaries,
             items=items,

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
 from evenrank.debias.base import Correction, check_method, fit_correction
 from evenrank.debias.canaries import Canaries, choose, lower_ranks
 from evenrank.debias.rows import blocks_of
 from evenrank.encoding.encode import Work, encode_texts
-from evenrank.encoding.fingerprint import model_fingerprint
-from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.store import Kind
+from evenrank.encoding.model import EmbeddingModel, Kind
+from evenrank.encoding.opening import open_model
 from evenrank.errors import ConfigError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 ITEMS = 1_000
 """More items change a language's mean little."""
@@ -31,10 +28,11 @@ CANARIES = 300
 
 
 def fit_on_corpus(
-    model: str | Path | SentenceTransformer,
+    model: object,
     corpus: str | Path | ParallelCorpus,
     method: str = "center",
     *,
+    model_settings: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     strength: float = 1.0,
     items: int | None = ITEMS,
@@ -45,14 +43,15 @@ def fit_on_corpus(
     """Encode a parallel corpus and fit a correction on it.
 
     Args:
-        model: A folder, a Hugging Face id, or the encoder itself.
+        model: As for :func:`~evenrank.encoding.opening.open_model`. Ready vectors have the ids of
+            the benchmark ``corpus:...`` of this corpus.
         corpus: A source as for :func:`~evenrank.data.opening.open_corpus`, or the corpus itself.
             Texts must not be those that the correction is measured on.
         method: Name of the method.
-        settings: Its settings; the others keep their defaults.
+        model_settings: Settings of the model.
+        settings: Those of the method; the others keep their defaults.
         strength: 0 to 1.
-        items: Items to use, evenly spread over the corpus; those in most languages come first.
-            All if ``None``.
+        items: Items to use, evenly spread; those in most languages come first. All if ``None``.
         choose_rank: Let ``project`` choose its rank on every fifth item, which is held out.
         store: Embedding store to read from and to add to.
         batch_size: Texts encoded at once.
@@ -68,7 +67,7 @@ def fit_on_corpus(
             "--choose-rank", f"method {method!r} or a rank", "'project' alone", "Leave one out"
         )
     data = corpus if isinstance(corpus, ParallelCorpus) else open_corpus(corpus)
-    encoder = load_encoder(model) if isinstance(model, str | Path) else model
+    encoder = open_model(model, model_settings)
     chosen = _spread(data, items)
     held, chosen = _held_out(data, chosen) if choose_rank else (chosen[:0], chosen)
     encode = partial(_encoded, encoder, data, store, batch_size)
@@ -78,16 +77,15 @@ def fit_on_corpus(
         encode("passage", sides["passage"]),
         encode("query", sides["query"]),
         settings=settings,
-        encoder=model_fingerprint(encoder),
+        encoder=encoder.fingerprint,
         texts=(text for side in sides.values() for some in side.values() for text in some),
     )
     if choose_rank:
-        both = [
+        queries, passages = (
             np.stack([rows[:] for rows, _ in encode(kind, _texts(data, held, kind, unique=False))])
-            for kind in ("query", "passage")
-        ]
-        canaries = Canaries(data.languages, both[0], both[1])
-        correction = choose(lower_ranks(correction), canaries)
+            for kind in reversed(_KINDS)
+        )
+        correction = choose(lower_ranks(correction), Canaries(data.languages, queries, passages))
     return correction.with_strength(strength)
 
 
@@ -95,7 +93,7 @@ _KINDS: tuple[Kind, Kind] = ("passage", "query")
 
 
 def _encoded(
-    encoder: SentenceTransformer,
+    encoder: EmbeddingModel,
     corpus: ParallelCorpus,
     store: Path | None,
     batch_size: int,
@@ -103,7 +101,9 @@ def _encoded(
     texts: dict[str, list[str]],
 ) -> Iterator[tuple[NDArray[Any], str]]:
     """Yield the embeddings of texts by language, in blocks."""
+    ids = _ids(corpus, kind) if encoder.by_id else {}
     for lang, some in texts.items():
+        named = [ids[lang, text] for text in some] if encoder.by_id else some
         work = Work(
             encoder,
             kind,
@@ -111,8 +111,17 @@ def _encoded(
             name_of=f"{corpus.name}, {kind} {{}} in {lang}".format,
             description=f"Encoding {kind} texts in {lang}",
         )
-        for block, _ in blocks_of(encode_texts(work, some, store=store), lang):
+        for block, _ in blocks_of(encode_texts(work, named, store=store), lang):
             yield block, lang
+
+
+def _ids(corpus: ParallelCorpus, kind: Kind) -> dict[tuple[str, str], str]:
+    """Return the id of each text in its language, as the corpus has it as a benchmark."""
+    benchmark = benchmark_from_corpus(corpus)
+    texts = benchmark.queries if kind == "query" else benchmark.passages
+    langs = (benchmark.languages[number] for number in texts.langs.tolist())
+    columns = (texts.texts.to_pylist(), texts.ids.to_pylist())
+    return {(lang, text): id_ for lang, text, id_ in zip(langs, *columns, strict=True)}
 
 
 def _spread(corpus: ParallelCorpus, items: int | None) -> NDArray[np.int64]:

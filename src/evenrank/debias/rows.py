@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from evenrank.encoding.store import Kind as Kind
+from evenrank.encoding.model import Kind as Kind
 from evenrank.errors import DataError
 from evenrank.languages import normalise
 

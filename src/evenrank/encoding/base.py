@@ -81,12 +81,27 @@ def build_encoder(
         DataError: There is no text.
     """
     recipe = ENCODERS.get(name)
-    place = f"encoder {name!r}"
+    checked = checked_settings(recipe.settings, settings, f"encoder {name!r}")
+    return recipe.build(texts, checked, seed)
+
+
+def checked_settings(form: type[S], settings: Mapping[str, Any] | None, place: str) -> S:
+    """Return settings as the values of a form.
+
+    Args:
+        form: Names, types and defaults of the settings.
+        settings: Values; the others keep their defaults.
+        place: What messages call the owner of the settings.
+
+    Raises:
+        UnknownNameError: There is no such setting.
+        ConfigError: A value is not allowed.
+    """
     for key in settings or {}:
-        if key not in recipe.settings.model_fields:
-            raise UnknownNameError("setting", key, recipe.settings.model_fields, place)
+        if key not in form.model_fields:
+            raise UnknownNameError("setting", key, form.model_fields, place)
     try:
-        checked = recipe.settings.model_validate(dict(settings or {}))
+        return form.model_validate(dict(settings or {}))
     except ValidationError as cause:
         first = cause.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -96,4 +111,3 @@ def build_encoder(
             first["msg"].removeprefix("Value error, ").lower(),
             "Correct the value",
         ) from None
-    return recipe.build(texts, checked, seed)

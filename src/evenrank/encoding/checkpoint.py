@@ -44,13 +44,14 @@ _MINIMUM_VOCABULARY = 0.75
 """Smallest share of a model's token embeddings that its tokenizer uses; models pad to 128."""
 
 
-def check_files(folder: Path, *, published: bool = False) -> None:
+def check_files(folder: Path, *, published: bool = False, weights: bool = True) -> None:
     """Refuse a model folder of which a file is absent, damaged, unsafe or of another kind of model.
 
     Args:
         folder: The model.
         published: It is a snapshot of a hub repository, of which only what was read is there, and
             whose weights may be in the hub's own conversion.
+        weights: PyTorch reads the weights, so there have to be safetensors files.
 
     Raises:
         DataError: The message names the file.
@@ -68,6 +69,8 @@ def check_files(folder: Path, *, published: bool = False) -> None:
                 "If you trust the file, load it with its library and save it with save_pretrained",
             )
         for pattern in () if published else _NEEDED.get(kind, ()):
+            if pattern == "*.safetensors" and kind == "Transformer" and not weights:
+                continue
             if not any(part.glob(pattern)):
                 name = pattern.replace("*", "model")
                 raise _damaged(part / name, "no such file", f"a file that {kind} is loaded from")

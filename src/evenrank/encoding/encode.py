@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenrank.encoding.model import EmbeddingModel, Kind
+from evenrank.encoding.opening import as_model
 from evenrank.encoding.store import (
     EmbeddingStore,
-    Kind,
     Piece,
     Precision,
     Rows,
@@ -30,16 +32,12 @@ from evenrank.errors import DataError
 from evenrank.processes import ALONE, Team
 from evenrank.progress import Bar, bar
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
 EmptyTexts = Literal["error", "last"]
 """What becomes of a text without a direction: an error, or a row of zeros, to be ranked last."""
 IN_MEMORY = 1 << 30
 """Up to this many bytes, embeddings from a store are returned as an array in memory."""
 SORTED_TOGETHER = 16_384
 """Texts without a store that are sorted by length together."""
-_BATCHES_AT_ONCE = 8
 _ODD_TEXTS = 1_024
 _SHOWN_CHARACTERS = 60
 
@@ -49,7 +47,7 @@ class Work:
     """How texts are encoded.
 
     Attributes:
-        model: The encoder, with its prompts.
+        model: A source of embeddings, or an object that :func:`as_model` takes.
         kind: Which of the two prompts is put before each text.
         batch_size: Texts encoded at once.
         team: Processes that share the work.
@@ -58,13 +56,18 @@ class Work:
         description: What the progress bar says: ``"Encoding passages"``.
     """
 
-    model: SentenceTransformer
+    model: object
     kind: Kind
     batch_size: int = 64
     team: Team = ALONE
     empty_texts: EmptyTexts = "error"
     name_of: Callable[[int], str] = "text {}".format
     description: str = "Encoding"
+
+    @cached_property
+    def source(self) -> EmbeddingModel:
+        """The model as a source of embeddings."""
+        return as_model(self.model)
 
 
 def encode_texts(
@@ -96,9 +99,9 @@ def encode_texts(
         DataError: A text has an embedding without a direction, or a file of the store is damaged.
         FileError: The store cannot be written.
     """
-    if store is None or not len(texts):
+    if store is None or not len(texts) or work.source.by_id:  # nothing to spare
         return _encode_in_memory(work, texts)
-    opened = open_store(store, work.model, work.kind, dtype=dtype)
+    opened = open_store(store, work.source, work.kind, dtype=dtype)
     pieces = opened.pieces(texts)
     _fill(opened, work, texts, pieces)
     rows = opened.read(pieces)
@@ -128,7 +131,7 @@ def fill_store(work: Work, texts: Texts, store: Path, *, dtype: Precision = "flo
     Raises:
         DataError, FileError: As for :func:`encode_texts`.
     """
-    opened = open_store(store, work.model, work.kind, dtype=dtype)
+    opened = open_store(store, work.source, work.kind, dtype=dtype)
     return _fill(opened, work, texts, opened.pieces(texts))
 
 
@@ -141,7 +144,7 @@ def empty_rows(rows: Rows) -> NDArray[np.int64]:
 
 def _encode_in_memory(work: Work, texts: Texts) -> NDArray[np.float32]:
     _try_odd_texts(work, texts)
-    width = work.model.get_embedding_dimension()
+    width = work.source.width
     vectors_NH = np.empty((len(texts), width), dtype=np.float32)
     with bar(work.description, total=len(texts), unit="texts") as progress:
         for start in range(0, len(texts), SORTED_TOGETHER):
@@ -186,12 +189,14 @@ def _encode(
     places = {text: start + at for at, text in reversed(list(enumerate(texts)))}
     distinct = list(dict.fromkeys(texts))
     order = np.argsort([-len(text) for text in distinct], kind="stable")
-    size = work.batch_size * _BATCHES_AT_ONCE
+    size = work.batch_size * work.source.batches_at_once
     parts = [order[at : at + size] for at in range(0, len(order), size)]
-    vectors_NH = np.empty((len(distinct), work.model.get_embedding_dimension()), dtype=np.float32)
+    vectors_NH = np.empty((len(distinct), work.source.width), dtype=np.float32)
     for part in team.share(parts):
         vectors_NH[part] = _unit_vectors(work, [distinct[at] for at in part.tolist()], places)
         progress.advance(len(part))
+        if work.source.tokens is not None:
+            progress.note(f"{work.source.tokens:,} tokens so far")
     for number, part in enumerate(parts if team.count > 1 else []):
         rows_NH = vectors_NH[part]
         team.spread(rows_NH, number % team.count)
@@ -220,19 +225,13 @@ def _unit_vectors(work: Work, texts: list[str], places: Mapping[str, int]) -> ND
         DataError: An embedding has no direction: it is NaN, infinite, or of zeros where that is
             not allowed.
     """
-    model = work.model
-    encode = model.encode_query if work.kind == "query" else model.encode_document
-    encoded = encode(
-        texts, batch_size=work.batch_size, show_progress_bar=False, convert_to_tensor=True
-    )
-    rows_NH: NDArray[np.float32] = encoded.float().cpu().numpy()
+    rows_NH = work.source.encode(texts, work.kind, work.batch_size)
     lengths = np.linalg.norm(rows_NH, axis=1)
     allowed = lengths > 0 if work.empty_texts == "error" else lengths >= 0
     for number in np.flatnonzero(~(np.isfinite(lengths) & allowed)).tolist():
         text = texts[number]
         raise _without_direction(work, places[text], text, float(lengths[number]))
-    rows_NH /= np.where(lengths > 0, lengths, 1)[:, None]
-    return rows_NH
+    return np.asarray(rows_NH / np.where(lengths > 0, lengths, 1)[:, None])
 
 
 def _without_direction(work: Work, position: int, text: str, length: float) -> DataError:

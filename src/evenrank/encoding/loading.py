@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from evenrank.encoding.base import ENCODERS
 from evenrank.encoding.checkpoint import (
@@ -23,11 +24,15 @@ from evenrank.encoding.checkpoint import (
 from evenrank.encoding.presets import FINISHED, PLAIN, Preset, presets
 from evenrank.encoding.prompts import set_max_length, set_prompts
 from evenrank.encoding.sanity import check_encoder
-from evenrank.errors import DataError, EvenrankError
+from evenrank.encoding.sentence_transformers import SentenceTransformerModel
+from evenrank.errors import ConfigError, DataError, EvenrankError, MissingExtraError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+Backend = Literal["torch", "onnx", "openvino"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+_BACKEND_PACKAGES = {"onnx": ("optimum", "onnxruntime"), "openvino": ("optimum", "openvino")}
 _HUB_SECONDS = 10.0
 
 
@@ -38,6 +43,9 @@ def load_encoder(
     query_prompt: str | None = None,
     passage_prompt: str | None = None,
     max_length: int | None = None,
+    backend: Backend = "torch",
+    dtype: Dtype | None = None,
+    file_name: str | None = None,
 ) -> SentenceTransformer:
     """Load a Sentence Transformers model or transformers checkpoint as an encoder, and check it.
 
@@ -56,6 +64,9 @@ def load_encoder(
         query_prompt: Prefix of queries, ``""`` for none.
         passage_prompt: Prefix of passages, ``""`` for none.
         max_length: Maximum number of tokens; longer texts are cut off.
+        backend: What computes: ``torch``, ``onnx`` or ``openvino``.
+        dtype: Type of the weights in memory; by default that of their file. ``torch`` only.
+        file_name: The file of weights of ``onnx`` or ``openvino``, such as ``onnx/model_O3.onnx``.
 
     Returns:
         A Sentence Transformers model whose ``encode_query`` and ``encode_document`` use the
@@ -64,11 +75,16 @@ def load_encoder(
     Raises:
         DataError: There is no such model, it cannot be fetched, it cannot be read safely, or it is
             not a working dense encoder.
-        ConfigError: ``max_length`` is more than the model has positions for.
+        ConfigError: ``max_length`` is more than the model has positions for, or a setting does
+            not belong to the backend.
+        MissingExtraError: The packages of the backend are not installed.
     """
+    _check_backend(backend, dtype, file_name)
     name = str(name_or_path)
     local = _is_path(name)
-    model = _loaded_and_checked(name, device, local=local)
+    kwargs = {"dtype": dtype, "file_name": file_name}
+    kwargs = {key: value for key, value in kwargs.items() if value is not None}
+    model = _loaded_and_checked(name, device, backend, kwargs, local=local)
     preset = FINISHED if _is_finished(model) else PLAIN
     if not local:
         preset = presets().get(name, preset)
@@ -78,25 +94,47 @@ def load_encoder(
         "max_length": max_length,
     }
     _apply(model, replace(preset, **{key: val for key, val in given.items() if val is not None}))
-    check_encoder(model, f"encoder {name!r}")
+    check_encoder(SentenceTransformerModel(model), f"encoder {name!r}")
     return model
 
 
-def _loaded_and_checked(name: str, device: str | None, *, local: bool) -> SentenceTransformer:
+def _check_backend(backend: Backend, dtype: Dtype | None, file_name: str | None) -> None:
+    wrong = ("dtype", dtype) if backend != "torch" else ("file_name", file_name)
+    if wrong[1] is not None:
+        raise ConfigError(
+            wrong[0],
+            f"{wrong[1]!r} with the backend {backend!r}",
+            "dtype with torch, file_name with onnx or openvino",
+            "Leave it out",
+        )
+    packages = _BACKEND_PACKAGES.get(backend, ())
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise MissingExtraError(
+            f"backend {backend!r}",
+            f"not installed: {', '.join(missing)}",
+            "",
+            f"Run: pip install 'sentence-transformers[{backend}]'",
+        )
+
+
+def _loaded_and_checked(
+    name: str, device: str | None, backend: Backend, kwargs: dict[str, Any], *, local: bool
+) -> SentenceTransformer:
     import torch
     from huggingface_hub import snapshot_download
     from sentence_transformers import SentenceTransformer
 
     if local:
         _check_exists(Path(name))
-        check_files(Path(name))
+        check_files(Path(name), weights=backend == "torch")
     offline = None if local else _why_offline(name)
     options = {"local_files_only": local or offline is not None}
     cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-    weights = {
-        "use_safetensors": True,
-        "ignore_mismatched_sizes": local and not is_adapter(Path(name)),  # check_loaded refuses
-    }
+    if backend == "torch":
+        kwargs |= {
+            "use_safetensors": True,
+            "ignore_mismatched_sizes": local and not is_adapter(Path(name)),  # check_loaded refuses
+        }
     # A checkpoint may miss a pooler, which nothing reads; transformers draws its weights from the
     # global generator, and the fingerprint must not depend on that.
     with (
@@ -107,13 +145,21 @@ def _loaded_and_checked(name: str, device: str | None, *, local: bool) -> Senten
     ):
         torch.manual_seed(0)
         model = SentenceTransformer(
-            name, device=device, trust_remote_code=False, model_kwargs=weights, **options
+            name,
+            device=device,
+            trust_remote_code=False,
+            model_kwargs=kwargs,
+            backend=backend,
+            **options,
         )
         folder = Path(name)
         if not local:
             folder = Path(snapshot_download(name, cache_dir=cache, local_files_only=True))
             check_files(folder, published=True)
-        check_loaded(model, folder, name, cache_dir=cache, use_safetensors=True, **options)
+        if backend == "torch":
+            check_loaded(model, folder, name, cache_dir=cache, use_safetensors=True, **options)
+    if "dtype" in kwargs:  # static encoders and dense layers have been loaded as they are
+        model.to(getattr(torch, kwargs["dtype"]))
     return model
 
 

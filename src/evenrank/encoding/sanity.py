@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from evenrank.errors import DataError
+from evenrank.encoding.model import EmbeddingModel, Kind
+from evenrank.errors import DataError, EvenrankError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,6 +27,8 @@ PROBES = {
 }
 """Two texts of each script with as many words, so that unknown words alone make them equal."""
 
+_KINDS: tuple[Kind, Kind] = ("query", "passage")
+_TINY = np.finfo(np.float32).tiny
 _DIFFERENT = 1e-6
 """Distance between the vectors of two texts above which they differ; untrained models are close."""
 _EQUAL = {"float32": 0.01, "float64": 0.01}
@@ -33,7 +36,7 @@ _EQUAL_HALF = 0.1
 """Distance of two vectors of one text that rounding explains, at most."""
 
 
-def check_encoder(model: SentenceTransformer, name: str = "encoder") -> None:
+def check_encoder(model: EmbeddingModel, name: str = "encoder") -> None:
     """Refuse an encoder whose vectors cannot be those of a working one, by encoding a few texts.
 
     Different texts have to get different vectors, in one script at least; the same text the same
@@ -41,7 +44,7 @@ def check_encoder(model: SentenceTransformer, name: str = "encoder") -> None:
     takes about as long as encoding 22 short texts.
 
     Args:
-        model: The encoder, or any other object with ``encode_query`` and ``encode_document``.
+        model: The source of embeddings.
         name: What messages call it.
 
     Raises:
@@ -50,13 +53,15 @@ def check_encoder(model: SentenceTransformer, name: str = "encoder") -> None:
     texts = [text for pair in PROBES.values() for text in pair]
     batch = [*texts, texts[0]]  # short texts next to long ones: padding must not count
     try:
-        passages_NH = _encoded(model.encode_document, batch)
-        alone_NH = _encoded(model.encode_document, texts[:1])
-        queries_NH = _encoded(model.encode_query, texts[:2])
+        passages_NH = model.encode(batch, "passage")
+        alone_NH = model.encode(texts[:1], "passage")
+        queries_NH = model.encode(texts[:2], "query")
+        width, dtype = model.width, str(model.describe().get("dtype"))
+    except EvenrankError:
+        raise
     except Exception as cause:  # what the libraries raise about a model that does not fit together
         words = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
         raise _failed(name, f"an error on the first text ({words})", "a vector") from cause
-    width = model.get_embedding_dimension()
     for vectors_NH in (passages_NH, queries_NH):
         if vectors_NH.shape[1] != width:
             found = f"vectors of width {vectors_NH.shape[1]}"
@@ -69,7 +74,7 @@ def check_encoder(model: SentenceTransformer, name: str = "encoder") -> None:
     first, second = passages_NH[: len(texts) : 2], passages_NH[1 : len(texts) : 2]
     if not (_distance(first, second) > _DIFFERENT).any():
         raise _failed(name, "the same vector for every text", "different vectors")
-    limit = _EQUAL.get(str(getattr(model, "dtype", None)).removeprefix("torch."), _EQUAL_HALF)
+    limit = _EQUAL.get(dtype, _EQUAL_HALF)
     if _distance(passages_NH[:1], passages_NH[-1:])[0] > limit:
         raise _failed(name, "two vectors of one text in one batch", "the same vector")
     if _distance(passages_NH[:1], alone_NH)[0] > limit:
@@ -110,16 +115,27 @@ def _tokens(model: SentenceTransformer, text: str) -> list[int] | None:
     return None if ids is None else ids.flatten().tolist()
 
 
-def _encoded(encode: Any, texts: list[str]) -> NDArray[np.float32]:  # noqa: ANN401 - of the encoder
-    vectors = encode(texts, show_progress_bar=False, convert_to_tensor=True)
-    array: NDArray[np.float32] = vectors.float().cpu().numpy()
-    return array
+def behaviour_of(model: EmbeddingModel) -> list[str]:
+    """Return how a model encodes a few texts, for a fingerprint where weights cannot be read.
+
+    That is the largest and smallest component of each vector, and the cosines of all pairs to two
+    decimal places: figures that rounding errors of float32 do not change.
+    """
+    texts = [text for pair in PROBES.values() for text in pair]
+    facts = []
+    for kind in _KINDS:
+        rows = model.encode(texts, kind)
+        units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
+        ends = np.concatenate([rows.argmax(axis=1), rows.argmin(axis=1)])
+        # no minus zero, which would be another text than zero
+        facts.append(f"{ends.tolist()} {(np.round(units @ units.T, 2) + 0.0).tolist()}")
+    return facts
 
 
 def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how far the directions of rows are apart, 0 to 2."""
     units = [
-        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
         for rows in (one, other)
     ]
     distances: NDArray[np.float32] = np.linalg.norm(units[0] - units[1], axis=1)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import orjson
@@ -29,17 +29,12 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from evenrank.encoding.fingerprint import model_fingerprint
-from evenrank.encoding.prompts import prompts_of
+from evenrank.encoding.model import EmbeddingModel, Kind
 from evenrank.errors import ConfigError, DataError, FileError
 from evenrank.files import require_writable, whole_file
 from evenrank.processes import Team
 from evenrank.progress import track
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-Kind = Literal["query", "passage"]
 Precision = Literal["float32", "float16"]
 Rows = NDArray[np.float32] | NDArray[np.float16]
 Texts: TypeAlias = Sequence[str] | pa.ChunkedArray
@@ -198,7 +193,7 @@ class EmbeddingStore:
 
 def open_store(
     folder: Path,
-    model: SentenceTransformer,
+    model: EmbeddingModel,
     kind: Kind,
     *,
     dtype: Precision = "float32",
@@ -207,7 +202,7 @@ def open_store(
 
     Args:
         folder: The store, which may have embeddings of many encoders.
-        model: The encoder; its fingerprint covers weights, prompts and maximum length.
+        model: The source of the embeddings; its fingerprint covers all that they depend on.
         kind: Queries or passages, which have a prompt each.
         dtype: ``float16`` halves the disk space and changes scores by up to about 0.0005.
 
@@ -216,11 +211,10 @@ def open_store(
     """
     if dtype not in get_args(Precision):
         raise ConfigError("store precision", repr(dtype), "float32 or float16", "Correct it")
-    name = model_fingerprint(model)
-    prompt = prompts_of(model)[0 if kind == "query" else 1]
+    name = model.fingerprint
+    prompt = model.prompts[0 if kind == "query" else 1]
     facts = {"encoder": name, "kind": kind, "prompt": prompt}
-    width = cast(int, model.get_embedding_dimension())
-    return EmbeddingStore(folder / name / f"{kind}-{dtype}", facts, width, dtype)
+    return EmbeddingStore(folder / name / f"{kind}-{dtype}", facts, model.width, dtype)
 
 
 class StoredRows:

@@ -8,15 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
 
 from evenrank.benchmarks.benchmark import Benchmark, TextSet
-from evenrank.encoding.fingerprint import model_fingerprint
-from evenrank.encoding.prompts import prompts_of
-from evenrank.encoding.sanity import describe_encoder
+from evenrank.encoding.model import EmbeddingModel
 from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.score import score
@@ -25,9 +23,6 @@ from evenrank.ranking.ranks import Ranking
 from evenrank.results.folder import Evaluation
 from evenrank.results.frames import ranks_table, top_table
 from evenrank.results.schema import BenchmarkFacts, ModelFacts, Result, Summary
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 PACKAGES = ("evenrank", "numpy", "sentence-transformers", "torch", "transformers")
 
@@ -48,7 +43,7 @@ def assemble(
         ranking: The ranking.
         measures: Names of measures.
         timings: Seconds by step.
-        config: The settings of the evaluation.
+        config: The settings of the evaluation; those that are ``None`` or empty are left out.
     """
     start = time.perf_counter()
     scores = score(benchmark, ranking, measures)
@@ -61,12 +56,16 @@ def assemble(
         examples=build_examples(benchmark, ranking),
         versions=versions(),
         timings={**timings, "score": seconds},
-        config={"measures": list(measures), **config},
+        config={"measures": list(measures), **_known(config)},
         worst=build_worst(benchmark, ranking),
     )
     top, ranks = top_table(benchmark, ranking), ranks_table(benchmark, ranking)
     tables = {"per_query": scores.per_query, "top": top, "ranks": ranks}
     return Evaluation(result, in_memory=tables)
+
+
+def _known(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if value not in (None, {})}
 
 
 def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
@@ -84,41 +83,27 @@ def benchmark_facts(benchmark: Benchmark) -> BenchmarkFacts:
     )
 
 
-def model_facts(model: SentenceTransformer, source: str | None, label: str | None) -> ModelFacts:
-    """Return what identifies an encoder, with what training saved next to it.
+def model_facts(model: EmbeddingModel, label: str | None = None) -> ModelFacts:
+    """Return what identifies a model, with what training saved next to it.
 
     Args:
-        model: The encoder.
-        source: Its folder or Hugging Face id; ``None`` for one that was only ever in memory.
-        label: Its name in tables; by default the name of its folder.
+        model: The source of embeddings.
+        label: Its name in tables; by default its own.
 
     Raises:
         DataError: The training's ``evenrank.json`` is damaged.
     """
-    query_prompt, passage_prompt = prompts_of(model)
+    query_prompt, passage_prompt = model.prompts
     return ModelFacts(
-        label=label or default_label(source),
-        path=source or "",
-        fingerprint=model_fingerprint(model),
-        dimension=int(model.get_embedding_dimension() or 0),
+        label=label or model.label,
+        path=model.name,
+        fingerprint=model.fingerprint,
+        dimension=model.width,
         query_prompt=query_prompt,
         passage_prompt=passage_prompt,
-        encoder=describe_encoder(model),
-        training=_training_facts(Path(source) / "evenrank.json") if source else None,
+        encoder=model.describe(),
+        training=_training_facts(Path(model.name) / "evenrank.json") if model.name else None,
     )
-
-
-def default_label(source: str | None) -> str:
-    """Return the last part of a folder or id that names the model.
-
-    >>> [default_label(name) for name in ("org/encoder-base", "runs/hybrid/model", None)]
-    ['encoder-base', 'hybrid', 'model']
-    """
-    if source is None:
-        return "model"
-    path = Path(source) if "/" in source else Path(source).absolute()
-    telling = [part for part in path.parts if part not in ("model", "..", "/")]
-    return telling[-1] if telling else "model"
 
 
 def versions() -> dict[str, str]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from evenrank.benchmarks.benchmark import Benchmark, TextSet, load_benchmark
 from evenrank.encoding.encode import EmptyTexts, Work, encode_texts, fill_store
-from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.store import Kind, Precision, Rows
+from evenrank.encoding.model import Kind
+from evenrank.encoding.opening import as_model, open_model
+from evenrank.encoding.store import Precision, Rows
+from evenrank.errors import ConfigError
 from evenrank.files import require_writable
 from evenrank.processes import ALONE, Team, joined, own_device
 from evenrank.progress import quiet
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 BATCH_SIZE = 64
 _PLURAL: dict[Kind, str] = {"query": "queries", "passage": "passages"}
@@ -40,7 +39,7 @@ class Embeddings:
 
 
 def embed(
-    model: SentenceTransformer,
+    model: object,
     benchmark: Benchmark,
     batch_size: int = BATCH_SIZE,
     store: str | Path | None = None,
@@ -51,7 +50,8 @@ def embed(
     """Encode a benchmark's queries and passages, each with its prompt.
 
     Args:
-        model: The encoder.
+        model: A source of embeddings, or an object that
+            :func:`~evenrank.encoding.opening.as_model` takes.
         benchmark: The benchmark.
         batch_size: Texts encoded at once.
         store: Embedding store to read from and to add to.
@@ -61,24 +61,28 @@ def embed(
         team: Processes that encode a share each; every one of them gets all embeddings.
 
     Raises:
-        DataError: A text has an embedding without a direction, or the store is damaged.
+        DataError: A text has no embedding or one without a direction, or the store is damaged.
+        EndpointError: The server fails.
         FileError: The store cannot be written.
     """
 
     def encode(kind: Kind) -> Rows:
-        work, texts = _work(model, benchmark, kind, batch_size, empty_texts, team)
+        work, texts = _work(source, benchmark, kind, batch_size, empty_texts, team)
+        column = texts.ids if source.by_id else texts.texts
         return encode_texts(
-            work, texts.texts, store=None if store is None else Path(store), dtype=precision
+            work, column, store=None if store is None else Path(store), dtype=precision
         )
 
+    source = as_model(model)
     return Embeddings(queries=encode("query"), passages=encode("passage"))
 
 
 def encode_benchmark(
-    model: str | Path,
+    model: object,
     benchmark: str | Benchmark,
     store: str | Path,
     *,
+    model_settings: Mapping[str, Any] | None = None,
     precision: Precision = "float32",
     batch_size: int = BATCH_SIZE,
     empty_texts: EmptyTexts = "error",
@@ -89,9 +93,10 @@ def encode_benchmark(
     them return when the store is complete.
 
     Args:
-        model: A folder or a Hugging Face id.
+        model: As for :func:`~evenrank.encoding.opening.open_model`; not ready vectors.
         benchmark: A name such as ``miracl:sw``, or the benchmark itself.
         store: The embedding store.
+        model_settings: Settings of the model.
         precision: Precision in the store.
         batch_size: Texts encoded at once.
         empty_texts: What becomes of passages without a direction, as for :func:`embed`.
@@ -100,6 +105,7 @@ def encode_benchmark(
         How many queries and passages were encoded, by all processes together.
 
     Raises:
+        ConfigError: A setting is wrong, or the vectors are ready.
         DataError: Model, benchmark or store cannot be read, or a text has no direction.
         FileError: The store cannot be written.
         ProcessError: Another process failed.
@@ -107,7 +113,9 @@ def encode_benchmark(
     with joined() as team, quiet(not team.first):
         require_writable(store)
         data = team.first_then_others(partial(load_benchmark, benchmark))
-        encoder = load_encoder(model, device=own_device())
+        encoder = open_model(model, model_settings, device=own_device())
+        if encoder.by_id:
+            raise ConfigError("encode", "ready vectors", "a model", "Evaluate them as they are")
         counts = []
         for kind in _PLURAL:
             work, texts = _work(encoder, data, kind, batch_size, empty_texts, team)
@@ -116,7 +124,7 @@ def encode_benchmark(
 
 
 def _work(
-    model: SentenceTransformer,
+    model: object,
     benchmark: Benchmark,
     kind: Kind,
     batch_size: int,

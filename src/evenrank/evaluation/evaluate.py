@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from evenrank.benchmarks.benchmark import Benchmark, Relevance, load_benchmark
 from evenrank.benchmarks.export import check_trec_ids
 from evenrank.debias.base import Correction
 from evenrank.encoding.encode import EmptyTexts, empty_rows
-from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.sanity import check_encoder
+from evenrank.encoding.model import EmbeddingModel
+from evenrank.encoding.opening import VECTORS, open_model
 from evenrank.encoding.store import Precision, Rows
 from evenrank.evaluation.assemble import assemble, model_facts
 from evenrank.evaluation.debias import correct_embeddings, open_correction, rank_corrected
@@ -37,19 +37,18 @@ from evenrank.ranking.last import rank_last
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.folder import Evaluation, reserved, write_evaluation
-from evenrank.results.schema import ModelFacts
 from evenrank.results.trec import write_trec
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+T = TypeVar("T")
 
 TOP_K = 100
 
 
 def evaluate(
-    model: str | Path | SentenceTransformer,
+    model: object,
     benchmark: str | Benchmark,
     *,
+    model_settings: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     label: str | None = None,
@@ -67,15 +66,16 @@ def evaluate(
     """Evaluate an encoder on a benchmark: every language pair, every pool, every measure.
 
     Args:
-        model: A folder, a Hugging Face id, or the encoder itself.
+        model: As for :func:`~evenrank.encoding.opening.open_model`.
         benchmark: A name such as ``xquad-r``, or the benchmark itself.
+        model_settings: Settings of the model, such as ``{"backend": "onnx"}``.
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures.
         label: Name of the model in tables; by default the name of its folder.
         batch_size: Texts encoded at once.
         top_k: Passages kept from the top of the multilingual pool; at least the share's cutoff.
         write_run: Write ``run.trec`` and ``qrels.trec`` as well.
-        store: Embedding store: its texts are not encoded again, missing ones are added.
+        store: Embedding store to read from and to add to.
         precision: Precision in the store.
         empty_texts: ``last`` ranks passages without a direction (no token) last and counts them.
         rank_device: Device of PyTorch that ranks, such as ``cuda``; CPU threads if ``None``.
@@ -86,25 +86,23 @@ def evaluate(
     Raises:
         EvenrankError: A name is unknown, ``output`` exists, an input is damaged, a process failed.
     """
-    reads = (store, model, benchmark, debias)
-    with _team(shared) as team, _ready(team, output, overwrite, measures, rank_device, reads) as by:
+    check = (output, overwrite, measures, rank_device, (store, model, benchmark, debias))
+    with _team(shared) as team, _ready(team, *check) as by:
         data = team.first_then_others(partial(_loaded, benchmark, write_run=write_run))
-        encoder, facts = _opened(model, label)
+        source = open_model(model, model_settings, device=own_device())
+        facts = model_facts(source, label)
         correction = open_correction(debias, data, facts.fingerprint, rank_device)
-        timings: dict[str, float] = {}
-        with _timed(timings, "encode"):
-            embeddings = embed(encoder, data, batch_size, store, precision, empty_texts, team)
+        embedding = partial(embed, source, data, batch_size, store, precision, empty_texts, team)
+        embeddings, encode_time = _timed("encode", embedding)
         top_k = max(top_k, by.share.cutoff or 0)
-        with _timed(timings, "rank"):
-            ranking = rank_embeddings(embeddings, data, top_k, correction, rank_device, team)
+        ranks = partial(rank_embeddings, embeddings, data, top_k, correction, rank_device, team)
+        ranking, rank_time = _timed("rank", ranks)
         config: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k}
-        config |= {"precision": precision} if store else {}
-        config |= {"rank_device": rank_device} if rank_device else {}
-        config |= {"debias": correction.facts} if correction else {}
-        config |= _counted(embeddings) if empty_texts == "last" else {}
-        found = partial(assemble, data, facts, ranking, by.names, timings, config)
-        trec = partial(write_trec, benchmark=data, ranking=ranking, tag=facts.label)
-        write = partial(write_evaluation, overwrite=overwrite, more=trec if write_run else None)
+        config |= {"precision": precision if store else None, "rank_device": rank_device}
+        config |= {"empty_passages": _count(embeddings) if empty_texts == "last" else None}
+        config |= {"debias": correction and correction.facts, **_facts(source, model_settings)}
+        found = partial(assemble, data, facts, ranking, by.names, encode_time | rank_time, config)
+        write = _writer(data, ranking, facts.label if write_run else None, overwrite)
         return team.from_first(lambda: write(found(), output))
 
 
@@ -135,7 +133,11 @@ def _ready(
     """
     selection = select_measures(measures)
     require_device(rank_device)
-    paths = [str(one).removeprefix("corpus:") for one in reads if isinstance(one, str | Path)]
+    paths = [
+        str(one).removeprefix("corpus:").removeprefix(VECTORS)
+        for one in reads
+        if isinstance(one, str | Path)
+    ]
     with reserved(output if team.first else None, *paths, overwrite=overwrite):
         if isinstance(reads[0], str | Path):
             require_writable(reads[0])
@@ -150,19 +152,20 @@ def _loaded(benchmark: str | Benchmark, *, write_run: bool) -> Benchmark:
     return data
 
 
-def _counted(embeddings: Embeddings) -> dict[str, Any]:
-    return {"empty_passages": len(empty_rows(embeddings.passages))}
+def _writer(
+    data: Benchmark, ranking: Ranking, tag: str | None, overwrite: bool
+) -> Callable[[Evaluation, str | Path | None], Evaluation]:
+    """Return what writes the result, with TREC files if there is a tag for them."""
+    trec = None if tag is None else partial(write_trec, benchmark=data, ranking=ranking, tag=tag)
+    return partial(write_evaluation, overwrite=overwrite, more=trec)
 
 
-def _opened(
-    model: str | Path | SentenceTransformer, label: str | None
-) -> tuple[SentenceTransformer, ModelFacts]:
-    """Load the encoder, if it is not loaded yet, and return the facts about it."""
-    if isinstance(model, str | Path):
-        encoder = load_encoder(model, device=own_device())
-        return encoder, model_facts(encoder, str(model), label)
-    check_encoder(model)
-    return model, model_facts(model, None, label)
+def _facts(source: EmbeddingModel, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"model_settings": dict(settings or {}), "tokens": source.tokens}
+
+
+def _count(embeddings: Embeddings) -> int:
+    return len(empty_rows(embeddings.passages))
 
 
 def rank_embeddings(
@@ -216,8 +219,6 @@ def rank_embeddings(
     return rank_last(*given, last, top_k, rank_others)
 
 
-@contextmanager
-def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+def _timed(step: str, work: Callable[[], T]) -> tuple[T, dict[str, float]]:
     start = time.perf_counter()
-    yield
-    timings[step] = round(time.perf_counter() - start, 4)
+    return work(), {step: round(time.perf_counter() - start, 4)}

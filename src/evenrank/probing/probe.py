@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,14 @@ from evenrank.debias.base import Correction
 from evenrank.debias.overlap import refuse_overlap
 from evenrank.debias.saving import load_correction
 from evenrank.encoding.encode import Work, encode_texts
-from evenrank.encoding.fingerprint import model_fingerprint
-from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.store import Kind, Rows, Texts, each
+from evenrank.encoding.model import EmbeddingModel, Kind
+from evenrank.encoding.opening import open_model
+from evenrank.encoding.store import Rows, Texts, each
 from evenrank.errors import ConfigError
-from evenrank.evaluation.assemble import default_label
 from evenrank.probing.base import Observed, ProbeFigure, probe_figures
 from evenrank.probing.observe import Asked, Canaries, observe
 from evenrank.probing.scan import Pool
 from evenrank.probing.texts import CanaryTexts, Tagged, flat, open_canaries, open_texts
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 CANARIES = "world-facts:test"
 
@@ -69,9 +66,10 @@ class Probe:
 
 
 def probe(
-    model: str | Path | SentenceTransformer,
+    model: object,
     corpus: str | Path | ParallelCorpus | Benchmark,
     *,
+    model_settings: Mapping[str, Any] | None = None,
     queries: str | Path | None = None,
     canaries: str | Path | ParallelCorpus | None = CANARIES,
     items: int = 100,
@@ -86,13 +84,13 @@ def probe(
     """Measure the language bias of a model on a corpus, without labels.
 
     Args:
-        model: A folder, a Hugging Face id, or the encoder itself.
+        model: As for :func:`~evenrank.encoding.opening.open_model`; not ready vectors.
         corpus: A file whose rows have ``text`` and ``lang`` (``.jsonl``, ``.csv``, ``.tsv``,
             ``.parquet``), a parallel corpus, or a benchmark.
+        model_settings: Settings of the model.
         queries: A file of queries with ``text`` and ``lang``. Without it, the queries of a parallel
             corpus are used; without these, passages are queries for their own neighbours.
-        canaries: A parallel corpus, or ``None``. Its items are ranked with the passages and are
-            written nowhere.
+        canaries: A parallel corpus of which items are ranked with the passages, or ``None``.
         items: Canaries at most.
         k: Passages that count as the best.
         sample: Queries and passages of each language that measures use, at most.
@@ -113,11 +111,11 @@ def probe(
     planted = None if canaries is None else open_canaries(canaries, passages, items)
     correction = load_correction(debias) if isinstance(debias, str | Path) else debias
     _refuse_texts_of_the_fit(correction, passages, asked, planted)
-    encoder = _loaded(model, correction)
-    encode = _Encoder(encoder, batch_size, Path(store) if store else None)
+    source = _opened(model, model_settings, correction)
+    encode = _Encoder(source, batch_size, Path(store) if store else None)
     observed = _observe(encode, (passages, asked, planted), correction, (sample, k, seed))
     return Probe(
-        model=label or _label(model),
+        model=label or source.label,
         corpus=passages.name,
         passages=passages.sizes,
         queries=_counts(observed.queries.langs, passages.languages),
@@ -129,17 +127,15 @@ def probe(
     )
 
 
-def _label(model: str | Path | SentenceTransformer) -> str:
-    return default_label(str(model) if isinstance(model, str | Path) else None)
-
-
-def _loaded(
-    model: str | Path | SentenceTransformer, correction: Correction | None
-) -> SentenceTransformer:
-    encoder = load_encoder(model) if isinstance(model, str | Path) else model
+def _opened(
+    model: object, settings: Mapping[str, Any] | None, correction: Correction | None
+) -> EmbeddingModel:
+    opened = open_model(model, settings)
+    if opened.by_id:
+        raise ConfigError("probe", "ready vectors", "a model that encodes texts", "Name the model")
     if correction is not None:
-        correction.require(encoder=model_fingerprint(encoder))
-    return encoder
+        correction.require(encoder=opened.fingerprint)
+    return opened
 
 
 def _require_numbers(**numbers: int) -> None:
@@ -187,7 +183,7 @@ def _facts(planted: CanaryTexts | None) -> dict[str, Any]:
 class _Encoder:
     """Texts to unit vectors."""
 
-    model: SentenceTransformer
+    model: EmbeddingModel
     batch_size: int
     store: Path | None
 
