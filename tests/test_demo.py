@@ -32,7 +32,7 @@ def test_the_demo_trains_evaluates_and_reports(tmp_path):
     assert "hybrid 0.5" in page
     shown = io.StringIO()
     show_demo(demo, Console(file=shown, width=200))
-    for word in ("hybrid 0.5", "before training", "report.html", "English"):
+    for word in ("hybrid 0.5", "before training", "* relevant", "report.html", "English"):
         assert word in shown.getvalue()
     with pytest.raises(ConfigError, match="--overwrite"):
         run_demo(str(output))

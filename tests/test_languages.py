@@ -51,6 +51,13 @@ def test_every_language_of_a_set_stays_a_language_of_its_own(name):
     assert [normalise(tag) for tag in tags] == tags
 
 
+@pytest.mark.parametrize("name", SIZES)
+def test_every_language_of_a_set_has_a_name(name):
+    names = {tag: language_name(tag) for tag in map(normalise, SETS[name])}
+    assert [tag for tag, named in names.items() if named.startswith(tag)] == []
+    assert len(set(names.values())) == len(names)
+
+
 def test_sets_agree_on_what_they_have_in_common():
     flores = set(map(normalise, SETS["flores-200"]))
     others = set(map(normalise, SETS["miracl"] + SETS["mmarco"] + SETS["xquad-r"]))

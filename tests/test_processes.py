@@ -13,6 +13,8 @@ import pytest
 from evenrank.errors import ConfigError
 from evenrank.processes import ALONE, Team, is_first_process, joined, neighbours, processes
 
+pytestmark = pytest.mark.timeout(700)  # two processes that import torch on a loaded machine
+
 SCRIPT = """
 import json, os, sys, time
 import numpy as np
@@ -103,7 +105,7 @@ def met(place):
         )
         for number in range(2)
     ]
-    outputs = [process.communicate(timeout=100) for process in started]
+    outputs = [process.communicate(timeout=600) for process in started]
     assert [process.returncode for process in started] == [0, 3], outputs
     return [dict(json.loads(line) for line in out.splitlines()) for out, _ in outputs]
 

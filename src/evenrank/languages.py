@@ -19,6 +19,7 @@ from langcodes import Language, tag_parser
 from langcodes.data_dicts import NORMALIZED_MACROLANGUAGES
 
 from evenrank.errors import ConfigError, DataError
+from evenrank.text import split_names
 
 _LIKELY: dict[str, str] = get_global("likely_subtags")
 
@@ -33,6 +34,24 @@ Adlm Arab Aran Armi Avst Chrs Cprt Elym Gara Hatr Hebr Hung Khar Lydi Mand Mani 
 Nbat Nkoo Orkh Ougr Palm Phli Phlp Phnx Prti Rohg Samr Sarb Sogd Sogo Syrc Thaa Todr Yezi
 """
 """Scripts (ISO 15924) that are written from right to left, by the Unicode bidirectional class."""
+
+
+_NAMES = {
+    "acm": "Mesopotamian Arabic",
+    "acq": "Taʽizzi-Adeni Arabic",
+    "ajp": "South Levantine Arabic",
+    "apc": "Levantine Arabic",
+    "azb": "South Azerbaijani",
+    "cjk": "Chokwe",
+    "fuv": "Nigerian Fulfulde",
+    "hne": "Chhattisgarhi",
+    "kbp": "Kabiyè",
+    "mey": "Hassaniyya Arabic",
+    "pbt": "Southern Pashto",
+    "quy": "Ayacucho Quechua",
+    "taq": "Tamasheq",
+}
+"""English names (ISO 639-3) of languages of FLORES-200 and NTREX-128 that CLDR does not name."""
 
 
 @lru_cache(maxsize=4096)
@@ -86,28 +105,29 @@ def parse_languages(languages: str | Iterable[str], place: str = "languages") ->
     >>> parse_languages("deu, en"), parse_languages(["de,en", "fi", "de"])
     (['de', 'en'], ['de', 'en', 'fi'])
     """
-    texts = [languages] if isinstance(languages, str) else languages
-    codes = [code.strip() for text in texts for code in text.split(",")]
-    if not any(codes):
+    codes = split_names(languages)
+    if not codes:
         raise ConfigError(place, "none", "at least one", "Name some, or leave it out for all")
-    return list(dict.fromkeys(normalise(code, place) for code in codes if code))
+    return list(dict.fromkeys(normalise(code, place) for code in codes))
 
 
 def language_name(code: str) -> str:
-    """Return the English name of a language, or the code where CLDR has no name.
+    """Return the English name of a language; the code where neither CLDR nor we have a name.
 
-    >>> language_name("el"), language_name("zh-TW"), language_name("arz")
-    ('Greek', 'Chinese (Traditional, Taiwan)', 'Egyptian Arabic')
+    >>> language_name("el"), language_name("zh-TW"), language_name("taq-Tfng")
+    ('Greek', 'Chinese (Traditional, Taiwan)', 'Tamasheq (Tifinagh)')
     """
     lang, *others = code.split("-")
     if not any(len(part) == 4 for part in others):  # Babel drops the script of 'ar-Latn'
         with suppress(UnknownLocaleError, ValueError):
-            return str(Locale.parse(code, sep="-").get_display_name("en") or code)
+            if (name := Locale.parse(code, sep="-").get_display_name("en")) not in (None, code):
+                return str(name)
     english = Locale("en")
-    if lang not in english.languages:
+    name = english.languages.get(lang) or _NAMES.get(lang)
+    if name is None:
         return code
     shown = [english.scripts.get(part) or english.territories.get(part) or part for part in others]
-    return f"{english.languages[lang]} ({', '.join(shown)})" if shown else english.languages[lang]
+    return f"{name} ({', '.join(shown)})" if shown else name
 
 
 def script_of(code: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +35,17 @@ def printable(text: str) -> str:
     with suppress(UnicodeError):
         text = text.encode("utf-8", "surrogateescape").decode("utf-8")
     return _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], _BLANK.sub(" ", text))
+
+
+def split_names(names: str | Iterable[str]) -> list[str]:
+    """Return names from a list, or from texts that separate them by commas; each name once.
+
+    >>> split_names("AP, R@10"), split_names(["de,en", "sw", "de"])
+    (['AP', 'R@10'], ['de', 'en', 'sw'])
+    """
+    texts = [names] if isinstance(names, str) else names
+    parts = (part.strip() for text in texts for part in text.split(","))
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def json_bytes(value: Any, *, indent: bool = True, sort: bool = False) -> bytes:  # noqa: ANN401

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from evenrank.cli.app import app
 from evenrank.cli.options import Languages, Measures, print_json
 
 
@@ -35,6 +36,12 @@ def parsed(*arguments: str) -> object:
 )
 def test_names_are_separated_by_commas_or_given_again(arguments):
     assert parsed(*arguments) == [["de", "en"], ["AP", "nDCG@10"]]
+
+
+def test_an_option_that_names_nothing_is_refused():
+    done = CliRunner().invoke(app, ["compare", "a", "b", "--measures", " ,"])
+    assert done.exit_code == 2
+    assert "'--measures' / '-m': it names nothing" in done.output
 
 
 def test_an_option_that_is_not_given_is_none():

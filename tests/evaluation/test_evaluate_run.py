@@ -5,18 +5,21 @@ from dataclasses import replace
 
 import ir_measures
 import numpy as np
+import pyarrow as pa
 import pytest
 import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
+from evenrank.comparison.compare import compare
 from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluate_run import evaluate_run, ranking_of
 from evenrank.evaluation.score import score
-from evenrank.report.build import write_report
+from evenrank.report.build import build_report, write_report
 from evenrank.results.folder import read_evaluation
 from evenrank.results.run_files import read_benchmark, read_run
+from evenrank.results.tables import headline_tables, language_table
 from evenrank.results.trec import write_run
 
 NAMES = ["AP", "nDCG", "nDCG@10", "RR", "RR@10", "R@100", "P@10", "Success@10"]
@@ -279,8 +282,13 @@ def test_the_result_is_one_that_reports_read(tmp_path):
         + "".join(f"query\t{i}\t{LANGS[n]}\n" for i, n in asked)
     )
     run = {"q0": {"p0": 1.0, "p1": 0.5}}  # nobody asks in th
-    data = read_benchmark(qrels, tmp_path / "languages.tsv")
-    evaluate_run(write(tmp_path / "bm25.run", run), data, output=tmp_path / "out", label="BM25")
+    evaluate_run(
+        write(tmp_path / "bm25.run", run),
+        qrels=str(qrels),
+        languages_file=tmp_path / "languages.tsv",
+        output=tmp_path / "out",
+        label="BM25",
+    )
     result = read_evaluation(tmp_path / "out").result
     assert (result.model.label, result.model.dimension) == ("BM25", 0)
     assert result.benchmark.name == "mine"
@@ -289,6 +297,45 @@ def test_the_result_is_one_that_reports_read(tmp_path):
     write_report([tmp_path / "out"], tmp_path / "report.html")
     assert "BM25" in (tmp_path / "report.html").read_text(encoding="utf-8")
     json.loads((tmp_path / "out" / "result.json").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "benchmark", [{}, {"qrels": "q"}, {"benchmark": "xquad-r", "qrels": "q", "languages_file": "l"}]
+)
+def test_a_run_needs_one_benchmark(tmp_path, benchmark):
+    with pytest.raises(ConfigError, match="a benchmark, or qrels with languages_file"):
+        evaluate_run(write(tmp_path / "run", {"q0": {"p0": 1.0}}), **benchmark)
+
+
+def test_a_run_on_qrels_is_next_to_the_same_benchmarks_results(tmp_path):
+    """Qrels have no texts: what can be compared is compared, in tables and in the report."""
+    whole = benchmark_of(5)
+    texts = pa.chunked_array([[f"text {at}" for at in range(len(whole.passages))]])
+    whole = replace(whole, passages=replace(whole.passages, texts=texts))
+    bare = benchmark_of(5)
+    fingerprints = whole.fingerprint.partition("-")[0], bare.fingerprint.partition("-")[0]
+    assert fingerprints[0] == fingerprints[1]
+    run = write(tmp_path / "run", run_of(5, bare))
+    for name, data in (("bare", bare), ("whole", whole)):
+        evaluate_run(run, data, output=tmp_path / name, label=name)
+    folders = [tmp_path / "bare", tmp_path / "whole"]
+    report = build_report(folders)
+    assert [part.title for part in report.parts] == ["random", "All results"]
+    results = [read_evaluation(folder).result for folder in folders]
+    (table,) = headline_tables(results)
+    assert [row.title for row in table.rows] == ["bare", "whole"]
+    assert language_table(results).columns
+    assert compare(folders, measures="AP, R@10", gates="AP multi -0.01").measures == ("AP", "R@10")
+    files = write_report(folders, tmp_path / "page", "md, json")
+    assert [path.name for path in files] == ["page.md", "page.json"]
+
+
+def test_measures_may_be_one_text(tmp_path):
+    run = write(tmp_path / "run", {"q0": {"p0": 1.0}})
+    found = evaluate_run(run, benchmark_of(5), measures="AP, R@1").result
+    assert list(found.settings["multi"]) == ["AP", "R@1"]
+    with pytest.raises(ConfigError, match="measures: found none, expected at least one"):
+        evaluate_run(run, benchmark_of(5), measures=" ,")
 
 
 @pytest.mark.parametrize("name", ["Complete@3", "TLR@3", "MRC@3"])

@@ -55,7 +55,7 @@ def test_wrong_values_are_named(changes, message):
 
 
 def test_a_missing_setting_is_named():
-    with pytest.raises(ConfigError, match="settings: found no 'encoder'"):
+    with pytest.raises(ConfigError, match=r"no 'encoder', expected a .* text\. Add --encoder\.$"):
         read_config(None, output="run", corpora=["corpus"])
 
 

@@ -20,6 +20,7 @@ from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.list import list_command
+from evenrank.cli.options import say
 from evenrank.cli.probe import probe_command
 from evenrank.cli.report import report_command
 from evenrank.cli.train import train_command
@@ -66,7 +67,7 @@ app.command("doctor", rich_help_panel=_MORE)(doctor_command)
 
 def _show_version(given: bool) -> None:
     if given:
-        typer.echo(f"evenrank {version('evenrank')}")
+        say(f"evenrank {version('evenrank')}")
         raise typer.Exit
 
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import orjson
 import typer
 
-from evenrank.cli.options import AsJson, Languages, Overwrite, print_json, split
+from evenrank.cli.options import AsJson, Languages, Overwrite, print_json, say, split
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import refuse_existing, refuse_overlap, whole_file, whole_folder
 from evenrank.languages import language_name, parse_languages
 from evenrank.progress import quiet
 from evenrank.tables import Column, Row, Table, to_rich
-from evenrank.text import printable
 
 if TYPE_CHECKING:  # Arrow and SciPy take half a second to import
     from evenrank.data.description import CorpusDescription, Repeats
@@ -87,7 +86,7 @@ def validate(
                 part.write_bytes(b"".join(file.read_bytes() for file in files if file.exists()))
     _print_validations(reports, as_json)
     for problem in errors[:-1]:
-        typer.echo(f"error: {printable(str(problem))}", err=True)
+        say(f"error: {problem}", error=True)
     if errors:
         raise errors[-1]
 
@@ -112,11 +111,11 @@ def _print_validations(reports: list[dict[str, Any]], as_json: bool) -> None:
     for report in reports:
         if "error" not in report:  # which is shown as an error
             size = _size(report["items"], report["languages"])
-            _echo(f"{report['source']}: {size}, {report['skipped']:,} bad rows")
+            say(f"{report['source']}: {size}, {report['skipped']:,} bad rows")
             for problem in report["problems"]:
-                _echo(f"  {problem['place']}: {problem['reason']}")
+                say(f"  {problem['place']}: {problem['reason']}")
             if (more := report["skipped"] - len(report["problems"])) > 0:
-                _echo(f"  and {more:,} more")
+                say(f"  and {more:,} more")
 
 
 @app.command()
@@ -140,17 +139,17 @@ def describe(
     articles = f"{about.articles:,} articles" if about.articles else "no articles named"
     if about.articles and about.items_without_article:
         articles += f" ({about.items_without_article:,} items without)"
-    _echo(
+    say(
         f"{about.name}: {about.items:,} items, {about.rows:,} rows, "
         f"{len(about.languages)} languages, {about.passages:,} passages, {articles}"
     )
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     console.print(to_rich(_language_table(about)))
     if len(about.languages) <= _SHOWN_OVERLAP:
-        _echo("\nItems that have both languages")
+        say("", "Items that have both languages")
         console.print(to_rich(_overlap_table(about)))
     else:
-        _echo(f"More than {_SHOWN_OVERLAP} languages: the overlap is in --json")
+        say(f"More than {_SHOWN_OVERLAP} languages: the overlap is in --json")
     texts = about.texts
     queries = {lang: of_lang.repeated_queries for lang, of_lang in texts.items()}
     passages = {lang: of_lang.repeated_passages for lang, of_lang in texts.items()}
@@ -163,7 +162,7 @@ def describe(
     )
     if several := sum(of_lang.several_passages for of_lang in texts.values()):
         maximum = max(of_lang.maximum_passages for of_lang in texts.values())
-        _echo(
+        say(
             f"{several:,} passage groups have several passages in one language, up to {maximum:,}. "
             "corpus:PATH counts every passage of its group as relevant for a query."
         )
@@ -222,9 +221,9 @@ def _print_repeats(what: str, repeats: dict[str, Repeats], advice: str) -> None:
     lang = max(repeats, key=lambda lang: repeats[lang].items)
     text, ids = next(iter(repeats[lang].examples.items()))
     shown = text if len(text) <= 100 else f"{text[:100]}..."
-    _echo(f"{items:,} rows have the same {what} as another. {advice}")
+    say(f"{items:,} rows have the same {what} as another. {advice}")
     example = f"For example, in {language_name(lang)} ({', '.join(ids)}): {shown!r}"
-    _echo(example)
+    say(example)
 
 
 @app.command()
@@ -270,7 +269,7 @@ def convert(
             for name, corpus in corpora.items():
                 write_corpus(corpus, folder / name)
     for name, corpus in corpora.items():
-        _echo(f"{out / name}: {_size(len(corpus), corpus.sizes)}")
+        say(f"{out / name}: {_size(len(corpus), corpus.sizes)}")
     counts = whole.counts
     for amount, what in (
         (counts.filtered, "left out by the filter"),
@@ -278,11 +277,7 @@ def convert(
         (counts.skipped, f"bad and written to {skip_bad}"),
     ):
         if amount:
-            _echo(f"{amount:,} rows of {counts.read:,} {what}")
-
-
-def _echo(text: str) -> None:
-    typer.echo(printable(text))
+            say(f"{amount:,} rows of {counts.read:,} {what}")
 
 
 def _size(items: int, languages: dict[str, int]) -> str:
@@ -334,7 +329,7 @@ def export(
         pool=passage_languages and parse_languages(passage_languages, "--passage-languages"),
     )
     export_benchmark(part, out, form, overwrite=overwrite)
-    _echo(
+    say(
         f"{out}: {len(part.queries):,} queries, {len(part.passages):,} passages, "
         f"{len(part.relevance.passages):,} relevant pairs"
     )

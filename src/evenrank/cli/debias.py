@@ -16,6 +16,7 @@ from evenrank.cli.options import (
     Overwrite,
     assignments,
     print_json,
+    say,
 )
 from evenrank.errors import ConfigError
 
@@ -125,10 +126,10 @@ def fit_command(
         return
     counts = correction.fit.counts["passage"]
     values = ", ".join(f"{key}={value}" for key, value in correction.fit.settings.items())
-    typer.echo(f"settings {values}")
-    typer.echo(f"fitted   {correction.name} on {len(counts)} languages: {_counts(counts)}")
-    typer.echo(f"written  {output}")
-    typer.echo(f"next     evenrank evaluate {model} --benchmark NAME --debias {output}")
+    say(f"settings {values}")
+    say(f"fitted   {correction.name} on {len(counts)} languages: {_counts(counts)}")
+    say(f"written  {output}")
+    say(f"next     evenrank evaluate {model} --benchmark NAME --debias {output}")
 
 
 @app.command("apply")
@@ -153,8 +154,8 @@ def apply_command(
     from evenrank.encoding.loading import load_encoder  # torch takes seconds to import
 
     save_model(loaded, load_encoder(model), output, overwrite=overwrite)
-    typer.echo(f"written  {output}")
-    typer.echo(f"next     evenrank evaluate {output} --benchmark NAME")
+    say(f"written  {output}")
+    say(f"next     evenrank evaluate {output} --benchmark NAME")
 
 
 @app.command("methods")
@@ -176,7 +177,7 @@ def methods_command(as_json: AsJson = False) -> None:
         return
     for name, one in methods.items():
         values = ", ".join(f"{key}={value}" for key, value in one.settings().model_dump().items())
-        typer.echo(f"{name:10} {one.summary}\n{'':10} {values}")
+        say(f"{name:10} {one.summary}", f"{'':10} {values}")
 
 
 def opened(debias: Path | None, strength: float | None) -> Correction | None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from evenrank.cli.options import AsJson, Output, Overwrite, print_json
 from evenrank.progress import quiet
@@ -15,6 +14,7 @@ from evenrank.progress import quiet
 if TYPE_CHECKING:
     from evenrank.demo import Demo
     from evenrank.results.schema import Example, Result
+    from evenrank.tables import Table
 
 
 def demo_command(
@@ -52,27 +52,29 @@ def show_demo(demo: Demo, console: Console) -> None:
 
     for table in (*headline_tables(demo.results), language_table(demo.results)):
         console.print(to_rich(table))
-    console.print(_example_table(demo.start, demo.results[-1]))
+    console.print(to_rich(_example_table(demo.start, demo.results[-1])))
     console.print(f"\nreport  {demo.report}\nmodels  {demo.report.parent / 'runs'}/*/model")
 
 
 def _example_table(before: Result, after: Result) -> Table:
     """Show the top passages for one query before training and after."""
+    from evenrank.tables import Column, Row, Table
+
     example = next((one for one in after.examples if one.lang == "en"), after.examples[0])
     same = next(one for one in before.examples if one.query_id == example.query_id)
-    table = Table(
-        title=f"\n{example.text}\n(passages marked * are relevant)",
-        title_justify="left",
-        title_style="",
+    titles = ("before training", f"after: {after.model.label}")
+    return Table(
+        caption=example.text,
+        head="rank",
+        columns=tuple(Column(title=title, text=True) for title in titles),
+        rows=tuple(
+            Row(title=str(number + 1), cells=(_answer(same, number), _answer(example, number)))
+            for number in range(len(example.answers))
+        ),
+        note="* relevant",
     )
-    for name in ("rank", "before training", f"after: {after.model.label}"):
-        table.add_column(name, overflow="fold")
-    for number in range(len(example.answers)):
-        table.add_row(str(number + 1), _answer(same, number), _answer(example, number))
-    return table
 
 
 def _answer(example: Example, number: int) -> str:
     answer = example.answers[number]
-    text = answer.text.replace("[", r"\[")
-    return f"{'*' if answer.relevant else ' '} {answer.lang}  {text}"
+    return f"{'*' if answer.relevant else ' '} {answer.lang}  {answer.text}"

@@ -16,11 +16,10 @@ from typing import Any
 
 import typer
 
-from evenrank.cli.options import AsJson, print_json
+from evenrank.cli.options import AsJson, print_json, say
 from evenrank.errors import FileError
 from evenrank.files import cache_folder, require_writable
 from evenrank.registry import ENTRY_POINT_GROUP
-from evenrank.text import printable
 
 _VARIABLES = (
     "EVENRANK_CACHE",
@@ -77,12 +76,12 @@ def doctor_command(as_json: AsJson = False) -> None:
     else:
         problems = facts.pop("problems")
         for section, values in facts.items():
-            typer.echo(f"{section.replace('_', '-')}:")
+            say(f"{section.replace('_', '-')}:")
             for name, value in values.items():
-                typer.echo(f"  {name:<22} {printable(str(value))}")
-        typer.echo("problems:" if problems else "problems: none found")
+                say(f"  {name:<22} {value}")
+        say("problems:" if problems else "problems: none found")
         for problem in problems:
-            typer.echo(f"  {printable(problem)}")
+            say(f"  {problem}")
         facts["problems"] = problems
     if facts["problems"]:
         raise typer.Exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,8 @@ from evenrank.cli.options import (
     ModelSetting,
     Precision,
     assignments,
+    print_json,
+    say,
 )
 from evenrank.processes import joined
 from evenrank.progress import quiet
@@ -72,12 +73,12 @@ def encode_command(
         flags += "" if precision == "float32" else f" --precision {precision}"
         flags += "" if empty_texts == "error" else f" --empty-texts {empty_texts}"
         names = " ".join(f"-b {name}" for name in benchmark)
-        typer.echo(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
+        say(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
 
 
 def _print(name: str, counts: dict[Kind, int], store: Path, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"benchmark": name, "encoded": counts, "store": str(store)}))
+        print_json({"benchmark": name, "encoded": counts, "store": str(store)}, indent=False)
     else:
         words = f"{counts['query']:,} queries and {counts['passage']:,} passages"
-        typer.echo(f"encoded  {words} of {name}")
+        say(f"encoded  {words} of {name}")

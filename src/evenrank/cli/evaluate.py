@@ -28,6 +28,7 @@ from evenrank.cli.options import (
     Precision,
     assignments,
     print_json,
+    say,
 )
 from evenrank.errors import ConfigError
 from evenrank.processes import Team, joined
@@ -223,9 +224,9 @@ def _print(results: dict[Path, Result], *, as_json: bool) -> None:
     for result in shown:
         console.print(to_rich(language_table([result])))
         if note := run_note(result):
-            typer.echo(note)
+            say(*note.split("\n"))
         if tokens := result.config.get("tokens"):
-            typer.echo(f"tokens  {tokens:,}")
+            say(f"tokens  {tokens:,}")
     for folder in results:
-        typer.echo(f"result  {folder}")
-    typer.echo(f"next    evenrank report {' '.join(map(str, results))}")
+        say(f"result  {folder}")
+    say(f"next    evenrank report {' '.join(map(str, results))}")

@@ -93,12 +93,10 @@ class Sources:
 
     def read_benchmark(self) -> Benchmark:
         """Return the benchmark of a run, or the one that its qrels and languages are."""
-        from evenrank.benchmarks.benchmark import load_benchmark
-        from evenrank.results.run_files import read_benchmark
+        from evenrank.evaluation.evaluate_run import run_benchmark
 
-        if self.qrels is None or self.languages is None:
-            return load_benchmark(self.benchmarks[0])
-        return read_benchmark(self.qrels, self.languages, relevance_level=self.relevance_level)
+        name = next(iter(self.benchmarks), None)
+        return run_benchmark(name, self.qrels, self.languages, self.relevance_level)
 
 
 def run_note(result: Result) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from evenrank.cli.options import AsJson, print_json
-from evenrank.text import printable
+from evenrank.tables import Column, Row, Table, to_rich
 
 
 def list_command(as_json: AsJson = False) -> None:
@@ -22,10 +20,9 @@ def list_command(as_json: AsJson = False) -> None:
         print_json(catalogue)
         return
     for kind, entries in catalogue.items():
-        table = Table(title=kind, title_justify="left", show_header=False, box=None, padding=(0, 2))
-        for name, line in entries.items():
-            table.add_row(Text(printable(name)), Text(printable(line)))
-        Console().print(table)
+        rows = tuple(Row(title=name, cells=(line,)) for name, line in entries.items())
+        columns = (Column(title="", text=True),)
+        Console().print(to_rich(Table(caption=kind, head="", columns=columns, rows=rows)))
 
 
 def _catalogue() -> dict[str, list[tuple[str, str]]]:

@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from evenrank.errors import ConfigError
-from evenrank.text import json_bytes
+from evenrank.text import json_bytes, printable, split_names
 from evenrank.training.config import parse_yaml
 
 
@@ -23,7 +23,9 @@ def split(values: list[str] | None) -> list[str] | None:
     """
     if not values:
         return None
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+    if not (names := split_names(values)):
+        raise typer.BadParameter("it names nothing; leave it out, or name something")
+    return names
 
 
 def assignments(flag: str, texts: list[str]) -> dict[str, Any]:
@@ -105,9 +107,18 @@ Precision = Annotated[
 ]
 
 
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines, which may contain any text; a character that the stream cannot take is escaped.
+
+    typer's ``echo`` writes UTF-8 to a stream that has said that it only takes ASCII.
+    """
+    for line in lines:
+        print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
+
+
 def print_json(value: Any, *, indent: bool = True) -> None:  # noqa: ANN401 - any JSON value
     """Print a value as JSON, which stays JSON where the terminal's encoding is not UTF-8."""
     text = json_bytes(value, indent=indent).decode().rstrip("\n")
     if not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf"):
         text = json.dumps(orjson.loads(text), indent=2 if indent else None)
-    typer.echo(text)
+    print(text, flush=True)  # noqa: T201 - the one place that prints JSON

@@ -17,6 +17,7 @@ from evenrank.cli.options import (
     Overwrite,
     assignments,
     print_json,
+    say,
 )
 from evenrank.progress import quiet
 
@@ -113,7 +114,7 @@ def probe_command(
         write_probe(found, output, model=model, corpus=corpus, overwrite=overwrite)
     _print(found, model, corpus, as_json=as_json)
     if output is not None and not as_json:
-        typer.echo(f"page     {output}")
+        say(f"page     {output}")
 
 
 def _print(found: Probe, model: str, corpus: str, *, as_json: bool) -> None:
@@ -125,7 +126,7 @@ def _print(found: Probe, model: str, corpus: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"sentence": sentence(found), "verdict": verdict(found), **found.to_json()})
         return
-    typer.echo(f"{sentence(found)} {verdict(found)}")
+    say(f"{sentence(found)} {verdict(found)}")
     Console().print(to_rich(measures_table(found)))
     for step in commands(found, model, corpus):
-        typer.echo(f"next     {step}")
+        say(f"next     {step}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evenrank.cli.options import AsJson, Overwrite, print_json, split
+from evenrank.cli.options import AsJson, Overwrite, print_json, say, split
 
 
 def report_command(
@@ -55,4 +55,4 @@ def report_command(
         print_json({"files": files}, indent=False)
         return
     for path in paths:
-        typer.echo(f"report  {path}")
+        say(f"report  {path}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import orjson
 import typer
 
-from evenrank.cli.options import AsJson, Overwrite, assignments, print_json
+from evenrank.cli.options import AsJson, Overwrite, assignments, print_json, say
 from evenrank.processes import is_first_process
 from evenrank.progress import quiet
 from evenrank.training.config import TrainConfig, read_config
@@ -53,9 +53,9 @@ def train_command(
         print_json(orjson.loads((run.folder / "run.json").read_bytes()))
         return
     loss = next((entry["loss"] for entry in reversed(run.log) if "loss" in entry), None)
-    typer.echo(f"model  {run.model}")
-    typer.echo(f"time   {run.seconds:.0f} s" + (f", last loss {loss:.3f}" if loss else ""))
-    typer.echo(f"next   evenrank evaluate {run.model} --benchmark world-facts")
+    say(f"model  {run.model}")
+    say(f"time   {run.seconds:.0f} s" + (f", last loss {loss:.3f}" if loss else ""))
+    say(f"next   evenrank evaluate {run.model} --benchmark world-facts")
 
 
 def _value(name: str, flag: Any) -> Any:  # noqa: ANN401 - any field

@@ -28,6 +28,7 @@ from evenrank.measures.base import find_measure
 from evenrank.results.folder import Evaluation, read_evaluations
 from evenrank.results.labels import distinct_labels
 from evenrank.results.schema import Result, Setting
+from evenrank.text import split_names
 
 Values = NDArray[np.float64]
 
@@ -56,8 +57,8 @@ class _Paired:
 def compare(
     results: Sequence[str | Path | Evaluation],
     *,
-    measures: Sequence[str] | None = None,
-    gates: Sequence[str] = (),
+    measures: str | Sequence[str] | None = None,
+    gates: str | Sequence[str] = (),
     permutations: int = PERMUTATIONS,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -71,8 +72,8 @@ def compare(
 
     Args:
         results: Result folders or evaluations on one benchmark, the baseline first, at least two.
-        measures: Measures with a value per query; ``None`` for ``AP`` and ``rank_distance``, if all
-            results have them and can be compared by them.
+        measures: Measures with a value per query: a list, or a text with commas; ``None`` for
+            ``AP`` and ``rank_distance``, if all results have them and can be compared by them.
         gates: Minimum gains such as ``"R@10 other +0.05"``; their measures are compared too.
         permutations: Draws of the signs, 1 or more.
         resamples: Resamples of the bootstrap, 1 or more.
@@ -85,7 +86,8 @@ def compare(
         DataError: A folder is not a result folder, or two have no query in common.
     """
     _check(permutations, resamples, seed)
-    limits = [parse_gate(text) for text in gates]
+    limits = [parse_gate(text) for text in ([gates] if isinstance(gates, str) else gates)]
+    measures = None if measures is None else split_names(measures)
     evaluations = read_evaluations(results, "compare")
     if len(evaluations) < 2:
         raise ConfigError("compare", "one result", "two or more", "Name the baseline first")

@@ -50,7 +50,7 @@ def evaluate(
     *,
     model_settings: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
-    measures: Sequence[str] = DEFAULT_MEASURES,
+    measures: str | Sequence[str] = DEFAULT_MEASURES,
     label: str | None = None,
     batch_size: int = BATCH_SIZE,
     top_k: int = TOP_K,
@@ -70,7 +70,7 @@ def evaluate(
         benchmark: A name such as ``xquad-r``, or the benchmark itself.
         model_settings: Settings of the model, such as ``{"backend": "onnx"}``.
         output: Result folder to write; nothing is written if ``None``.
-        measures: Names of measures.
+        measures: Names of measures: a list, or a text such as ``"AP,R@10"``.
         label: Name of the model in tables; by default the name of its folder.
         batch_size: Texts encoded at once.
         top_k: Passages kept from the top of the multilingual pool; at least the share's cutoff.
@@ -117,7 +117,7 @@ def _ready(
     team: Team,
     output: str | Path | None,
     overwrite: bool,
-    measures: Sequence[str],
+    measures: str | Sequence[str],
     rank_device: str | None,
     reads: tuple[object, ...],
 ) -> Iterator[Selection]:

@@ -26,16 +26,19 @@ from evenrank.evaluation.assemble import assemble
 from evenrank.measures.selection import DEFAULT_MEASURES, Selection, select_measures
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.folder import Evaluation, reserved, write_evaluation
-from evenrank.results.run_files import Run, read_run
+from evenrank.results.run_files import Run, read_benchmark, read_run
 from evenrank.results.schema import ModelFacts
 
 
 def evaluate_run(
     run: str | Path,
-    benchmark: str | Benchmark,
+    benchmark: str | Benchmark | None = None,
     *,
+    qrels: str | Path | None = None,
+    languages_file: str | Path | None = None,
+    relevance_level: int = 1,
     output: str | Path | None = None,
-    measures: Sequence[str] = DEFAULT_MEASURES,
+    measures: str | Sequence[str] = DEFAULT_MEASURES,
     label: str | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
@@ -46,8 +49,10 @@ def evaluate_run(
 
     Args:
         run: A TREC run file with the benchmark's ids.
-        benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself (see
-            ``run_files.read_benchmark`` for a benchmark from qrels and languages).
+        benchmark: A name such as ``xquad-r`` or ``corpus:PATH``, or the benchmark itself.
+        qrels: In place of a benchmark, with ``languages_file``: the relevant passages.
+        languages_file: The languages of all ids; see ``docs/interoperability.md``.
+        relevance_level: With ``qrels``: the minimum grade that is relevant.
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures.
         label: Name of the system in tables; by default the run's tag.
@@ -59,8 +64,9 @@ def evaluate_run(
         DataError: The run or the benchmark cannot be read.
     """
     selection = select_measures(measures)
-    with reserved(output, run, overwrite=overwrite):
-        data = load_benchmark(benchmark)
+    inputs = [path for path in (run, qrels, languages_file) if path is not None]
+    with reserved(output, *inputs, overwrite=overwrite):
+        data = run_benchmark(benchmark, qrels, languages_file, relevance_level)
         start = time.perf_counter()
         found = read_run(Path(run), data)
         ranking = ranking_of(found, data)
@@ -78,6 +84,30 @@ def evaluate_run(
             shown = evaluation.result.model_copy(update={"examples": []})
             evaluation = replace(evaluation, result=shown)
         return write_evaluation(evaluation, output, overwrite=overwrite)
+
+
+def run_benchmark(
+    benchmark: str | Benchmark | None,
+    qrels: str | Path | None,
+    languages_file: str | Path | None,
+    relevance_level: int = 1,
+) -> Benchmark:
+    """Return the benchmark of a run: the one that is named, or that of qrels and languages.
+
+    Raises:
+        ConfigError: Both are given, neither, or a part of the second.
+        DataError: A file cannot be read.
+    """
+    if qrels is not None and languages_file is not None and benchmark is None:
+        return read_benchmark(Path(qrels), Path(languages_file), relevance_level=relevance_level)
+    if benchmark is None or qrels is not None or languages_file is not None or relevance_level != 1:
+        raise ConfigError(
+            "evaluate_run",
+            "no benchmark, or one next to qrels, languages_file or relevance_level",
+            "a benchmark, or qrels with languages_file",
+            "Name one of them",
+        )
+    return load_benchmark(benchmark)
 
 
 def ranking_of(run: Run, benchmark: Benchmark) -> Ranking:

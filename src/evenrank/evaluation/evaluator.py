@@ -16,6 +16,7 @@ from evenrank.evaluation.evaluate import evaluate
 from evenrank.measures.base import parse_measure
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
 from evenrank.results.schema import GAP, SETTINGS, Figures, Result
+from evenrank.text import split_names
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,14 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
         self,
         benchmark: str | Benchmark,
         *,
-        measures: Sequence[str] = DEFAULT_MEASURES,
+        measures: str | Sequence[str] = DEFAULT_MEASURES,
         primary: str = "multi AP",
         name: str | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> None:
         super().__init__()
         self._primary = parse_figure(primary, "primary")
-        self._measures = select_measures([*measures, self._primary.measure]).names
+        self._measures = select_measures([*split_names(measures), self._primary.measure]).names
         self._benchmark = load_benchmark(benchmark)
         self._batch_size = batch_size
         self.name = name or self._benchmark.name

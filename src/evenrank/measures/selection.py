@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evenrank.errors import ConfigError
 from evenrank.measures.base import BoundMeasure, parse_measure
+from evenrank.text import split_names
 
 DEFAULT_MEASURES = (
     "AP",
@@ -45,19 +46,23 @@ class Selection:
         return [str(bound) for bound in (*self.ranking, *self.bias, *self.group, self.share)]
 
 
-def select_measures(names: Sequence[str]) -> Selection:
-    """Sort measures by where they are computed.
+def select_measures(names: str | Sequence[str]) -> Selection:
+    """Sort measures by where they are computed; a text separates them by commas.
 
     Every result has a language share: ``share@10`` unless another cutoff is named.
 
     Raises:
         UnknownNameError: No measure has that name.
-        ConfigError: A cutoff is wrong, or two language shares are named.
+        ConfigError: No measure is named, a cutoff is wrong, or two language shares are named.
 
-    >>> select_measures(["W", "AP", "RR@10", "AP"]).names
-    ['AP', 'RR@10', 'W', 'share@10']
+    >>> select_measures(["W", "AP", "RR@10", "AP"]).names, select_measures("AP,W").names
+    (['AP', 'RR@10', 'W', 'share@10'], ['AP', 'W', 'share@10'])
     """
-    chosen = [parse_measure(name) for name in dict.fromkeys(names)]
+    chosen = [parse_measure(name) for name in split_names(names)]
+    if not chosen:
+        raise ConfigError(
+            "measures", "none", "at least one", "Name some, or leave it out for the usual ones"
+        )
 
     def of(level: str, *families: str) -> tuple[BoundMeasure, ...]:
         found = (bound for bound in chosen if bound.measure.level == level)

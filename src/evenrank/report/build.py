@@ -11,11 +11,14 @@ import orjson
 from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.files import refuse_existing_file, refuse_overlap, require_writable, whole_file
 from evenrank.report.content import Part, Report, SectionContent
-from evenrank.report.entry import Entry, read_entries
+from evenrank.report.entry import read_entries
 from evenrank.report.markdown import render_markdown
 from evenrank.report.page import render_html
 from evenrank.report.section import Entries, Scope, sections_in_order
 from evenrank.results.folder import Evaluation
+from evenrank.results.labels import by_benchmark
+from evenrank.results.schema import BenchmarkFacts
+from evenrank.text import split_names
 
 
 def render_json(report: Report) -> str:
@@ -47,10 +50,9 @@ def build_report(results: Results) -> Report:
 
 
 def _report(entries: Entries) -> Report:
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault(entry.benchmark, []).append(entry)
-    parts = [_benchmark_part(group, list(groups)) for group in groups.values()]
+    groups = by_benchmark(entries, lambda entry: entry.result.benchmark)
+    names = [_facts(group).name for group in groups]
+    parts = [_benchmark_part(group, names) for group in groups]
     about_all = Part(title="All results", lead="", sections=_fill("report", entries))
     return Report(
         title="Multilingual retrieval: quality and language bias",
@@ -62,7 +64,7 @@ def _report(entries: Entries) -> Report:
 def write_report(
     results: Results,
     output: str | Path = "report",
-    formats: Sequence[str] | None = None,
+    formats: str | Sequence[str] | None = None,
     *,
     overwrite: bool = False,
 ) -> list[Path]:
@@ -99,9 +101,9 @@ def write_report(
     return list(paths.values())
 
 
-def _formats(output: Path, formats: Sequence[str] | None) -> list[str]:
+def _formats(output: Path, formats: str | Sequence[str] | None) -> list[str]:
     named = [form for form in RENDERERS if output.suffix == f".{form}"]
-    wanted = list(dict.fromkeys(formats or named or ["html"]))
+    wanted = split_names(formats or named or ["html"])
     for name in wanted:
         if name not in RENDERERS:
             raise UnknownNameError("format", name, RENDERERS)
@@ -121,13 +123,18 @@ def report_path(output: Path, form: str) -> Path:
     return output.with_name((output.stem if known else output.name) + f".{form}")
 
 
-def _benchmark_part(group: Entries, keys: list[tuple[str, str]]) -> Part:
-    facts = group[0].result.benchmark
+def _facts(group: Entries) -> BenchmarkFacts:
+    """Return what is known about a group's benchmark; qrels know neither texts nor sources."""
+    found = [entry.result.benchmark for entry in group]
+    return next((facts for facts in found if "-" in facts.fingerprint), found[0])
+
+
+def _benchmark_part(group: Entries, names: Sequence[str]) -> Part:
+    facts = _facts(group)
     queries, passages = sum(facts.queries.values()), sum(facts.passages.values())
-    same_name = [name for name, _ in keys if name == facts.name]
     return Part(
         # content decides what is comparable: benchmarks of one name may differ
-        title=facts.name if len(same_name) == 1 else f"{facts.name} [{facts.fingerprint}]",
+        title=facts.name if names.count(facts.name) == 1 else f"{facts.name} [{facts.fingerprint}]",
         lead=f"{facts.title.rstrip('.')}. {len(facts.languages)} languages, {queries:,} queries, "
         f"{passages:,} passages.",
         sections=_fill("benchmark", group),

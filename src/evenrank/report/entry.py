@@ -39,11 +39,6 @@ class Entry:
         """What figures know of the result."""
         return Series(self.number, self.label)
 
-    @property
-    def benchmark(self) -> tuple[str, str]:
-        """Name and fingerprint of the benchmark: results are comparable where both are equal."""
-        return self.result.benchmark.name, self.result.benchmark.fingerprint
-
     def per_query(self, columns: Iterable[str]) -> pa.Table:
         """Return columns of the values per query.
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TypeVar
 
 from evenrank.results.folder import Evaluation
+from evenrank.results.schema import BenchmarkFacts
 
 SHORTEST_FINGERPRINT = 4
 
@@ -42,6 +43,20 @@ def distinct_labels(evaluations: Sequence[Evaluation]) -> list[str]:
             labels[at] = next(numbered)
         used.add((labels[at], benchmark))
     return labels
+
+
+def by_benchmark(items: Iterable[T], facts: Callable[[T], BenchmarkFacts]) -> list[list[T]]:
+    """Return items in groups of one benchmark each, all in their order.
+
+    The content decides, not the name. What was read with qrels, so without texts, joins the first
+    result on the same benchmark with its texts (``benchmarks.benchmark.same_content``).
+    """
+    groups: dict[str, list[T]] = {}
+    known = [(item, facts(item).fingerprint) for item in items]
+    with_texts = {name.partition("-")[0]: name for _, name in reversed(known) if "-" in name}
+    for item, name in known:
+        groups.setdefault(with_texts.get(name, name), []).append(item)
+    return list(groups.values())
 
 
 def _equal(keys: Iterable[T]) -> dict[T, list[int]]:

@@ -8,6 +8,7 @@ from evenrank.errors import ConfigError
 from evenrank.languages import language_name
 from evenrank.measures.base import find_measure
 from evenrank.measures.selection import DEFAULT_MEASURES
+from evenrank.results.labels import by_benchmark
 from evenrank.results.schema import MULTI, SETTINGS, Result, Setting
 from evenrank.tables import Cell, Column, Row, Table, Value
 
@@ -44,9 +45,7 @@ def headline_tables(results: Sequence[Result]) -> Iterator[Table]:
 
     If results do not have all default measures, there is a table for each result: all its measures.
     """
-    benchmarks = dict.fromkeys(one.benchmark.fingerprint for one in results)
-    for fingerprint in benchmarks:
-        same = [one for one in results if one.benchmark.fingerprint == fingerprint]
+    for same in by_benchmark(results, lambda one: one.benchmark):
         usual = all({*one.settings["mono"], *one.bias} <= {*DEFAULT_MEASURES} for one in same)
         if usual and all(name in one.settings["mono"] for _, name in HEADLINE for one in same):
             yield _headline_table(same)
@@ -113,7 +112,7 @@ def language_table(results: Sequence[Result]) -> Table:
         ConfigError: There is no result, or they are on different benchmarks.
     """
     names = list(dict.fromkeys(one.benchmark.name for one in results))
-    if len({one.benchmark.fingerprint for one in results}) != 1:
+    if len(by_benchmark(results, lambda one: one.benchmark)) != 1:
         found = " and ".join(names) or "no result"
         raise ConfigError("language table", found, "results on one benchmark", "Make one for each")
     facts, several = results[0].benchmark, len(results) > 1

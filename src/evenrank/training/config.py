@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from evenrank.errors import ConfigError
+from evenrank.text import split_names
 
 
 def _listed(value: object) -> object:
@@ -29,7 +30,7 @@ def _split(value: object) -> object:
     """Split texts at commas: ``de,en`` and ``[de, en]`` are the same list of languages."""
     values = _listed(value)
     if isinstance(values, list | tuple) and all(isinstance(one, str) for one in values):
-        return [part.strip() for one in values for part in one.split(",")]
+        return split_names(values)
     return value
 
 
@@ -255,7 +256,10 @@ def _as_config_error(cause: ValidationError, place: str) -> ConfigError:
         expected = f"one of {', '.join(known)}"
         return ConfigError(place, f"unknown setting {name!r}", expected, remedy)
     if first["type"] == "missing":
-        return ConfigError(place, f"no {name!r}", known[name].description or "", "Add it")
+        about = known[name].description or ""
+        return ConfigError(
+            place, f"no {name!r}", about[:1].lower() + about[1:].rstrip("."), f"Add --{name}"
+        )
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return ConfigError(
         f"{place}, {name}", f"{first['input']!r}"[:200], expected, "Correct the value"

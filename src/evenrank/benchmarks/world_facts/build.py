@@ -29,7 +29,7 @@ from evenrank.data.corpus import SCHEMA, ParallelCorpus, corpus_from_table
 from evenrank.data.rows import Values
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.files import fingerprint_of
-from evenrank.languages import normalise
+from evenrank.languages import parse_languages
 
 NAME = "world-facts"
 SPLITS: tuple[str, ...] = ("all", "dev", "test", "train")
@@ -37,7 +37,7 @@ SPLITS: tuple[str, ...] = ("all", "dev", "test", "train")
 
 def world_facts(
     split: Literal["train", "dev", "test", "all"] = "all",
-    languages: Sequence[str] | None = None,
+    languages: str | Sequence[str] | None = None,
     templates: Path | None = None,
 ) -> ParallelCorpus:
     """Return World Facts: questions and answers about the world, parallel in many languages.
@@ -67,7 +67,7 @@ def world_facts(
         corpus = corpus.select(world.splits == split)
     if languages is None:
         return corpus
-    wanted = [normalise(code, place="languages of World Facts") for code in languages]
+    wanted = parse_languages(languages, "languages of World Facts")
     if not wanted:
         raise DataError("World Facts", "no language", "at least one", "Name one or leave them out")
     return corpus.restrict(wanted)
