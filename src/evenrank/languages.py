@@ -40,9 +40,11 @@ _NAMES = {
     "acm": "Mesopotamian Arabic",
     "acq": "Taʽizzi-Adeni Arabic",
     "ajp": "South Levantine Arabic",
+    "all": "Allar",
     "apc": "Levantine Arabic",
     "azb": "South Azerbaijani",
     "cjk": "Chokwe",
+    "dev": "Domung",
     "fuv": "Nigerian Fulfulde",
     "hne": "Chhattisgarhi",
     "kbp": "Kabiyè",
@@ -51,7 +53,8 @@ _NAMES = {
     "quy": "Ayacucho Quechua",
     "taq": "Tamasheq",
 }
-"""English names (ISO 639-3) of languages of FLORES-200 and NTREX-128 that CLDR does not name."""
+"""English names (ISO 639-3) that CLDR does not have: languages of FLORES-200 and NTREX-128, and those
+whose codes are words that files have as names."""
 
 
 @lru_cache(maxsize=4096)

@@ -380,7 +380,7 @@ def test_names_that_are_words_and_rare_languages_are_not_read_in_silence(
     for name in ("dev", "all", "new", "de"):
         write_lines(f"c/{name}.jsonl", [{"id": 1, "query": "?", "passage": "."}])
     assert open_corpus(tmp_path / "c").languages == ("all", "de", "dev", "new")
-    assert "dev.jsonl is read as dev (dev). If it is not: rename it, or open" in caplog.text
+    assert "dev.jsonl is read as Domung (dev). If it is not: rename it, or open" in caplog.text
     assert "new.jsonl is read as Newari (new)" in caplog.text
     assert len(caplog.records) == 3
     write_lines("d/all.jsonl", [SUPER_BOWL])

@@ -87,7 +87,6 @@ def compare(
     """
     _check(permutations, resamples, seed)
     limits = [parse_gate(text) for text in ([gates] if isinstance(gates, str) else gates)]
-    measures = None if measures is None else split_names(measures)
     evaluations = read_evaluations(results, "compare")
     if len(evaluations) < 2:
         raise ConfigError("compare", "one result", "two or more", "Name the baseline first")
@@ -173,7 +172,7 @@ def _check(permutations: int, resamples: int, seed: int) -> None:
 
 
 def _chosen(
-    evaluations: Sequence[Evaluation], measures: Sequence[str] | None, also: Sequence[str]
+    evaluations: Sequence[Evaluation], measures: str | Sequence[str] | None, also: Sequence[str]
 ) -> list[str]:
     """Return the measures to compare, all of which all results have."""
     results = [one.result for one in evaluations]
@@ -184,7 +183,7 @@ def _chosen(
     if measures is None:
         usual = [name for name in DEFAULT_MEASURES if name in shared]
         measures = [name for name in usual if comparable(results, name)]
-    chosen = list(dict.fromkeys([*measures, *also]))
+    chosen = list(dict.fromkeys([*split_names(measures), *also]))
     for name in chosen or DEFAULT_MEASURES[:1]:
         for one in evaluations:
             if name not in one.measures:
