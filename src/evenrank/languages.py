@@ -53,8 +53,8 @@ _NAMES = {
     "quy": "Ayacucho Quechua",
     "taq": "Tamasheq",
 }
-"""English names (ISO 639-3) that CLDR does not have: languages of FLORES-200 and NTREX-128, and those
-whose codes are words that files have as names."""
+"""English names (ISO 639-3) that CLDR does not have: of languages of FLORES-200 and NTREX-128, and of
+codes that are also English words."""
 
 
 @lru_cache(maxsize=4096)

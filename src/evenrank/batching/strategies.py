@@ -1,7 +1,7 @@
 """Batch strategies: the languages in which a query is paired with its passage.
 
 A *mode* says how one batch is composed: which items may enter it, and in which languages the query
-and the passage of an item are taken. A *strategy* is a mixture of modes, whose weights may change
+and the passage of an item are used. A *strategy* is a mixture of modes, whose weights may change
 during training. The names are LAReQA's (Roy et al. 2020, arXiv 2004.05484).
 
 Shapes: ``B`` pairs of a batch, ``L`` languages, ``S`` steps, ``M`` modes.

@@ -1,1 +1,1 @@
-"""Parallel corpora: items whose question and answer passage exist in one or more languages."""
+"""Parallel corpora: items whose query and passage exist in one or more languages."""

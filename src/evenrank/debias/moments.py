@@ -183,7 +183,7 @@ def gather(blocks: Blocks, kind: Kind, *, covariances: bool = False, sample: int
 
     Raises:
         DataError: There is one language only, a language with one text, a block of another width,
-            a language code that is none, or a number that is not finite.
+            an unknown language code, or a number that is not finite.
     """
     sums: dict[str, _Sums] = {}
     drawn = _Sample(sample)

@@ -22,7 +22,7 @@ def rank_correlation(pool: PoolRanks, cutoff: int) -> Values:
     """Multilingual rank correlation: do parallel queries get the same ranking?
 
     Formula: the mean of Spearman's rank correlation between the query's best ``k`` passages of the
-    pool of all languages and those of each parallel query, over the passages in either list.
+    multilingual pool and those of each parallel query, over the passages in either list.
     Passages that are missing from one list share the ranks after it. Relevance does not
     matter.
     Ties: ranks within a list are distinct; passages missing from a list share their mean rank.

@@ -80,7 +80,9 @@ def _text(language: Language, fact: Fact, names: Mapping[Name, str]) -> Text:
 def _sentence(template: str, values: Mapping[str, str]) -> str:
     """Fill a template and begin it with a capital, also where a name begins it: ``О-в Мэн``."""
     text = fill(template, values)
-    return text[:1].title() + text[1:]  # title case: upper case is none that Georgian begins with
+    return (
+        text[:1].title() + text[1:]
+    )  # title case: no Georgian word begins with an upper-case letter
 
 
 def _listed(names: list[str], locale: Locale) -> str:
