@@ -53,7 +53,7 @@ _NAMES = {
     "quy": "Ayacucho Quechua",
     "taq": "Tamasheq",
 }
-"""English names (ISO 639-3) that CLDR does not have: of languages of FLORES-200 and NTREX-128, and of
+"""English names (ISO 639-3) that CLDR does not have: languages of FLORES-200 and NTREX-128, and
 codes that are also English words."""
 
 

@@ -1,7 +1,7 @@
 """Saved corrections: one safetensors file, or a plain Sentence Transformers folder.
 
-The file contains the arrays of the correction, ``texts`` (the sketch of the texts of the fit) and the
-metadata of :class:`_Metadata`. ``docs/debias.md`` describes the layout.
+The file contains the arrays of the correction, ``texts`` (the sketch of the texts of the fit) and
+the metadata of :class:`_Metadata`. ``docs/debias.md`` describes the layout.
 """
 
 from __future__ import annotations

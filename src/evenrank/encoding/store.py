@@ -2,7 +2,7 @@
 
 The texts of a benchmark are cut into pieces of about a thousand. A piece is one safetensors file,
 and its name is the hash of its texts and of all that their vectors depend on. So whether a piece
-is there says whether its texts are encoded, and no other piece can be read in its place. Where a piece
+is there says whether its texts are encoded, and no other piece is read for it. Where a piece
 ends depends on the texts near its end alone: a text that is added, changed or removed concerns its
 piece and sometimes the next ones, and all other pieces keep their names.
 

@@ -80,9 +80,7 @@ def _text(language: Language, fact: Fact, names: Mapping[Name, str]) -> Text:
 def _sentence(template: str, values: Mapping[str, str]) -> str:
     """Fill a template and begin it with a capital, also where a name begins it: ``О-в Мэн``."""
     text = fill(template, values)
-    return (
-        text[:1].title() + text[1:]
-    )  # title case: no Georgian word begins with an upper-case letter
+    return text[:1].title() + text[1:]  # title case: Georgian has no initial capitals
 
 
 def _listed(names: list[str], locale: Locale) -> str:
