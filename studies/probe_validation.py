@@ -4,10 +4,10 @@
 
 Variants are an encoder as it is and with corrections of several strengths. For each, the measures
 of ``evenrank probe`` are computed without labels: the corpus is all passages of XQuAD-R, queries
-are 200 of its queries per language, canaries are World Facts or FLORES. The labels of XQuAD-R give
-the access gap (hits in the top 10 if an answer exists only in the query's own language, minus those
-if it exists only in one other language) and the rank distance, for the first 300 queries per
-language. The table has Spearman's correlations over the variants.
+are 200 of its queries, or 60 of its passages, per language; canaries are World Facts or FLORES.
+The labels of XQuAD-R give the access gap (hits in the top 10 if an answer exists only in the
+query's own language, minus those if it exists only in one other language) and the rank distance,
+for the first 300 queries per language. The table has Spearman's correlations over the variants.
 
 Corrections are fitted on the first half of the sentences of FLORES, and canaries are the other
 half. Embeddings are shared with ``studies/debias_table.py``.
@@ -21,9 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from debias_table import SENTENCES, Data, corrected, embeddings, measured, read
 from scipy.stats import spearmanr
 
+from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.data.opening import open_corpus
 from evenrank.debias.base import Correction
 from evenrank.probing.base import PROBE_MEASURES, probe_figures
@@ -33,6 +35,7 @@ from evenrank.probing.texts import Tagged, flat, open_canaries
 
 LABELLED = 300
 SAMPLE = 200
+PASSAGES = 60
 ITEMS = 60
 
 
@@ -75,6 +78,13 @@ def flores(data: Data, half: slice) -> Canaries:
     return Canaries(np.arange(len(data.names)), queries, passages)
 
 
+def as_queries(model: str, folder: Path, sample: np.ndarray) -> np.ndarray:
+    """Return sampled passages of XQuAD-R, encoded as queries."""
+    texts = load_benchmark("xquad-r").passages.texts.take(pa.array(sample)).to_pylist()
+    (rows,) = embeddings(model, folder, {"passages-as-query": lambda: texts})
+    return rows
+
+
 def first_half(data: Data) -> Data:
     """Return the data with the first half of the sentences to fit on."""
     count, half = len(data.names), SENTENCES // 2
@@ -114,6 +124,9 @@ def main() -> None:
     chosen = some_of(data.query_langs, SAMPLE, first=False)
     asked = Asked(data.queries[chosen], data.query_langs[chosen])
     sample = some_of(data.passage_langs, SAMPLE, first=False)
+    few = some_of(data.passage_langs, PASSAGES, first=False)
+    vectors = as_queries(given.model, given.embeddings, few)
+    passages = Asked(vectors, data.passage_langs[few], are_passages=True)
     pool = Pool(data.passages, data.passage_langs.astype(np.int16), tuple(data.names))
     rows: list[dict[tuple[str, str], float]] = []
     truth: list[tuple[float, float]] = []
@@ -129,6 +142,8 @@ def main() -> None:
             one = replace(pool, correction=correction)
             for measure, figure in probe_figures(observe(one, sample, asked, canaries)).items():
                 values[measure, source] = figure.value
+        for measure, figure in probe_figures(observe(one, few, passages)).items():
+            values[measure, "passages as queries"] = figure.value
         rows.append(values)
         gaps = [f"{values['access_gap', source]:.3f}" for source in planted]
         print(
@@ -137,8 +152,10 @@ def main() -> None:
         )
     print("\n| measure | canaries | variants | access gap | rank distance |\n|---|---|---|---|---|")
     for measure in sorted(PROBE_MEASURES, key=lambda name: PROBE_MEASURES.get(name).order):
-        for source in planted:
+        for source in (*planted, "passages as queries"):
             known = [at for at, values in enumerate(rows) if (measure, source) in values]
+            if not known:
+                continue
             mine = [abs(rows[at][measure, source]) for at in known]
             scores = [spearmanr(mine, [truth[at][one] for at in known])[0] for one in (0, 1)]
             print(f"| {measure} | {source} | {len(known)} | {scores[0]:.2f} | {scores[1]:.2f} |")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, TextSet
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
-from evenrank.data.corpus import ParallelCorpus
+from evenrank.data.corpus import ParallelCorpus, values_at
 from evenrank.data.opening import open_corpus
 from evenrank.data.readers.base import Unreadable
 from evenrank.data.readers.files import SUFFIXES, part_of, stem
@@ -59,7 +59,7 @@ class Tagged:
     def at(self, positions: NDArray[np.int64]) -> list[str]:
         """Return the texts at some positions."""
         if isinstance(self.texts, pa.ChunkedArray):
-            return list(self.texts.take(pa.array(positions)).to_pylist())
+            return values_at(self.texts, positions)
         return [self.texts[position] for position in positions.tolist()]
 
 
