@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.errors import ConfigError, DataError
 from evenrank.results.folder import read_evaluation
+from evenrank.results.schema import SETTINGS
 
 QRELS = "q1 0 p1 1\nq1 0 p2 1\nq2 0 p1 1\nq2 0 p2 1\n"
 LANGUAGES = (
@@ -66,6 +67,7 @@ def test_every_requested_measure_is_shown(place):
     done = run(*FILES, "-m", "AP", "-m", "Complete@2", "-m", "MaxR_norm")
     rows = {line.split()[0]: line.split()[1:] for line in done.output.splitlines() if line.split()}
     assert rows["AP"][:3] == ["1.0000", ".5000", ".7500"]
+    assert len(rows["AP"]) == len(SETTINGS)
     assert rows["Complete@2"] == [".5000"]
     assert len(rows["MaxR_norm"]) == 1
     assert "AP" in run(*FILES, "--overwrite").output
