@@ -18,14 +18,14 @@ class Publisher:
     Attributes:
         files: Path to body; a path that is not there is answered with 404.
         announced: Path to a length that is announced in place of the body's own.
-        asked: The paths asked for so far.
+        requested: The paths requested so far.
     """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.files: dict[str, bytes] = {}
         self.announced: dict[str, int] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -35,7 +35,7 @@ class Publisher:
 def publisher() -> Iterator[Publisher]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            served.asked.append(self.path)
+            served.requested.append(self.path)
             body = served.files.get(self.path)
             self.send_response(404 if body is None else 200)
             length = served.announced.get(self.path, len(body or b""))
@@ -67,7 +67,7 @@ def own_data(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
-    """The folder of cached benchmark files, not made yet; EVENRANK_DATA is not set."""
+    """The folder of cached benchmark files, not created yet; EVENRANK_DATA is not set."""
     monkeypatch.delenv("EVENRANK_DATA", raising=False)
     monkeypatch.setenv("EVENRANK_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "benchmarks"
@@ -75,14 +75,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def paragraph() -> Callable[..., Any]:
-    """Make a paragraph as SQuAD writes it; a question is its id, text and answer's start."""
+    """Return a paragraph in the layout of SQuAD; a question is its id, text and answer's start."""
 
     def make(context: str, *questions: tuple[str, str, int], **fields: Any) -> Any:
-        asked = [
+        written = [
             {"id": id_, "question": text, "answers": [{"text": "", "answer_start": start}]}
             for id_, text, start in questions
         ]
-        return {"context": context, "qas": asked, **fields}
+        return {"context": context, "qas": written, **fields}
 
     return make
 

@@ -54,7 +54,7 @@ def test_passages_are_shared_by_items_and_relevant_in_every_language():
         "de/q1": ["de/a", "en/a"],
         "de/q3": ["de/b", "en/b"],
         "en/q1": ["de/a", "en/a"],
-        "en/q2": ["de/a", "en/a"],  # asked in English only, answered in both
+        "en/q2": ["de/a", "en/a"],  # the query is in English only, its passages in both
         "en/q3": ["de/b", "en/b"],
     }
     assert benchmark.parallel.tolist() == [0, 1, 0, 2, 1]

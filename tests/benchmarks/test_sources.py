@@ -31,7 +31,7 @@ def test_a_missing_file_is_downloaded_once(file, cache, publisher, capsys):
     assert (cache / "snow" / "de.txt").read_bytes() == BODY
     assert "Downloading snow/de.txt: 360.0 kB" in capsys.readouterr().err
     assert fetch([file]) == expected
-    assert publisher.asked == ["/snow.txt"]
+    assert publisher.requested == ["/snow.txt"]
     assert left_in(cache) == [cache / "snow" / "de.txt"]
 
 
@@ -39,14 +39,14 @@ def test_threads_that_need_the_same_file_download_it_once(file, cache, publisher
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: fetch([file]), range(4)))
     assert found == [{"snow/de.txt": cache / "snow" / "de.txt"}] * 4
-    assert publisher.asked == ["/snow.txt"]
+    assert publisher.requested == ["/snow.txt"]
 
 
 def test_the_users_own_copy_comes_first(file, own_data, publisher):
     (own_data / "snow").mkdir()
     (own_data / "snow" / "de.txt").write_bytes(BODY)
     assert fetch([file]) == {"snow/de.txt": own_data / "snow" / "de.txt"}
-    assert publisher.asked == []
+    assert publisher.requested == []
 
 
 def test_what_the_user_lacks_is_downloaded(file, own_data, tmp_path):

@@ -81,7 +81,7 @@ def test_an_empty_table_is_refused():
         corpus_from_table(SCHEMA.empty_table(), "test", "0")
 
 
-def test_columns_are_read_across_chunks_in_the_order_asked_for():
+def test_columns_are_read_across_chunks_in_the_requested_order():
     triples = [(item, "de", item) for item in range(10)]
     corpus = corpus_of(triples)
     wanted = np.array([9, 0, 3, 3, 8])

@@ -13,7 +13,9 @@ from evenrank.cli.options import (
     EncoderFolder,
     Model,
     ModelSetting,
+    Output,
     Overwrite,
+    Store,
     assignments,
     print_json,
     say,
@@ -38,9 +40,6 @@ Corpus = Annotated[
     ),
 ]
 File = Annotated[Path, typer.Option("--output", "-o", help="File to write.", show_default=False)]
-Folder = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False)
-]
 Method = Annotated[str, typer.Option("--method", help="One of those of `evenrank debias methods`.")]
 Set = Annotated[
     list[str] | None,
@@ -66,9 +65,6 @@ Items = Annotated[int, typer.Option("--items", min=2, help="Items of the corpus 
 ChooseRank = Annotated[
     bool,
     typer.Option("--choose-rank", help="Choose the rank of `project` on held-out items."),
-]
-Store = Annotated[
-    Path | None, typer.Option("--store", help="Embedding store to read from and to add to.")
 ]
 Saved = Annotated[
     Path, typer.Argument(help="A correction that `debias fit` wrote.", show_default=False)
@@ -136,7 +132,7 @@ def fit_command(
 def apply_command(
     model: EncoderFolder,
     correction: Saved,
-    output: Folder,
+    output: Output,
     strength: Strength = None,
     overwrite: Overwrite = False,
 ) -> None:

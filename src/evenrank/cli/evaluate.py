@@ -26,6 +26,7 @@ from evenrank.cli.options import (
     ModelSetting,
     Overwrite,
     Precision,
+    Store,
     assignments,
     print_json,
     say,
@@ -61,10 +62,6 @@ Output = Annotated[
 ]
 WriteRun = Annotated[
     bool, typer.Option("--write-run", help="Write run.trec and qrels.trec as well.")
-]
-Store = Annotated[
-    Path | None,
-    typer.Option(help="Embedding store: its texts are not encoded again, missing ones are added."),
 ]
 RankDevice = Annotated[
     str | None,

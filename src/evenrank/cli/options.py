@@ -101,6 +101,12 @@ EmptyTexts = Annotated[
     typer.Option("--empty-texts", help="Rank passages without any token last, or stop."),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Texts encoded at once.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", help="Embedding store: its texts are not encoded again, missing ones are added."
+    ),
+]
 Precision = Annotated[
     Literal["float32", "float16"],
     typer.Option("--precision", help="Of stored embeddings; float16 takes half the space."),

@@ -15,6 +15,7 @@ from evenrank.cli.options import (
     Model,
     ModelSetting,
     Overwrite,
+    Store,
     assignments,
     print_json,
     say,
@@ -55,10 +56,6 @@ Items = Annotated[int, typer.Option("--items", min=2, help="Items of the canarie
 K = Annotated[int, typer.Option("--k", min=1, help="Passages that count as the best.")]
 Sample = Annotated[
     int, typer.Option("--sample", min=2, help="Queries and passages of each language, at most.")
-]
-Store = Annotated[
-    Path | None,
-    typer.Option("--store", help="Embedding store to read passages from and to add them to."),
 ]
 Output = Annotated[
     Path | None,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
 
 from evenrank.report.content import Series
 from evenrank.results.folder import Evaluation, read_evaluations
@@ -38,14 +36,6 @@ class Entry:
     def series(self) -> Series:
         """What figures know of the result."""
         return Series(self.number, self.label)
-
-    def per_query(self, columns: Iterable[str]) -> pa.Table:
-        """Return columns of the values per query.
-
-        Raises:
-            DataError: The file is damaged, or a column is missing or has another type.
-        """
-        return self.evaluation.table("per_query", list(columns))
 
 
 def read_entries(results: Sequence[str | Path | Evaluation]) -> list[Entry]:

@@ -22,8 +22,8 @@ def facts_of(split):
 
 def test_queries_are_the_test_questions_one_per_fact_and_language(benchmark):
     ids = benchmark.queries.ids.to_pylist()
-    asked = {id_.partition("/")[2] for id_ in ids}
-    assert asked == facts_of("test")
+    queried = {id_.partition("/")[2] for id_ in ids}
+    assert queried == facts_of("test")
     assert not any("#" in id_ for id_ in ids)
     assert len(benchmark.languages) == 11
     per_language = np.bincount(benchmark.queries.langs)

@@ -102,8 +102,8 @@ def test_no_two_facts_share_a_question_or_a_passage(rows, column):
 
 
 def test_no_phrasing_of_a_fact_comes_twice(rows):
-    asked = Counter((row["lang"], row["query"]) for row in rows)
-    assert max(asked.values()) == 1
+    seen = Counter((row["lang"], row["query"]) for row in rows)
+    assert max(seen.values()) == 1
 
 
 def test_no_query_could_mean_two_things_of_one_name(languages_of):

@@ -143,13 +143,13 @@ def _phrasings(place: str, relation: Relation, sections: Mapping[str, object]) -
     if not isinstance(section, dict) or set(section) != {"questions", "answers"}:
         found = sorted(section) if isinstance(section, dict) else "no such section"
         raise DataError(place, str(found), "questions and answers", "Add what is missing")
-    asked = _lines(f"{place}, questions", section["questions"], MINIMUM_QUESTIONS)
-    told = _lines(f"{place}, answers", section["answers"], MINIMUM_ANSWERS)
-    for line in asked:
+    questions = _lines(f"{place}, questions", section["questions"], MINIMUM_QUESTIONS)
+    answers = _lines(f"{place}, answers", section["answers"], MINIMUM_ANSWERS)
+    for line in questions:
         _check_placeholders(f"{place}, questions", line, [relation.subject])
-    for line in told:
+    for line in answers:
         _check_placeholders(f"{place}, answers", line, [relation.subject, relation.object])
-    return Phrasings(asked, told)
+    return Phrasings(questions, answers)
 
 
 def _refuse_repeated(path: Path, phrasings: Mapping[str, Phrasings]) -> None:

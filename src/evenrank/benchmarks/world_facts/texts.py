@@ -1,8 +1,8 @@
 """Questions and answer passages of the facts in one language.
 
-Each question has exactly one right answer in a language: two things with the same name are not
-asked for the same kind of answer. Where Algeria
-and Algiers have one name, neither's time zone is asked for.
+Each question has exactly one right answer in a language: if two things have the same name, no
+question asks for the same kind of answer about both. Where Algeria and Algiers have one name, there
+is no question about the time zone of either.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ def texts_in(
 ) -> dict[str, Text]:
     """Return the texts of the facts that exist in a language, by fact id.
 
-    A fact is missing where CLDR has no name for its subject or an object, where a subject of the
-    same name is asked for the same kind of answer, and, if the fact is held out, where one of its
-    names is in no fact for training.
+    A fact is missing if CLDR has no name for its subject or an object, if another subject of the
+    same name has a fact with the same kind of answer, or if it is held out and one of its names is
+    in no fact for training.
     """
     every = {name for fact in facts for name in fact.names}
     names = {name: text for name in every if (text := name_in(language.locale, name))}
     named = [fact for fact in facts if names.keys() >= set(fact.names)]
     namesakes: dict[tuple[str, Kind], set[Name]] = defaultdict(set)
     for fact in named:
-        namesakes[_asked(fact, names)].add(fact.subject)
-    clear = [fact for fact in named if len(namesakes[_asked(fact, names)]) == 1]
+        namesakes[_question(fact, names)].add(fact.subject)
+    clear = [fact for fact in named if len(namesakes[_question(fact, names)]) == 1]
     known = {name for fact in clear if splits[fact.id] == "train" for name in fact.names}
     return {fact.id: _text(language, fact, names) for fact in clear if known.issuperset(fact.names)}
 
 
-def _asked(fact: Fact, names: Mapping[Name, str]) -> tuple[str, Kind]:
+def _question(fact: Fact, names: Mapping[Name, str]) -> tuple[str, Kind]:
     """Return the subject of a question and the kind of its answer."""
     return names[fact.subject].casefold(), fact.relation.object
 

@@ -85,9 +85,7 @@ def rank_distance(entries: Entries) -> Iterator[Block]:
 
 def _by_language(entry: Entry, langs: tuple[str, ...]) -> list[NDArray[np.float64]]:
     """Return the rank distances of the queries of each language."""
-    table = entry.per_query(
-        {"query_lang": pa.string(), "pool": pa.string(), RANK_DISTANCE: pa.float64()}
-    )
+    table = entry.evaluation.table("per_query", ["query_lang", "pool", RANK_DISTANCE])
     table = table.filter(
         pc.and_(pc.equal(table["pool"], MULTI), pc.is_finite(table[RANK_DISTANCE]))
     )
