@@ -248,6 +248,13 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_refusal_names_what_the_user_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match=r"/file: a part of this path is a file") as caught:
+        require_writable(tmp_path / "file")
+    assert ".part" not in str(caught.value)
+
+
 READ_ONLY = "/proc/1"
 
 

@@ -234,8 +234,12 @@ def require_writable(folder: str | Path) -> None:
                 with probe.open("xb") as file:
                     file.write(_PROBE)
                     os.fsync(file.fileno())
+            except OSError as error:
+                error.filename = str(folder)  # not the probe, whose name says nothing to users
+                raise
             finally:
-                probe.unlink(missing_ok=True)
+                with suppress(OSError):
+                    probe.unlink(missing_ok=True)
         finally:
             for path in reversed(created):
                 with suppress(OSError):  # another process has written to it by now

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenrank.errors import ConfigError, DataError
+from evenrank.errors import ConfigError, DataError, FileError
 from evenrank.results.run_files import read_benchmark, read_run
 
 LANGUAGES = """\
@@ -34,6 +34,14 @@ def write(tmp_path):
 @pytest.fixture
 def files(write):
     return write("bath.qrels", QRELS), write("languages.tsv", LANGUAGES)
+
+
+@pytest.mark.parametrize("at", range(2))
+def test_a_file_that_is_not_there_is_one_plain_line(files, tmp_path, at):
+    given = [*files]
+    given[at] = tmp_path / "nothing"
+    with pytest.raises(FileError, match=r"/nothing: no such file or folder\. Check the name\.$"):
+        read_benchmark(*given)
 
 
 def test_qrels_and_languages_make_a_benchmark(files):
@@ -111,8 +119,8 @@ def packed(change):
     [
         (b"", r"run:1: found no line in the file, expected 'query Q0"),
         (RUN.encode("utf-16"), r"run:1: found text in UTF-16.*Save the file as UTF-8"),
-        (packed(lambda data: data[:-9]), r"run: found Compressed file ended"),
-        (packed(lambda data: data[:15] + b"\xff" * 20), r"run: found Error -3"),
+        (packed(lambda data: data[:-9]), r"run: found damage \(Compressed file ended"),
+        (packed(lambda data: data[:15] + b"\xff" * 20), r"run: found damage \(Error -3"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(files, tmp_path, content, message):
@@ -200,7 +208,7 @@ def test_bytes_that_are_no_text_are_refused(files, tmp_path):
 
 
 def test_a_missing_file_is_one_line(files, tmp_path):
-    with pytest.raises(DataError, match="nowhere"):
+    with pytest.raises(FileError, match="nowhere: no such file or folder"):
         read_run(tmp_path / "nowhere", read_benchmark(*files))
 
 

@@ -65,7 +65,7 @@ def test_a_missing_setting_is_named():
         ("a: [", r"config\.yaml:1: found .* expected YAML"),
         ("- a", "found a list, expected a mapping"),
         ("", "found an empty file, expected a mapping"),
-        ("static", "found a str, expected a mapping"),
+        ("static", "found a text, expected a mapping"),
         (None, "found no such file"),
         ("seed: 1\nsteps: 2\nseed: 3", r"config\.yaml:3: found 'seed' again"),
         ("trainer: &x\n  a: *x", r"config\.yaml:2: found an alias"),

@@ -39,7 +39,7 @@ from evenrank.benchmarks.benchmark import (
     build_benchmark,
     with_grades,
 )
-from evenrank.errors import ConfigError, DataError
+from evenrank.errors import ConfigError, DataError, FileError
 from evenrank.files import sha256_of
 from evenrank.languages import normalise
 
@@ -290,10 +290,12 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         with path.open("rb") as raw:
             packed = raw.peek(2).startswith(b"\x1f\x8b")
             yield gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[misc]
-    except (OSError, EOFError, zlib.error) as cause:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
         raise DataError(
-            str(path), str(cause), "a file that can be read", "Correct the path, or write it again"
+            str(path), f"damage ({cause})", "a whole gzip file", "Copy or write the file again"
         ) from cause
+    except OSError as cause:
+        raise FileError.of(cause, path) from cause
 
 
 def _is_text(line: bytes) -> bool:

@@ -196,7 +196,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise ConfigError(str(path), reason, "a YAML file in UTF-8", "Correct the path") from None
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
-        found = "an empty file" if values is None else f"a {type(values).__name__}"
+        names = {type(None): "an empty file", str: "a text", list: "a list"}
+        found = names.get(type(values), f"the value {values!r}"[:200])
         raise ConfigError(str(path), found, "a mapping of settings", "Write 'name: value'")
     return {str(key): value for key, value in values.items()}
 
