@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +247,13 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     require_writable(tmp_path)
     require_writable(tmp_path / "not" / "there" / "yet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_may_prove_the_same_folder_at_once(tmp_path):
+    """Each removes the folders that it created, also from under the others."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: require_writable(tmp_path / "store" / "piece"), range(400)))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_refusal_names_what_the_user_named(tmp_path):

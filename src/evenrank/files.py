@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # a twentieth of a second to import
 MARKER = ".evenrank"
 """File that marks a folder as written by evenrank: what the folder is, and which files it has."""
 _LITTER = (MARKER, ".DS_Store", "Thumbs.db")
+_TRIES = 100
+"""How often a folder may vanish under the proof that it is writable."""
 _PROBE = bytes(4096)
 
 
@@ -222,28 +224,38 @@ def require_writable(folder: str | Path) -> None:
         FileError: The operating system refuses; the error says why and what to do.
     """
     folder = Path(folder).absolute()
-    created: list[Path] = []
     with _refusals(folder):
-        try:
-            missing = [path for path in (folder, *folder.parents) if not path.exists()]
-            for path in reversed(missing):
-                path.mkdir(exist_ok=True)
-                created.append(path)
-            probe = _temporary(folder, folder)
+        for attempt in range(_TRIES):
             try:
-                with probe.open("xb") as file:
-                    file.write(_PROBE)
-                    os.fsync(file.fileno())
-            except OSError as error:
-                error.filename = str(folder)  # not the probe, whose name says nothing to users
-                raise
-            finally:
-                with suppress(OSError):
-                    probe.unlink(missing_ok=True)
+                return _write_and_remove(folder)
+            except FileNotFoundError:
+                # another process has removed a folder that it had created for the same proof
+                if attempt == _TRIES - 1:
+                    raise
+
+
+def _write_and_remove(folder: Path) -> None:
+    created: list[Path] = []
+    try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            created.append(path)
+        probe = _temporary(folder, folder)
+        try:
+            with probe.open("xb") as file:
+                file.write(_PROBE)
+                os.fsync(file.fileno())
+        except OSError as error:
+            error.filename = str(folder)  # not the probe, whose name says nothing to users
+            raise
         finally:
-            for path in reversed(created):
-                with suppress(OSError):  # another process has written to it by now
-                    path.rmdir()
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
+    finally:
+        for path in reversed(created):
+            with suppress(OSError):  # another process has written to it by now
+                path.rmdir()
 
 
 @contextmanager
