@@ -252,7 +252,7 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
 def test_processes_may_prove_the_same_folder_at_once(tmp_path):
     """Each removes the folders that it created, also from under the others."""
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: require_writable(tmp_path / "store" / "piece"), range(400)))
+        list(pool.map(lambda at: require_writable(tmp_path / str(at // 8) / "piece"), range(800)))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
