@@ -247,6 +247,9 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     require_writable(tmp_path)
     require_writable(tmp_path / "not" / "there" / "yet")
     assert list(tmp_path.iterdir()) == []
+    require_writable(tmp_path / "kept" / "folder", keep=True)
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["folder"]
+    assert not list((tmp_path / "kept" / "folder").iterdir())
 
 
 def test_processes_may_prove_the_same_folder_at_once(tmp_path):

@@ -215,26 +215,27 @@ def refuse_overlap(output: str | Path, *inputs: str | Path) -> None:
         raise ConfigError(f"output {output}", how, expected, "Write to another folder")
 
 
-def require_writable(folder: str | Path) -> None:
+def require_writable(folder: str | Path, *, keep: bool = False) -> None:
     """Prove that files can be written to a folder, or that it can be created.
 
     Some bytes are really written, and removed with all folders that had to be created for them.
+
+    Args:
+        folder: The folder.
+        keep: Leave it there: for a folder that several processes are about to fill.
 
     Raises:
         FileError: The operating system refuses; the error says why and what to do.
     """
     folder = Path(folder).absolute()
     with _refusals(folder):
-        for attempt in range(_TRIES):
-            try:
-                return _write_and_remove(folder)
-            except FileNotFoundError:
-                # another process has removed a folder that it had created for the same proof
-                if attempt == _TRIES - 1:
-                    raise
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):  # removed by another process after the same proof
+                return _write_and_remove(folder, keep)
+        _write_and_remove(folder, keep)
 
 
-def _write_and_remove(folder: Path) -> None:
+def _write_and_remove(folder: Path, keep: bool) -> None:
     created: list[Path] = []
     try:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -253,7 +254,7 @@ def _write_and_remove(folder: Path) -> None:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
     finally:
-        for path in reversed(created):
+        for path in [] if keep else reversed(created):
             with suppress(OSError):  # another process has written to it by now
                 path.rmdir()
 

@@ -252,6 +252,14 @@ def test_workers_share_the_work(tmp_path, model, small_pieces):
     assert fill_store(Work(model, "passage"), texts, tmp_path) == 0
 
 
+def test_the_proof_of_the_disk_leaves_the_folder_to_the_others(tmp_path):
+    """A process that removed it again removed it from under the locks of another one."""
+    store = opened(tmp_path)
+    assert store.missing(store.pieces(numbered(4)))
+    assert store.folder.is_dir()
+    assert not list(store.folder.iterdir())
+
+
 def test_the_number_of_processes_does_not_change_the_files(tmp_path, model, small_pieces):
     texts = [f"the sea {number % 11}" for number in range(30)]
     folders = []

@@ -110,7 +110,6 @@ class EmbeddingStore:
         """
         missing = [piece for piece in pieces if not self.path(piece).exists()]
         if missing:
-            require_writable(self.folder)
             texts = sum(piece.stop - piece.start for piece in missing)
             needed = texts * self.width * np.dtype(self.dtype).itemsize
             existing = next(path for path in (self.folder, *self.folder.parents) if path.exists())
@@ -118,6 +117,7 @@ class EmbeddingStore:
                 found = f"{free / 1e9:,.1f} GB free"
                 expected = f"{needed / 1e9:,.1f} GB for the embeddings of {texts:,} texts"
                 raise FileError(str(self.folder), found, expected, "Free some space")
+            require_writable(self.folder, keep=True)
         return missing
 
     def add(self, piece: Piece, encode: Callable[[], NDArray[np.float32]], *, wait: bool) -> bool:
