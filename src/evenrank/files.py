@@ -230,7 +230,7 @@ def require_writable(folder: str | Path, *, keep: bool = False) -> None:
     folder = Path(folder).absolute()
     with _refusals(folder):
         for _ in range(_TRIES):
-            with suppress(FileNotFoundError):  # removed by another process after the same proof
+            with suppress(FileNotFoundError, FileExistsError):  # another process removed it again
                 return _write_and_remove(folder, keep)
         _write_and_remove(folder, keep)
 
