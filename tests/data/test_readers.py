@@ -64,6 +64,23 @@ def test_languages_are_those_of_the_file_names(write_lines, tmp_path):
     assert open_corpus(tmp_path).languages == ("en-BT", "zh")
 
 
+def test_a_folder_may_have_a_folder_for_each_language(write_lines, tmp_path):
+    """As data sets of the Hub: ``de/train-00000-of-00002.parquet``."""
+    for lang in ("de", "zh-TW"):
+        (tmp_path / lang).mkdir()
+        for part in (0, 1):
+            row = {"id": str(part), "query": f"{lang}?", "passage": f"{lang} {part}."}
+            pq.write_table(
+                pa.table({k: [v] for k, v in row.items()}), tmp_path / lang / f"{part}.parquet"
+            )
+    corpus = open_corpus(tmp_path)
+    assert corpus.languages == ("de", "zh-TW")
+    assert corpus.table["passage"].to_pylist() == ["de 0.", "de 1.", "zh-TW 0.", "zh-TW 1."]
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match="Name a folder in it: de, train, zh-TW"):
+        open_source(str(tmp_path))
+
+
 def write_csv(path, rows):
     names = list(dict.fromkeys(name for row in rows for name in row))
     with path.open("w", encoding="utf-8", newline="") as file:

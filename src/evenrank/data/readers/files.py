@@ -1,5 +1,7 @@
 """Files of rows, and folders with one file for each language: ``de.jsonl``, ``zh-TW.parquet``.
 
+A folder for each language works as well, with one file or more: ``de/train-00000-of-02.parquet``.
+
 JSON lines
     ``.jsonl``: one object on each line, in UTF-8. A single file may also be ``.json``: lines, or a
     list of objects.
@@ -67,21 +69,35 @@ def _open_file(source: str) -> Source:
 
 def _open_folder(source: str) -> Source:
     folder = Path(source)
-    found = (
-        path for path in folder.iterdir() if path.name.endswith(_OF_LANGUAGES) and path.is_file()
-    )
-    files = sorted(path for path in found if not path.name.startswith("."))
-    if not files:
-        inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    found = {lang: [path] for lang, path in by_language(_row_files(folder)).items()}
+    inside = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    if not found and inside and all(map(_is_of_language, inside)):
+        found = {lang: _row_files(path) for lang, path in by_language(inside).items()}
+    if not found:
+        names = ", ".join(path.name for path in inside)
         raise DataError(
             source,
             f"no file that ends in {', '.join(_OF_LANGUAGES)}",
-            "one file for each language, such as de.jsonl, or a BEIR folder",
-            f"Name a folder in it: {', '.join(inside)}" if inside else "Correct the path",
+            "one file or folder for each language, such as de.jsonl, or a BEIR folder",
+            f"Name a folder in it: {names}" if inside else "Correct the path",
         )
-    of_lang = by_language(files)
-    parts = tuple(part_of(path, lang) for lang, path in of_lang.items())
-    return Source(folder.resolve().name, str(folder.resolve()), stamp_of_files(*files), parts)
+    parts = tuple(part_of(path, lang) for lang, paths in found.items() for path in paths)
+    stamp = stamp_of_files(*(path for paths in found.values() for path in paths))
+    return Source(folder.resolve().name, str(folder.resolve()), stamp, parts)
+
+
+def _row_files(folder: Path) -> list[Path]:
+    """Return the files of rows in a folder, by name."""
+    named = (path for path in folder.iterdir() if path.name.endswith(_OF_LANGUAGES))
+    return sorted(path for path in named if path.is_file() and path.name[0] != ".")
+
+
+def _is_of_language(folder: Path) -> bool:
+    """Say whether a folder is named after a language and has its rows, as on the Hub."""
+    try:
+        return bool(normalise(folder.name) and _row_files(folder))
+    except DataError:
+        return False
 
 
 def by_language(paths: Iterable[Path]) -> dict[str, Path]:
