@@ -64,7 +64,8 @@ def single(entries: Entries) -> Iterator[Block]:
         return
     title = mean_title(measure)
     if measure == FOUND:
-        yield Text(" ".join(_sentence(e.label if len(shown) > 1 else "", e.result) for e in shown))
+        for entry in shown:
+            yield Text(_sentence(entry.label if len(shown) > 1 else "", entry.result))
     yield Text(GUIDE.format(measure=title))
     yield _table(shown, measure)
     yield Text(f"{WHY} {CELLS.format(measure=title)}")
