@@ -254,7 +254,7 @@ def test_workers_share_the_work(tmp_path, model, small_pieces):
 
 def test_the_proof_of_the_disk_leaves_the_folder_to_the_others(tmp_path):
     """A process that removed it again removed it from under the locks of another one."""
-    store = opened(tmp_path)
+    store = opened(tmp_path / "new")
     assert store.missing(store.pieces(numbered(4)))
     assert store.folder.is_dir()
     assert not list(store.folder.iterdir())
