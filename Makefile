@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test test-slow check fix bench lock clean
 help:  ## show the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # The lock pins every package. torch is first, so that no other build of it is installed.
 $(VENV)/run.done: requirements/run.txt pyproject.toml
@@ -27,6 +27,9 @@ demo: $(VENV)/run.done  ## train, evaluate and report on the embedded World Fact
 test: $(VENV)/dev.done check  ## lint, types and tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
+test-slow: $(VENV)/dev.done  ## the tests that take many seconds each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --timeout 900
+
 check: $(VENV)/dev.done  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,7 +45,7 @@ $(VENV)/bench.done: requirements/bench.txt $(VENV)/dev.done
 
 # precision.py takes a model of yours; these two take a corpus, and the rest need nothing
 ON_CORPUS := perf/encoding_store.py perf/static_encoder.py
-BENCHMARKS := $(filter-out perf/made.py perf/precision.py $(ON_CORPUS),$(wildcard perf/*.py))
+BENCHMARKS := $(filter-out perf/synthetic.py perf/precision.py $(ON_CORPUS),$(wildcard perf/*.py))
 bench: $(VENV)/bench.done  ## run every benchmark; with EVENRANK_DATA also those on real text
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 	@set -e; if [ -d "$$EVENRANK_DATA/squad-dev-parallel" ]; then for script in $(ON_CORPUS); do \

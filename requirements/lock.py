@@ -43,6 +43,7 @@ def main() -> None:
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
     run = closure([*project["project"]["dependencies"], *project["build-system"]["requires"]])
     dev = closure(project["dependency-groups"]["dev"])
+    del dev["evenrank"]  # its extras are needed; itself it is installed from the checkout
     for name, pins in (("run", run), ("dev", {k: v for k, v in dev.items() if k not in run})):
         lines = [f"{package}=={version}\n" for package, version in sorted(pins.items())]
         (HERE / f"{name}.txt").write_text(HEADER + "".join(lines), encoding="utf-8")

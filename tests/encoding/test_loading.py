@@ -119,7 +119,7 @@ def test_max_length_cuts_and_is_checked(xlm_roberta):
     short = load_encoder(str(xlm_roberta), device="cpu", max_length=13)
     texts = ["the sea the sea rhine", "the sea the sea where", "sea the"]
     cut, same, other = short.encode_query(texts)
-    np.testing.assert_array_equal(cut, same)
+    np.testing.assert_allclose(cut, same, rtol=1e-5)  # rows of a batch round by their place
     assert np.abs(cut - other).max() > 1e-3
     with pytest.raises(ConfigError, match="at most 512"):
         load_encoder(str(xlm_roberta), device="cpu", max_length=513)

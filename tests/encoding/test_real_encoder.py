@@ -31,7 +31,6 @@ def folder() -> Path:
     return Path(given)
 
 
-@pytest.mark.slow
 def test_e5_small_finds_german_answers_to_english_queries(folder, tmp_path):
     model = load_encoder(folder, device="cpu")
     assert prompts_of(model) == ("query: ", "passage: ")

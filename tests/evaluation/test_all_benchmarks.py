@@ -51,8 +51,9 @@ def corpus_in(folder):
 @pytest.fixture(
     scope="module",
     params=[
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("xquad-r", "mlqa-r")),
-        pytest.param("world-facts", marks=pytest.mark.slow),
+        "xquad-r",
+        "mlqa-r",
+        "world-facts",
         "corpus",
     ],
 )

@@ -80,6 +80,7 @@ def test_a_plain_trainer_logs_them_and_keeps_the_best_model(benchmark, model, tm
 DOCS = Path(__file__).parents[2] / "docs" / "interoperability.md"
 
 
+@pytest.mark.slow
 def test_the_documented_script_runs_with_two_processes(model, tmp_path, monkeypatch):
     """The trainer calls the evaluator in one of them: it may not wait for the other."""
     monkeypatch.chdir(tmp_path)

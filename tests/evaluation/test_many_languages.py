@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from evenrank.benchmarks.benchmark import Card, Passage, Query, build_benchmark
 from evenrank.evaluation.score import score
@@ -24,6 +25,7 @@ def many():
     return build_benchmark("many", Card("many", "", "", ""), queries, passages, qrels)
 
 
+@pytest.mark.slow
 def test_two_hundred_languages_take_seconds(tmp_path):
     """With three items in each of 203 languages this took 77 seconds, and 100 MB of ranks."""
     benchmark = many()

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import sys
 import numpy as np
+import pytest
 from evenrank.benchmarks.benchmark import Relevance
 from evenrank.ranking import cpu, gpu, rank
 from evenrank.processes import joined
@@ -38,6 +41,7 @@ with joined() as team:
 """
 
 
+@pytest.mark.slow
 def test_three_processes_give_the_bytes_of_one(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

@@ -89,7 +89,6 @@ def browse(tmp_path_factory):
     return measure
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_the_page_fits_and_asks_for_nothing(samples, edited, browse, width):
     long_label = edited(samples[1], model__label="a-label-without-any-break-" * 6)
@@ -101,7 +100,6 @@ def test_the_page_fits_and_asks_for_nothing(samples, edited, browse, width):
     assert all(0 < drawn <= width for drawn in found["drawings"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_each_script_runs_its_own_way_also_after_a_latin_name(right_to_left, edited, browse, width):
     """Each text begins with a Latin name, by which alone a browser would take it as English."""
@@ -124,7 +122,6 @@ def test_each_script_runs_its_own_way_also_after_a_latin_name(right_to_left, edi
     assert sides == right | {("de", "ltr", "left")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_a_search_shows_the_languages_that_it_finds(flores, browse, width):
     found = browse(render_html(build_report([flores])), width, policy=True)

@@ -76,7 +76,11 @@ def file_size_limit(size):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "rate"), [({}, 0.3), (TRANSFORMER, 0.03)], ids=["static", "transformer"]
+    ("encoder", "rate"),
+    [
+        pytest.param({}, 0.3, id="static"),
+        pytest.param(TRANSFORMER, 0.03, id="transformer", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(
     config, tmp_path, encoder, rate, assert_same_run
