@@ -6,6 +6,7 @@
     ├── DataError           a corpus, a benchmark's files, embeddings, a result folder
     │   └── ChecksumError       a file that is not the one its publisher named
     ├── EndpointError       a server of embeddings that refuses, fails or answers otherwise
+    ├── EngineError         a search server that cannot be reached, refuses or fails
     ├── FileError           a file or folder that the operating system refuses
     ├── MissingExtraError   an optional package that is not installed
     └── ProcessError        another process of the same run that failed or ended
@@ -95,6 +96,10 @@ class ChecksumError(DataError):
 
 class EndpointError(EvenrankError):
     """A server of embeddings refuses, fails, or answers with something else."""
+
+
+class EngineError(EvenrankError):
+    """A search server cannot be reached, refuses a request, or fails."""
 
 
 class FileError(EvenrankError):

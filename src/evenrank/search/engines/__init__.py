@@ -1,0 +1,1 @@
+"""Engines: vector search within each language."""
