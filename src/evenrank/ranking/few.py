@@ -1,0 +1,86 @@
+"""The compiled pass over passages for a few queries, which takes as long as reading them.
+
+A product of a matrix with a few vectors is as fast as memory. BLAS is built for large matrices,
+and is two to six times slower here.
+
+Shapes: ``B`` queries, ``T`` passages, ``H`` width, ``C`` candidates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from evenrank.ranking.counting import keep_top
+
+FEW = 8
+"""Up to this many queries, :func:`scan_few` is faster than products of panels."""
+_CHUNK = 1024  # scores that are computed before they are compared: they fit into the cache
+_SUMS = {"reassoc", "contract", "nsz"}  # sums in any order, which vector registers need
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]  # numba has no types
+def scan_few(
+    rows_TH: NDArray[np.float32],
+    queries_BH: NDArray[np.float32],
+    start: int,
+    kept: int,
+    keys_BC: NDArray[np.int64],
+    fills_B: NDArray[np.int64],
+    floors_B: NDArray[np.float32],
+) -> None:
+    """Add to each query's candidates the passages that may be among its best ``kept``.
+
+    Args:
+        rows_TH: Embeddings of consecutive passages.
+        queries_BH: Embeddings of the queries.
+        start: Position of the first passage.
+        kept: As for :func:`~evenrank.ranking.counting.keep_top`, as are the candidates.
+        keys_BC: Keys of the candidates.
+        fills_B: Number of candidates.
+        floors_B: Minimum score of a candidate.
+    """
+    scores_1BT = np.empty((1, len(queries_BH), _CHUNK), dtype=np.float32)
+    for first in range(0, len(rows_TH), _CHUNK):
+        chunk = rows_TH[first : first + _CHUNK]
+        if len(queries_BH) == 1:
+            _score_one(chunk, queries_BH[0], scores_1BT[0, 0])
+        else:
+            _score_several(chunk, queries_BH, scores_1BT[0])
+        keep_top(scores_1BT, start + first, len(chunk), kept, keys_BC, fills_B, floors_B)
+
+
+@njit(nogil=True, cache=True, fastmath=_SUMS)  # type: ignore[untyped-decorator]
+def _score_one(
+    rows_TH: NDArray[np.float32], query_H: NDArray[np.float32], scores_T: NDArray[np.float32]
+) -> None:
+    for row in range(len(rows_TH)):
+        score = np.float32(0)
+        for at in range(len(query_H)):
+            score += rows_TH[row, at] * query_H[at]
+        scores_T[row] = score
+
+
+@njit(nogil=True, cache=True, fastmath=_SUMS)  # type: ignore[untyped-decorator]
+def _score_several(
+    rows_TH: NDArray[np.float32], queries_BH: NDArray[np.float32], scores_BT: NDArray[np.float32]
+) -> None:
+    """Score four passages together, so that a number of a query is loaded once for all of them."""
+    count, width = rows_TH.shape
+    whole = count // 4 * 4
+    for query in range(len(queries_BH)):
+        for row in range(0, whole, 4):
+            one, two, three, four = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for at in range(width):
+                number = queries_BH[query, at]
+                one += rows_TH[row, at] * number
+                two += rows_TH[row + 1, at] * number
+                three += rows_TH[row + 2, at] * number
+                four += rows_TH[row + 3, at] * number
+            scores_BT[query, row] = one
+            scores_BT[query, row + 1] = two
+            scores_BT[query, row + 2] = three
+            scores_BT[query, row + 3] = four
+        for row in range(whole, count):
+            _score_one(rows_TH[row : row + 1], queries_BH[query], scores_BT[query, row : row + 1])
