@@ -13,13 +13,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.batching.strategies import STRATEGIES, X_X_MONO, X_Y, Alpha, Strategy
+from evenrank.batching.strategies import (
+    STRATEGIES,
+    X_X_MONO,
+    X_Y,
+    Strategy,
+    StrategySettings,
+)
 
 
 @STRATEGIES.decorator("mono-then-cross")
-def mono_then_cross(alpha: Alpha) -> Strategy:
+def mono_then_cross(settings: StrategySettings) -> Strategy:
     """The first share ``alpha`` of the steps is monolingual, the rest is cross-lingual."""
-    share = alpha[0] if isinstance(alpha, tuple) else alpha
+    share = settings.alpha.values[0]
 
     def mixture(progress: NDArray[np.float64]) -> NDArray[np.float64]:
         mono = (progress < share).astype(float)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenrank.batching.plan import BatchPlan
-from evenrank.batching.strategies import STRATEGIES, Mode, Strategy, draw_languages, make_strategy
+from evenrank.batching.strategies import STRATEGIES, Mode, draw_languages, make_strategy, single
 from evenrank.data.corpus import corpus_from_rows
 from evenrank.errors import ConfigError, UnknownNameError
 
@@ -33,11 +33,11 @@ def corpus(items=60, languages=("de", "en", "fi", "th"), per_passage=3, holes=0.
     return corpus_from_rows(rows, "synthetic")
 
 
-def plan(strategy="hybrid", alpha=0.5, *, of=None, batch_size=12, seed=7, **options):
-    of = of or [corpus()]
-    return BatchPlan(
-        of, make_strategy(strategy, alpha), batch_size=batch_size, seed=seed, **options
-    )
+def plan(
+    strategy="hybrid", alpha=0.5, *, of=None, batch_size=12, seed=7, pool_languages=2, **options
+):
+    made = make_strategy(strategy, alpha, pool_languages=pool_languages)
+    return BatchPlan(of or [corpus()], made, batch_size=batch_size, seed=seed, **options)
 
 
 def epoch_of(plan_, epoch=0):
@@ -57,7 +57,9 @@ def test_a_query_is_paired_with_its_own_passage_and_batched_with_no_other_versio
     for batch in epoch_of(plan(strategy, of=[of])):
         ids = of.column("id", batch.query_rows)
         assert ids == of.column("id", batch.passage_rows)
-        assert len(set(of.column("passage_id", batch.passage_rows))) == 12
+        times = Counter(of.column("passage_id", batch.passage_rows))
+        assert set(times.values()) == {2 if batch.mode == "pool(2)" else 1}
+        assert len(ids) == 12
 
 
 def test_modes_compose_languages_as_their_names_say():
@@ -79,10 +81,28 @@ def test_modes_compose_languages_as_their_names_say():
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_hybrid_has_its_share_of_monolingual_batches(alpha):
     plan_ = plan("hybrid", alpha, of=[corpus(items=1200)])
-    modes = Counter(batch.mode for batch in epoch_of(plan_))
-    share = modes["x-x-mono"] / plan_.steps_per_epoch
-    spread = 4 * np.sqrt(alpha * (1 - alpha) / plan_.steps_per_epoch)
-    assert abs(share - alpha) <= spread
+    mono = np.cumsum([batch.mode == "x-x-mono" for batch in epoch_of(plan_)])
+    assert np.abs(mono - alpha * np.arange(1, 401)).max() < 3  # after any number of steps
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_short_runs_and_short_epochs_have_the_shares_of_alpha_and_languages(seed):
+    of = corpus(items=36, per_passage=1)
+    plan_ = plan("hybrid", 0.4, of=[of], seed=seed, total_steps=60)
+    assert plan_.steps_per_epoch == 12
+    batches = [plan_.batch(*divmod(step, 12)) for step in range(60)]
+    mono = Counter(batch.language for batch in batches if batch.mode == "x-x-mono")
+    assert abs(mono.total() - 24) <= 1
+    assert all(abs(mono[lang] - 6) <= 1.5 for lang in of.languages)
+    shares = plan_.shares(60)
+    assert shares["modes"] == {
+        "x-x-mono": round(mono.total() / 60, 4), "x-y": round(1 - mono.total() / 60, 4)
+    }  # fmt: skip
+    assert shares["corpora"] == {"synthetic": 1.0}
+    used = Counter(lang for batch in batches for lang in languages_of(batch, of)[1])
+    assert shares["passage_languages"] == {
+        lang: round(count / used.total(), 4) for lang, count in sorted(used.items())
+    }
 
 
 def test_a_schedule_of_alpha_runs_over_the_whole_training():
@@ -92,8 +112,8 @@ def test_a_schedule_of_alpha_runs_over_the_whole_training():
     second = [batch.mode for batch in epoch_of(plan_, 1)]
     assert first[0] == "x-x-mono"
     assert second[-1] == "x-y"
-    assert 250 < first.count("x-x-mono") < 350
-    assert 50 < second.count("x-x-mono") < 150
+    assert abs(first.count("x-x-mono") - 300) < 6
+    assert abs(second.count("x-x-mono") - 100) < 6
 
 
 def test_any_step_is_reached_without_the_steps_before_it():
@@ -160,6 +180,69 @@ def test_cross_lingual_pairs_of_languages_are_uniform():
     assert all(abs(count - expected) < 5 * np.sqrt(expected) for count in pairs.values())
 
 
+@pytest.mark.parametrize(("strategy", "k"), [("x-any", 1), ("pool", 1), ("pool", 3)])
+def test_independent_draws_make_the_language_no_cue(strategy, k):
+    """A relevant passage is in the query's language as often as any other passage."""
+    of = corpus(items=1200, per_passage=1)
+    own, other = np.zeros(2), np.zeros(2)
+    for batch in epoch_of(plan(strategy, of=[of], pool_languages=k)):
+        same = batch.query_languages[:, None] == batch.passage_languages
+        relevant = batch.groups[:, None] == batch.groups
+        own += same[relevant].sum(), relevant.sum()
+        other += same[~relevant].sum(), (~relevant).sum()
+    assert own[0] / own[1] == pytest.approx(1 / 4, abs=0.02)
+    assert other[0] / other[1] == pytest.approx(1 / 4, abs=0.01)
+
+
+def test_a_pool_batch_has_k_queries_and_k_passages_of_each_item_in_k_languages_each():
+    of = corpus(items=120, per_passage=1, holes=0.2)
+    for batch in epoch_of(plan("pool", of=[of], pool_languages=3)):
+        ids = of.column("id", batch.query_rows)
+        query, passage = languages_of(batch, of)
+        assert query == [of.languages[column] for column in batch.query_languages]
+        assert passage == [of.languages[column] for column in batch.passage_languages]
+        for item in set(ids):
+            pairs = [number for number, one in enumerate(ids) if one == item]
+            assert len(pairs) == 3
+            assert len({query[number] for number in pairs}) == 3
+            assert len({passage[number] for number in pairs}) == 3
+            assert len({int(batch.groups[number]) for number in pairs}) == 1
+        assert len(set(batch.groups.tolist())) == len(set(ids)) == 4
+
+
+def test_pools_that_the_data_does_not_fill_are_refused():
+    with pytest.raises(ConfigError, match=r"items in 4 or more languages, .* pool_languages"):
+        plan("pool", of=[corpus(holes=0.5)], pool_languages=4)
+    with pytest.raises(ConfigError, match=r"4 languages .* at least 5 for pool"):
+        plan("pool", pool_languages=5)
+    with pytest.raises(ConfigError, match=r"batch_size: found 12, .* a multiple of 5"):
+        plan("hybrid-pool", of=[corpus(languages=tuple("abcdefg"))], pool_languages=5)
+    with pytest.raises(ConfigError, match=r"at least 6, .* such as 6"):
+        plan("pool", batch_size=3, pool_languages=3)
+    with pytest.raises(ConfigError, match="pool_languages: found 0"):
+        plan("pool", pool_languages=0)
+
+
+@pytest.mark.parametrize("strategy", list(STRATEGIES))
+def test_a_parallel_query_is_the_same_query_in_another_language(strategy):
+    of = corpus(items=120, holes=0.6)
+    alone = 0
+    without = plan(strategy, of=[of])
+    for step, batch in enumerate(epoch_of(plan(strategy, of=[of], parallel=True))):
+        assert of.column("id", batch.parallel_rows) == of.column("id", batch.query_rows)
+        for row, other in zip(batch.query_rows, batch.parallel_rows, strict=True):
+            (item,) = np.flatnonzero((of.rows == row).any(axis=1))
+            has_other = (of.rows[item] >= 0).sum() > 1
+            assert (row != other) == has_other
+            alone += not has_other
+        same = without.batch(0, step)
+        np.testing.assert_array_equal(same.passage_rows, batch.passage_rows)
+        assert same.parallel_rows is None
+    assert alone or strategy not in {"x-x", "x-any"}
+    with pytest.raises(ConfigError, match=r"1 language \(de\).* parallel queries"):
+        plan("x-x", of=[corpus(languages=("de",))], parallel=True)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     items=st.integers(8, 60),
@@ -195,32 +278,24 @@ def test_a_batch_larger_than_the_distinct_passages_is_refused():
         plan("x-y", batch_size=21)
 
 
-@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan"), (0.5, 2.0)])
-def test_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(ConfigError, match=r"expected a share of batches in 0\.\.1"):
-        make_strategy("hybrid", alpha)
+def test_a_strategy_of_a_users_own_plans_batches(monkeypatch):
+    """Queries in the first language, passages in any, from a registered strategy."""
 
+    monkeypatch.setattr(STRATEGIES, "_entries", {name: STRATEGIES.get(name) for name in STRATEGIES})
 
-def test_a_strategy_of_a_users_own_plans_batches():
-    """Query and passage languages drawn independently of each other, from a registered strategy."""
+    def from_first(present, weights, generator):
+        passage = draw_languages(present, weights, generator, 1)
+        return np.zeros_like(passage), passage
 
-    def independent(present, weights, generator):
-        draws = [draw_languages(present, weights, generator, 1)[:, 0] for _ in range(2)]
-        return draws[0], draws[1]
+    @STRATEGIES.decorator("from-first")
+    def make(settings):
+        """Draw the language of the passage only."""
+        return single(Mode("from-first", from_first))
 
-    @STRATEGIES.decorator("independent")
-    def make(alpha):
-        """Draw both languages of a pair independently."""
-        mode = Mode("independent", independent)
-        return Strategy("independent", (mode,), lambda steps: np.ones((len(steps), 1)))
-
-    of = corpus(items=1200)
-    same = total = 0
-    for batch in epoch_of(plan("independent", of=[of])):
+    of = corpus(items=120)
+    for batch in epoch_of(plan("from-first", of=[of])):
         query, passage = languages_of(batch, of)
-        same += sum(one == other for one, other in zip(query, passage, strict=True))
-        total += len(query)
-    assert abs(same / total - 1 / 4) < 0.03  # four languages, 4,800 pairs
+        assert set(query) == {"de"} < set(passage)
 
 
 def test_an_unknown_strategy_offers_the_nearest():

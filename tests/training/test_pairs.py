@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from evenrank.batching.plan import BatchPlan
-from evenrank.batching.strategies import make_strategy
+from evenrank.batching.strategies import Mode, make_strategy, single
 from evenrank.data.corpus import ParallelCorpus, corpus_from_rows
 from evenrank.errors import ConfigError
 from evenrank.training.pairs import PairDataset, PlanSampler, sampler_of
@@ -63,8 +64,8 @@ def test_hard_negatives_follow_the_passage_and_rotate():
             both = {pair["negative_1"], pair["negative_2"]}
             assert len(both) == 2
             assert both <= {f"{stem} {number}" for number in range(3)}
-    used = {dataset.__getitems__([(0, 0, step)])[0]["negative_1"][-1] for step in range(3)}
-    assert used == {"0", "1", "2"}
+    used = [dataset.__getitems__([step * 4])[0]["negative_1"][-1] for step in range(3)]
+    assert used == ["0", "2", "1"]  # both: 0 and 1, then 2 and 0, then 1 and 2
 
 
 def test_too_few_negatives_are_refused_by_id():
@@ -78,10 +79,45 @@ def test_the_sampler_yields_every_epoch_of_the_plan_in_turn():
     batches = list(sampler)
     assert len(batches) == len(sampler) == 14
     assert plan.steps_per_epoch == 6
+    dataset = PairDataset(plan)
     for step, keys in enumerate(batches):
         batch = plan.batch(step // 6, step % 6)
-        assert [key[0] for key in keys] == batch.query_rows.tolist()
-        assert {key[2] for key in keys} == {step}
+        pairs = dataset.__getitems__(keys)
+        assert [pair["anchor"] for pair in pairs] == plan.corpora[0].column(
+            "query", batch.query_rows
+        )
+        assert dataset.__getitems__(keys[2:]) == pairs[2:]  # the part of a second process
+
+
+def test_a_label_has_the_group_and_both_languages():
+    plan = plan_of(corpus("one"), corpus("two"), parallel=True)
+    dataset = PairDataset(plan)
+    assert dataset.column_names == ["anchor", "positive", "parallel"]
+    for step, keys in enumerate(PlanSampler(plan)):
+        batch = plan.batch(0, step)
+        of = plan.corpora[batch.corpus]
+        pairs = dataset.__getitems__(keys)
+        assert [pair["label"] for pair in pairs] == [
+            [group, of.languages.index(pair["anchor"][-2:]), of.languages.index(passage[-2:])]
+            for group, pair in zip(batch.groups.tolist(), pairs, strict=True)
+            for passage in [pair["positive"]]
+        ]
+        assert [pair["parallel"] for pair in pairs] == of.column("query", batch.parallel_rows)
+
+
+def test_a_step_that_is_skipped_is_not_planned():
+    planned = []
+
+    def draw(present, weights, generator):
+        planned.append(len(present))
+        return np.zeros(len(present), dtype=int), np.ones(len(present), dtype=int)
+
+    strategy = single(Mode("counted", draw, min_languages=2))
+    plan = BatchPlan([corpus("one")], strategy, batch_size=4, seed=1, total_steps=300_000)
+    keys = next(islice(sampler_of(PairDataset(plan)), 200_000, None))
+    assert (keys, planned) == (range(800_000, 800_004), [])
+    PairDataset(plan).__getitems__(keys)
+    assert planned == [4]
 
 
 def test_the_texts_are_neither_hashed_nor_copied():
@@ -99,6 +135,6 @@ def test_the_texts_are_neither_hashed_nor_copied():
     assert time.process_time() - start < 0.5
     assert pa.total_allocated_bytes() - before < 1_000_000
     assert len(dataset) == items
-    (pair,) = dataset.__getitems__([(575, 70, 0)])
-    assert pair["anchor"].startswith("63 x")
-    assert pair["positive"].startswith("6 x")
+    (pair,) = dataset.__getitems__([0])
+    row = plan.batch(0, 0).query_rows[0]
+    assert pair["anchor"].startswith(f"{row % 64} x")

@@ -5,25 +5,29 @@ the length, and a run that resumes at step ``k`` gets the batches that an unbrok
 does not grow with the corpus, except for the corpus's matrix and, where translations are missing,
 the list of items that have each language.
 
-Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps of an epoch.
+Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenrank.batching.draws import Draws, Stream, draw_steps
 from evenrank.batching.permutation import permuted
-from evenrank.batching.strategies import Mode, Strategy
+from evenrank.batching.strategies import Mode, Strategy, draw_languages
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.errors import ConfigError
 from evenrank.files import fingerprint_of
+
+_STEPS_AT_ONCE = 1_000_000
+_STEPS_COUNTED = 1_000
 
 
 class Batch(NamedTuple):
@@ -35,6 +39,12 @@ class Batch(NamedTuple):
         language: The language of the whole batch; ``None`` if the batch mixes languages.
         query_rows: ``(B,)`` row numbers in the corpus table.
         passage_rows: ``(B,)`` row numbers in the corpus table.
+        groups: ``(B,)`` passage groups: the passages of pairs with the same group are relevant to
+            the queries of all these pairs.
+        query_languages: ``(B,)`` columns of the corpus's languages.
+        passage_languages: ``(B,)`` the same for the passages.
+        parallel_rows: ``(B,)`` rows with the same query in another language; the query's own row
+            if its item has no other language. ``None`` if the plan has no parallel queries.
     """
 
     corpus: int
@@ -42,14 +52,10 @@ class Batch(NamedTuple):
     language: str | None
     query_rows: NDArray[np.int64]
     passage_rows: NDArray[np.int64]
-
-
-class _Stream(NamedTuple):
-    """Batches that walk through the same items: one corpus, mode and language (-1: mixed)."""
-
-    corpus: int
-    mode: int
-    language: int
+    groups: NDArray[np.int64]
+    query_languages: NDArray[np.int64]
+    passage_languages: NDArray[np.int64]
+    parallel_rows: NDArray[np.int64] | None = None
 
 
 class _Items(NamedTuple):
@@ -62,22 +68,14 @@ class _Items(NamedTuple):
         return positions if self.chosen is None else self.chosen[positions]
 
 
-@dataclass(frozen=True, eq=False)
-class _Schedule:
-    """What each step of an epoch draws, and how many earlier steps drew the same stream."""
-
-    streams: list[_Stream]
-    stream_of_step: NDArray[np.int64]
-    turn_of_step: NDArray[np.int64]
-
-
 class BatchPlan:
     """All batches of a training run, as a pure function of (epoch, step).
 
-    A step draws a corpus, then a mode, then (for batches in one language) a language. These three
-    name a stream. A stream walks through a random permutation of its items, a new one in each epoch
-    and after each full pass, so items come equally often. A batch never contains two items with the
-    same passage or translations of it: the second one is replaced by another random item.
+    A step draws a corpus, then a mode, then (for batches in one language) a language; see
+    ``draws``. These three name a stream. A stream walks through a random permutation of its items,
+    a new one in each epoch and after each full pass, so items come equally often. A batch never
+    contains two items with the same passage or translations of it: the second one is replaced by
+    another random item.
 
     Args:
         corpora: Corpora to mix, at least one.
@@ -89,9 +87,11 @@ class BatchPlan:
         corpus_exponent: Corpora are drawn with probability proportional to rows to this power
             (1: by size, 0: uniform).
         language_exponent: The same for languages within a corpus, by items.
+        parallel: Also draw the same query in another language for each pair.
 
     Raises:
-        ConfigError: A corpus has too few languages or too few distinct passages for the batches.
+        ConfigError: A corpus has too few languages or too few distinct passages for the batches,
+            or the batch size is not a multiple of the pairs of an item.
     """
 
     def __init__(
@@ -105,11 +105,13 @@ class BatchPlan:
         epochs: float = 1.0,
         corpus_exponent: float = 1.0,
         language_exponent: float = 0.0,
+        parallel: bool = False,
     ) -> None:
         self.corpora = tuple(corpora)
         self.strategy = strategy
         self.batch_size = batch_size
         self.seed = seed
+        self.parallel = parallel
         sizes = np.array([(corpus.rows >= 0).sum() for corpus in corpora], dtype=np.float64)
         self._corpus_share = _shares(sizes, corpus_exponent)
         self._weights = [
@@ -117,56 +119,91 @@ class BatchPlan:
         ]
         self.steps_per_epoch = max(1, int(sizes.sum()) // batch_size)
         self.total_steps = total_steps or math.ceil(epochs * self.steps_per_epoch)
+        passes = math.ceil(self.total_steps / self.steps_per_epoch)
+        self._epochs_at_once = min(passes, max(1, _STEPS_AT_ONCE // self.steps_per_epoch))
         self._items = lru_cache(maxsize=None)(self._find_items)
-        self._schedule = lru_cache(maxsize=2)(self._make_schedule)
+        self._draws = lru_cache(maxsize=2)(self._draw)
         self._check()
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Return the batch of a step, ``0 <= step < steps_per_epoch``."""
-        schedule = self._schedule(epoch)
-        stream = schedule.streams[schedule.stream_of_step[step]]
-        turn = int(schedule.turn_of_step[step])
+        part, in_part = divmod(epoch, self._epochs_at_once)
+        draws, place = self._draws(part), in_part * self.steps_per_epoch + step
+        stream = draws.stream(place)
         corpus, mode = self.corpora[stream.corpus], self.strategy.modes[stream.mode]
-        items = self._distinct_items(stream, epoch, turn)
-        rows = corpus.rows[items]
+        items = self._distinct_items(stream, epoch, int(draws.turn[place]))
+        present, weights = corpus.rows[items] >= 0, self._weights[stream.corpus]
         if mode.one_language:
             query = passage = np.full(len(items), stream.language)
         else:
-            generator = np.random.Generator(np.random.Philox(self._key("draw", epoch, step)))
-            query, passage = mode.draw(rows >= 0, self._weights[stream.corpus], generator)
-        every = np.arange(len(items))
+            query, passage = mode.draw(present, weights, self._generator("draw", epoch, step))
+        items = np.repeat(items, mode.pairs_per_item)
+        query, passage = query.ravel(), passage.ravel()
+        rows, every = corpus.rows[items].astype(np.int64), np.arange(len(items))
+        parallel = None
+        if self.parallel:
+            generator = self._generator("parallel", epoch, step)
+            parallel = rows[every, _other_language(rows >= 0, query, weights, generator)]
         return Batch(
             stream.corpus,
             mode.name,
             corpus.languages[stream.language] if mode.one_language else None,
-            rows[every, query].astype(np.int64),
-            rows[every, passage].astype(np.int64),
+            rows[every, query],
+            rows[every, passage],
+            corpus.groups[items].astype(np.int64),
+            query,
+            passage,
+            parallel,
         )
 
-    def _make_schedule(self, epoch: int) -> _Schedule:
-        """Draw corpus, mode and language of every step of an epoch."""
-        generator = np.random.Generator(np.random.Philox(self._key("schedule", epoch)))
-        uniform = generator.random((3, self.steps_per_epoch))
-        steps = epoch * self.steps_per_epoch + np.arange(self.steps_per_epoch)
-        mixture = self.strategy.mixture(np.clip(steps / max(1, self.total_steps - 1), 0, 1))
-        corpus = _pick(self._corpus_share[None, :], uniform[0])
-        mode = _pick(mixture, uniform[1])
-        language = np.full(self.steps_per_epoch, -1)
-        alone = np.array([one.one_language for one in self.strategy.modes])[mode]
-        for number, weights in enumerate(self._weights):
-            here = alone & (corpus == number)
-            language[here] = _pick(weights[None, :], uniform[2][here])
-        drawn, stream_of_step = np.unique(
-            np.stack([corpus, mode, language]), axis=1, return_inverse=True
-        )
-        streams = [_Stream(*column) for column in drawn.T.tolist()]
-        return _Schedule(streams, stream_of_step, _running_count(stream_of_step, len(streams)))
+    def shares(self, steps: int) -> dict[str, dict[str, float]]:
+        """Return what the first steps of the run are composed of.
 
-    def _distinct_items(self, stream: _Stream, epoch: int, turn: int) -> NDArray[np.int64]:
-        """Return the next ``B`` items of a stream, each with a passage of its own."""
+        Returns:
+            ``corpora``, ``modes``, ``query_languages`` and ``passage_languages``: the share of
+            each name. The first two are counted over all steps; the languages over all steps, or
+            over 1,000 evenly spaced ones if there are more.
+        """
+        counts: dict[str, Counter[str]] = {
+            key: Counter() for key in ("corpora", "modes", "query_languages", "passage_languages")
+        }
+        size = self._epochs_at_once * self.steps_per_epoch
+        for begin in range(0, steps, size):
+            draws = self._draws(begin // size)
+            for key, drawn, names in (
+                ("corpora", draws.corpus, [corpus.name for corpus in self.corpora]),
+                ("modes", draws.mode, [mode.name for mode in self.strategy.modes]),
+            ):
+                _count(counts[key], drawn[: steps - begin], names)
+        for step in np.unique(np.linspace(0, steps - 1, min(steps, _STEPS_COUNTED), dtype=int)):
+            batch = self.batch(*divmod(int(step), self.steps_per_epoch))
+            languages = self.corpora[batch.corpus].languages
+            for key in ("query_languages", "passage_languages"):
+                _count(counts[key], getattr(batch, key), languages)
+        return {
+            key: {name: round(times / count.total(), 4) for name, times in count.items()}
+            for key, count in counts.items()
+        }
+
+    def _draw(self, part: int) -> Draws:
+        """Draw corpus, mode and language of the steps of some epochs."""
+        epochs = self._epochs_at_once
+        steps = (part * epochs) * self.steps_per_epoch + np.arange(epochs * self.steps_per_epoch)
+        progress = np.clip(steps / max(1, self.total_steps - 1), 0, 1)
+        return draw_steps(
+            self._corpus_share,
+            self.strategy.mixture(progress),
+            [mode.one_language for mode in self.strategy.modes],
+            self._weights,
+            steps // self.steps_per_epoch,
+            self._generator("schedule", part),
+        )
+
+    def _distinct_items(self, stream: Stream, epoch: int, turn: int) -> NDArray[np.int64]:
+        """Return the next items of a stream, each with a passage of its own."""
         eligible = self._items(stream)
         groups = self.corpora[stream.corpus].groups
-        size, wanted = eligible.size, self.batch_size
+        size, wanted = eligible.size, self._items_of(self.strategy.modes[stream.mode])
         positions = turn * wanted + np.arange(wanted)
         walk = np.empty(wanted, dtype=np.int64)
         for pass_ in np.unique(positions // size).tolist():
@@ -181,7 +218,7 @@ class BatchPlan:
             items = _first_of_group(np.concatenate([items, eligible.at(more)]), groups)
         return items[:wanted]
 
-    def _find_items(self, stream: _Stream) -> _Items:
+    def _find_items(self, stream: Stream) -> _Items:
         """Return the items that may enter a stream's batches."""
         present = self.corpora[stream.corpus].rows >= 0
         if stream.language >= 0:
@@ -194,38 +231,90 @@ class BatchPlan:
     def _check(self) -> None:
         """Refuse at once what a later step could not do."""
         for number, corpus in enumerate(self.corpora):
+            if self.parallel and len(corpus.languages) < 2:
+                _refuse_languages(corpus, 2, "parallel queries", "Add a language")
             for index, mode in enumerate(self.strategy.modes):
                 _require_languages(corpus, mode)
+                self._check_parts(mode)
                 columns = range(len(corpus.languages)) if mode.one_language else (-1,)
                 for language in columns:
-                    stream = _Stream(number, index, language)
-                    self._check_size(corpus, stream, mode.name)
+                    stream = Stream(number, index, language)
+                    self._check_size(corpus, stream, mode)
 
-    def _check_size(self, corpus: ParallelCorpus, stream: _Stream, mode: str) -> None:
+    def _check_parts(self, mode: Mode) -> None:
+        """Refuse a batch that its items do not fill, or that has one item and so no negatives."""
+        parts = mode.pairs_per_item
+        if self.batch_size % parts or (parts > 1 and self.batch_size == parts):
+            raise ConfigError(
+                "batch_size",
+                f"{self.batch_size}",
+                f"a multiple of {parts}, and at least {2 * parts}, for {mode.name} batches",
+                f"Use a batch size such as {max(2, round(self.batch_size / parts)) * parts}",
+            )
+
+    def _check_size(self, corpus: ParallelCorpus, stream: Stream, mode: Mode) -> None:
         items = self._items(stream)
-        passages = len(np.unique(corpus.groups[items.at(np.arange(items.size))]))
-        if passages < self.batch_size:
-            where = f" in {corpus.languages[stream.language]}" if stream.language >= 0 else ""
+        if mode.pairs_per_item > 1 and 2 * items.size < len(corpus):
             raise ConfigError(
                 f"corpus {corpus.name!r}",
-                f"{passages} distinct passages{where} for {mode} batches of {self.batch_size}",
-                "at least as many distinct passages as a batch has pairs",
-                f"Use a batch size of at most {passages}, or add data",
+                f"{items.size} of {len(corpus)} items in {mode.min_languages} or more languages",
+                f"at least half of the items, for {mode.name} batches",
+                "Use a smaller pool_languages, or add translations",
             )
+        passages = len(np.unique(corpus.groups[items.at(np.arange(items.size))]))
+        if passages < (wanted := self._items_of(mode)):
+            where = f" in {corpus.languages[stream.language]}" if stream.language >= 0 else ""
+            largest = passages * mode.pairs_per_item
+            raise ConfigError(
+                f"corpus {corpus.name!r}",
+                f"{passages} distinct passages{where} for {mode.name} batches of {self.batch_size}",
+                f"at least {wanted}, since no passage comes twice in a batch",
+                f"Use a batch size of at most {largest}, or add data",
+            )
+
+    def _items_of(self, mode: Mode) -> int:
+        return self.batch_size // mode.pairs_per_item
+
+    def _generator(self, *parts: str | int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(self._key(*parts)))
 
     def _key(self, *parts: str | int) -> int:
         return int(fingerprint_of(str(self.seed), *(str(part) for part in parts)), 16)
 
 
+def _count(counter: Counter[str], drawn: NDArray[np.int64], names: Sequence[str]) -> None:
+    times = np.bincount(drawn, minlength=len(names)).tolist()
+    for name, count in zip(names, times, strict=True):
+        counter[name] += count
+
+
 def _require_languages(corpus: ParallelCorpus, mode: Mode) -> None:
+    if len(corpus.languages) < mode.min_languages:
+        remedy = "Add a language, or use the strategy x-x-mono"
+        _refuse_languages(corpus, mode.min_languages, f"{mode.name} batches", remedy)
+
+
+def _refuse_languages(corpus: ParallelCorpus, minimum: int, wanted_for: str, remedy: str) -> None:
     count = len(corpus.languages)
-    if count < mode.min_languages:
-        raise ConfigError(
-            f"corpus {corpus.name!r}",
-            f"{count} language ({', '.join(corpus.languages)})",
-            f"at least {mode.min_languages} for {mode.name} batches",
-            "Add a language, or use the strategy x-x-mono",
-        )
+    found = f"{count} language{'s' if count > 1 else ''} ({', '.join(corpus.languages)})"
+    raise ConfigError(
+        f"corpus {corpus.name!r}", found, f"at least {minimum} for {wanted_for}", remedy
+    )
+
+
+def _other_language(
+    present: NDArray[np.bool_],
+    query: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draw for each query another language of its item; its own if the item has no other."""
+    every = np.arange(len(query))
+    others = present.copy()
+    others[every, query] = False
+    alone = ~others.any(axis=1)
+    others[every[alone], query[alone]] = True
+    return draw_languages(others, weights, generator, 1)[:, 0]
 
 
 def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
@@ -233,27 +322,6 @@ def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
     powers: NDArray[np.float64] = sizes.astype(np.float64) ** exponent
     shares: NDArray[np.float64] = powers / powers.sum()
     return shares
-
-
-def _pick(weights: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for each number in 0..1 the choice whose share of the weights contains it.
-
-    Args:
-        weights: ``(S, choices)`` or ``(1, choices)``, each row adds up to 1.
-        uniform: ``(S,)``.
-    """
-    bounds = np.cumsum(weights, axis=1)[:, :-1]
-    picked: NDArray[np.int64] = (uniform[:, None] >= bounds).sum(axis=1)
-    return picked
-
-
-def _running_count(values: NDArray[np.int64], kinds: int) -> NDArray[np.int64]:
-    """Return for each value how many equal values come before it."""
-    order = np.argsort(values, kind="stable")
-    counts = np.bincount(values, minlength=kinds)
-    before = np.empty(len(values), dtype=np.int64)
-    before[order] = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return before
 
 
 def _first_of_group(items: NDArray[np.int64], groups: NDArray[np.int32]) -> NDArray[np.int64]:

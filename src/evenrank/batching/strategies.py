@@ -2,33 +2,33 @@
 
 A *mode* says how one batch is composed: which items may enter it, and in which languages the query
 and the passage of an item are used. A *strategy* is a mixture of modes, whose weights may change
-during training. The names are LAReQA's (Roy et al. 2020, arXiv 2004.05484).
+during training. The names ``x-x``, ``x-x-mono`` and ``x-y`` are LAReQA's (Roy et al. 2020, arXiv
+2004.05484); ``hybrid`` is from arXiv 2408.10536.
 
-Shapes: ``B`` pairs of a batch, ``L`` languages, ``S`` steps, ``M`` modes.
+Shapes: ``I`` items of a batch, ``L`` languages, ``S`` steps, ``M`` modes, ``K`` pairs of an item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenrank.batching.schedule import Schedule
 from evenrank.errors import ConfigError
 from evenrank.registry import Registry
 
 Columns = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Language columns of the queries and of the passages, ``(B,)`` each."""
+"""Language columns of the queries and of the passages, ``(I,)`` or ``(I, K)`` each."""
 
 Draw = Callable[[NDArray[np.bool_], NDArray[np.float64], np.random.Generator], Columns]
-"""``(present (B, L), weights (L,), generator)`` to the language columns of each pair."""
+"""``(present (I, L), weights (L,), generator)`` to the language columns of each pair."""
 
 Mixture = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From progress through training, ``(S,)`` in 0..1, to the weights of the modes, ``(S, M)``."""
-
-Alpha = float | tuple[float, float]
-"""Share of monolingual batches: a number, or the first and last value of a linear schedule."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,15 @@ class Mode:
         draw: Draws the languages of each pair; not called if ``one_language``.
         min_languages: Languages that an item must have to enter a batch.
         one_language: The whole batch is in one language, which is drawn for each step.
+        pairs_per_item: Pairs of the same item in a batch, ``K``. With more than one, the passages
+            of an item in all its pairs are relevant to all its queries.
     """
 
     name: str
     draw: Draw
     min_languages: int = 1
     one_language: bool = False
+    pairs_per_item: int = 1
 
 
 @dataclass(frozen=True)
@@ -62,31 +65,58 @@ class Strategy:
     modes: tuple[Mode, ...]
     mixture: Mixture
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether a batch may have several passages that are relevant to one query."""
+        return any(mode.pairs_per_item > 1 for mode in self.modes)
 
-STRATEGIES: Registry[Callable[[Alpha], Strategy]] = Registry("strategy", "evenrank.batching")
+
+@dataclass(frozen=True)
+class StrategySettings:
+    """What a strategy may depend on.
+
+    Attributes:
+        alpha: Share of monolingual batches over training.
+        pool_languages: Languages of each item in a pool batch, ``k``.
+    """
+
+    alpha: Schedule
+    pool_languages: int = 2
 
 
-def make_strategy(name: str, alpha: Alpha = 0.5) -> Strategy:
+STRATEGIES: Registry[Callable[[StrategySettings], Strategy]] = Registry(
+    "strategy", "evenrank.batching"
+)
+
+
+def make_strategy(
+    name: str,
+    alpha: float | Sequence[float] = 0.5,
+    *,
+    schedule: str = "linear",
+    pool_languages: int = 2,
+) -> Strategy:
     """Return the strategy of that name.
 
     Args:
-        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, or another registered one.
-        alpha: Share of monolingual batches, in 0..1; or a pair ``(first, last)`` between which it
-            changes linearly over training. Strategies without a mixture ignore it.
+        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, ``x-any``, ``hybrid-any``, ``pool``,
+            ``hybrid-pool``, or another registered one.
+        alpha: Share of monolingual batches, in 0..1; or the values that it passes over training.
+            Strategies without a mixture ignore it.
+        schedule: How it goes from one value to the next; see ``schedule.CURVES``.
+        pool_languages: Languages of each item in a pool batch; other strategies ignore it.
 
     Raises:
-        UnknownNameError: No strategy has that name.
-        ConfigError: ``alpha`` is outside 0..1.
+        UnknownNameError: No strategy or schedule has that name.
+        ConfigError: ``alpha`` is outside 0..1, or ``pool_languages`` is below 1.
 
     >>> make_strategy("hybrid", 0.5).name
     'hybrid(0.5)'
     """
-    for value in alpha if isinstance(alpha, tuple) else (alpha,):
-        if not 0 <= value <= 1:
-            raise ConfigError(
-                "alpha", f"{value}", "a share of batches in 0..1", "Use a value such as 0.5"
-            )
-    return STRATEGIES.get(name)(alpha)
+    settings = StrategySettings(Schedule.of(alpha, schedule), pool_languages)
+    if pool_languages < 1:
+        raise ConfigError("pool_languages", f"{pool_languages}", "at least 1", "Use 2 or more")
+    return STRATEGIES.get(name)(settings)
 
 
 def draw_languages(
@@ -95,19 +125,19 @@ def draw_languages(
     generator: np.random.Generator,
     count: int,
 ) -> NDArray[np.int64]:
-    """Draw ``count`` different languages for each pair, with probability proportional to weight.
+    """Draw ``count`` different languages for each item, with probability proportional to weight.
 
     The languages with the largest log-weight plus Gumbel noise are a weighted draw without
     replacement (Vieira 2014, "Gumbel-max trick").
 
     Args:
-        present: ``(B, L)`` languages that the pair's item has, at least ``count`` of them.
+        present: ``(I, L)`` languages that the item has, at least ``count`` of them.
         weights: ``(L,)`` positive.
         generator: Source of randomness.
         count: Languages to draw.
 
     Returns:
-        ``(B, count)`` columns, in the order in which they were drawn.
+        ``(I, count)`` columns, in the order in which they were drawn.
     """
     keys = np.log(weights) + generator.gumbel(size=present.shape)
     return np.argsort(np.where(present, -keys, np.inf), axis=1, kind="stable")[:, :count]
@@ -116,7 +146,7 @@ def draw_languages(
 def _same(
     present: NDArray[np.bool_], weights: NDArray[np.float64], generator: np.random.Generator
 ) -> Columns:
-    language = draw_languages(present, weights, generator, 1)[:, 0]
+    language = draw_languages(present, weights, generator, 1)
     return language, language
 
 
@@ -127,42 +157,92 @@ def _different(
     return columns[:, 0], columns[:, 1]
 
 
+def _independent(
+    present: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    generator: np.random.Generator,
+    count: int,
+) -> Columns:
+    """Draw ``count`` languages for the queries of an item, and as many for its passages.
+
+    A passage is in the query's language with the same probability whether it is relevant or not,
+    so a batch does not teach that the language says something about relevance.
+    """
+    query = draw_languages(present, weights, generator, count)
+    return query, draw_languages(present, weights, generator, count)
+
+
 X_X = Mode("x-x", _same)
 X_X_MONO = Mode("x-x-mono", _same, one_language=True)
 X_Y = Mode("x-y", _different, min_languages=2)
+X_ANY = Mode("x-any", partial(_independent, count=1))
 
 
-def _single(mode: Mode) -> Strategy:
+def pool_mode(languages: int) -> Mode:
+    """Return the mode with ``languages`` queries and as many passages of each item."""
+    draw = partial(_independent, count=languages)
+    return Mode(f"pool({languages})", draw, min_languages=languages, pairs_per_item=languages)
+
+
+def single(mode: Mode) -> Strategy:
     """Return the strategy that uses one mode for every batch."""
     return Strategy(mode.name, (mode,), lambda progress: np.ones((len(progress), 1)))
 
 
+def monolingual_or(mode: Mode, name: str, alpha: Schedule) -> Strategy:
+    """Return the strategy with monolingual batches with probability alpha, else another mode."""
+
+    def mixture(progress: NDArray[np.float64]) -> NDArray[np.float64]:
+        share = alpha.at(progress)
+        return np.column_stack([share, 1 - share])
+
+    return Strategy(name, (X_X_MONO, mode), mixture)
+
+
 @STRATEGIES.decorator("x-x")
-def x_x(alpha: Alpha) -> Strategy:
+def x_x(settings: StrategySettings) -> Strategy:
     """Each pair is in one language and the batch mixes languages (LAReQA's weak baseline)."""
-    return _single(X_X)
+    return single(X_X)
 
 
 @STRATEGIES.decorator("x-x-mono")
-def x_x_mono(alpha: Alpha) -> Strategy:
+def x_x_mono(settings: StrategySettings) -> Strategy:
     """The whole batch is in one language: the paper's monolingual batching."""
-    return _single(X_X_MONO)
+    return single(X_X_MONO)
 
 
 @STRATEGIES.decorator("x-y")
-def x_y(alpha: Alpha) -> Strategy:
+def x_y(settings: StrategySettings) -> Strategy:
     """Query and passage are in different languages: the paper's cross-lingual batching."""
-    return _single(X_Y)
+    return single(X_Y)
 
 
 @STRATEGIES.decorator("hybrid")
-def hybrid(alpha: Alpha) -> Strategy:
+def hybrid(settings: StrategySettings) -> Strategy:
     """Monolingual with probability alpha, else cross-lingual: the paper's hybrid batches."""
-    first, last = alpha if isinstance(alpha, tuple) else (alpha, alpha)
+    return monolingual_or(X_Y, f"hybrid({settings.alpha})", settings.alpha)
 
-    def mixture(progress: NDArray[np.float64]) -> NDArray[np.float64]:
-        share = first + (last - first) * progress
-        return np.column_stack([share, 1 - share])
 
-    name = f"hybrid({first:g})" if first == last else f"hybrid({first:g} to {last:g})"
-    return Strategy(name, (X_X_MONO, X_Y), mixture)
+@STRATEGIES.decorator("x-any")
+def x_any(settings: StrategySettings) -> Strategy:
+    """The languages of query and passage are drawn independently of each other."""
+    return single(X_ANY)
+
+
+@STRATEGIES.decorator("hybrid-any")
+def hybrid_any(settings: StrategySettings) -> Strategy:
+    """Monolingual with probability alpha, else x-any."""
+    return monolingual_or(X_ANY, f"hybrid-any({settings.alpha})", settings.alpha)
+
+
+@STRATEGIES.decorator("pool")
+def pool(settings: StrategySettings) -> Strategy:
+    """Each item has k queries and k passages in a batch, which is a small multilingual pool."""
+    return single(pool_mode(settings.pool_languages))
+
+
+@STRATEGIES.decorator("hybrid-pool")
+def hybrid_pool(settings: StrategySettings) -> Strategy:
+    """Monolingual with probability alpha, else pool."""
+    name = f"hybrid-pool({settings.alpha}; {settings.pool_languages})"
+    return monolingual_or(pool_mode(settings.pool_languages), name, settings.alpha)

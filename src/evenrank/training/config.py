@@ -34,6 +34,9 @@ def _split(value: object) -> object:
     return value
 
 
+Weight = Annotated[float, Field(ge=0)]
+
+
 class TrainConfig(BaseModel):
     """All settings of a training run; defaults are the paper's where it states them.
 
@@ -72,10 +75,20 @@ class TrainConfig(BaseModel):
         None, description="Prefix of passages; by default the encoder's own."
     )
 
-    strategy: str = Field("hybrid", description="x-x, x-x-mono, x-y or hybrid.")
-    alpha: float | tuple[float, float] = Field(
-        0.5, description="Share of monolingual batches; two numbers: at the first and last step."
+    strategy: str = Field(
+        "hybrid",
+        description="x-x, x-x-mono, x-y, hybrid, x-any, hybrid-any, pool, hybrid-pool, or another "
+        "one that is registered.",
     )
+    alpha: float | Annotated[tuple[float, ...], Field(min_length=1)] = Field(
+        0.5,
+        description="Share of monolingual batches in a hybrid strategy; several numbers: the "
+        "values that it passes over training.",
+    )
+    alpha_schedule: str = Field(
+        "linear", description="How alpha goes from one value to the next: linear, cosine or steps."
+    )
+    pool_languages: int = Field(2, ge=1, description="Languages of each item in a pool batch (k).")
     batch_size: int = Field(100, ge=2, description="Pairs in a batch, over all devices.")
     corpus_exponent: float = Field(
         1.0, description="Corpora are drawn by size to this power: 1 by size, 0 uniformly."
@@ -90,6 +103,16 @@ class TrainConfig(BaseModel):
     )
 
     temperature: float = Field(0.05, gt=0, description="Temperature of InfoNCE.")
+    losses: dict[str, Weight] = Field(
+        default_factory=dict,
+        description="Losses added to InfoNCE, with their weights, such as consistency=0.5 or "
+        "keep=1.",
+    )
+    other_positives: bool = Field(
+        True,
+        description="In pool batches, keep the other relevant passages of a query in the "
+        "denominator of InfoNCE.",
+    )
     steps: int | None = Field(None, ge=1, description="Training steps; by default from epochs.")
     epochs: float = Field(
         1.0, gt=0, description="Passes over the rows of the corpora, if steps is not set."

@@ -1,8 +1,8 @@
 """Pairs for the trainer: texts looked up in the corpus table, a batch at a time.
 
 A strategy pairs any query row with any passage row of its item, so the pairs are never written
-down. The batch sampler yields keys ``(query row, passage row, step)``, and the data set looks up
-the texts in the memory-mapped table.
+down. The batch sampler yields the numbers of pairs: pair ``n`` is in step ``n // batch size``. The
+data set plans the batch of that step and looks up its texts in the memory-mapped table.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from evenrank.data.corpus import ParallelCorpus, values_at
 from evenrank.errors import ConfigError
 from evenrank.files import fingerprint_of
 
-PairKey = tuple[int, int, int]
-
 
 class PairDataset(Dataset):  # type: ignore[misc]
-    """A data set whose items are pairs, in the columns anchor, positive and negative_1, ...
+    """A data set whose items are pairs, in the columns anchor, positive, negative_1, ...
 
-    These names are those that Sentence Transformers requires. Languages and ids are not in the
-    columns: the trainer's collator would tokenise them.
+    These names are those that Sentence Transformers requires. If the plan has parallel queries,
+    ``parallel`` is the last column. ``label`` is added to each pair, and the trainer's collator
+    does not tokenise it: its passage group, and the columns of the query's and the passage's
+    languages in the corpus.
 
     Args:
         plan: The batches that use it.
@@ -46,24 +46,35 @@ class PairDataset(Dataset):  # type: ignore[misc]
             _require_negatives(plan.corpora, negatives)
         columns = {"anchor": self._texts["query"], "positive": self._texts["passage"]}
         columns |= {f"negative_{number + 1}": columns["positive"] for number in range(negatives)}
+        if plan.parallel:
+            columns["parallel"] = columns["anchor"]
+        self._first_row = np.cumsum([0, *(corpus.table.num_rows for corpus in plan.corpora)])
         # without a fingerprint, Dataset hashes a copy of all texts
         fingerprint = fingerprint_of(*(corpus.fingerprint for corpus in plan.corpora))
         super().__init__(InMemoryTable(pa.table(columns)), fingerprint=fingerprint)
 
-    def __getitems__(self, keys: Sequence[PairKey]) -> list[dict[str, str]]:
-        """Return the texts of some pairs."""
-        query_rows, passage_rows, steps = (np.array(part) for part in zip(*keys, strict=True))
-        columns: dict[str, list[str]] = {
-            "anchor": values_at(self._texts["query"], query_rows),
-            "positive": values_at(self._texts["passage"], passage_rows),
+    def __getitems__(self, keys: Sequence[int]) -> list[dict[str, Any]]:
+        """Return some pairs of one step, by their numbers."""
+        places = np.asarray(keys) % self.plan.batch_size
+        step = keys[0] // self.plan.batch_size
+        batch = self.plan.batch(*divmod(step, self.plan.steps_per_epoch))
+        first = self._first_row[batch.corpus]
+        columns: dict[str, list[Any]] = {
+            "anchor": values_at(self._texts["query"], batch.query_rows[places] + first),
+            "positive": values_at(self._texts["passage"], batch.passage_rows[places] + first),
         }
         if self._negatives:
-            choices = values_at(self._texts["negatives"], passage_rows)
+            choices = values_at(self._texts["negatives"], batch.passage_rows[places] + first)
             for number in range(self._negatives):
                 columns[f"negative_{number + 1}"] = [
-                    texts[(step * self._negatives + number) % len(texts)]
-                    for texts, step in zip(choices, steps.tolist(), strict=True)
+                    texts[(step * self._negatives + number) % len(texts)] for texts in choices
                 ]
+        if batch.parallel_rows is not None:
+            columns["parallel"] = values_at(
+                self._texts["query"], batch.parallel_rows[places] + first
+            )
+        label = np.stack([batch.groups, batch.query_languages, batch.passage_languages], axis=1)
+        columns["label"] = label[places].tolist()
         return [
             dict(zip(columns, pair, strict=True)) for pair in zip(*columns.values(), strict=True)
         ]
@@ -73,31 +84,23 @@ class PlanSampler:
     """A batch sampler over a whole plan, as the trainer and accelerate expect one.
 
     For the trainer, all passes over the corpus are one long epoch, whose first steps are skipped
-    when it resumes. (Several epochs would not work: accelerate loses their number if there are
-    several processes.)
+    when it resumes; a step that is skipped is not planned. (Several epochs would not work:
+    accelerate loses their number if there are several processes.)
     """
 
     drop_last = True
 
     def __init__(self, plan: BatchPlan) -> None:
-        self.plan = plan
         self.batch_size = plan.batch_size
-        sizes = [corpus.table.num_rows for corpus in plan.corpora]
-        self._first_row = np.cumsum([0, *sizes]).tolist()
+        self._steps = plan.total_steps
 
     def __len__(self) -> int:
-        return self.plan.total_steps
+        return self._steps
 
-    def __iter__(self) -> Iterator[list[PairKey]]:
-        """Yield the keys of each batch."""
+    def __iter__(self) -> Iterator[range]:
+        """Yield the numbers of the pairs of each step."""
         for step in range(len(self)):
-            batch = self.plan.batch(*divmod(step, self.plan.steps_per_epoch))
-            first = self._first_row[batch.corpus]
-            query_rows, passage_rows = batch.query_rows + first, batch.passage_rows + first
-            yield [
-                (query, passage, step)
-                for query, passage in zip(query_rows.tolist(), passage_rows.tolist(), strict=True)
-            ]
+            yield range(step * self.batch_size, (step + 1) * self.batch_size)
 
 
 def sampler_of(dataset: PairDataset, **_: Any) -> PlanSampler:  # noqa: ANN401 - the trainer's

@@ -28,6 +28,7 @@ from evenrank.processes import Team, joined
 from evenrank.progress import bar, quiet
 from evenrank.training.config import TrainConfig, read_config
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
+from evenrank.training.losses.contrastive import needs_parallel
 from evenrank.training.pairs import PairDataset
 from evenrank.training.selection import check_selection, make_selection, split_dev
 from evenrank.training.trainer import (
@@ -120,7 +121,12 @@ class _Run:
             remedy = f"Use a multiple of {team.count}"
             found, expected = str(config.batch_size), f"equal parts for {team.count} processes"
             raise ConfigError("batch_size", found, expected, remedy)
-        self.strategy = make_strategy(config.strategy, config.alpha)
+        self.strategy = make_strategy(
+            config.strategy,
+            config.alpha,
+            schedule=config.alpha_schedule,
+            pool_languages=config.pool_languages,
+        )
         opened = [
             open_corpus(source, where=config.where, languages=config.languages)
             for source in config.corpora
@@ -135,9 +141,10 @@ class _Run:
             epochs=config.epochs,
             corpus_exponent=config.corpus_exponent,
             language_exponent=config.language_exponent,
+            parallel=needs_parallel(config),
         )
         dataset = PairDataset(self.plan, config.negatives)
-        self.selection = make_selection(config, dev, self.strategy, team.count)
+        self.selection = make_selection(config, dev, team.count)
         arguments = make_arguments(
             config, folder, self.plan.total_steps, self.selection, team.count
         )
@@ -200,8 +207,9 @@ class _Run:
         write_json(part / "evenrank.json", training)
         shutil.rmtree(folder.model, ignore_errors=True)
         part.rename(folder.model)
-        facts = {"last_step": state.global_step, "selected_step": state.best_global_step}
-        write_facts(folder, **facts, status="finished", seconds=round(seconds, 1))
+        steps = {"last_step": state.global_step, "selected_step": state.best_global_step}
+        shares = self.plan.shares(state.global_step)
+        write_facts(folder, **steps, shares=shares, status="finished", seconds=round(seconds, 1))
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         return log
 

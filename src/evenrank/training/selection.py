@@ -9,7 +9,7 @@ import numpy as np
 from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
 
 from evenrank.batching.plan import BatchPlan
-from evenrank.batching.strategies import Strategy
+from evenrank.batching.strategies import make_strategy
 from evenrank.benchmarks.benchmark import load_benchmark
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus
@@ -19,6 +19,9 @@ from evenrank.errors import ConfigError
 from evenrank.evaluation.evaluator import BenchmarkEvaluator, parse_figure
 from evenrank.training.config import TrainConfig
 from evenrank.training.pairs import PairDataset
+
+DEV_STRATEGY = "x-any"
+"""The batches of the dev loss, whatever the strategy, so that all strategies select by the same."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def split_dev(
 
 
 def make_selection(
-    config: TrainConfig, dev: Sequence[ParallelCorpus], strategy: Strategy, processes: int
+    config: TrainConfig, dev: Sequence[ParallelCorpus], processes: int
 ) -> Selection | None:
     """Return what selects the model, or ``None`` if nothing was held out.
 
@@ -85,7 +88,7 @@ def make_selection(
     if config.select_by == "loss":
         if not dev:
             return None
-        dataset = PairDataset(_dev_plan(config, dev, strategy, processes), config.negatives)
+        dataset = PairDataset(_dev_plan(config, dev, processes), config.negatives)
         return Selection("eval_loss", False, _fingerprints(dev), dataset)
     figure = parse_figure(config.select_by)
     benchmark = (
@@ -104,26 +107,20 @@ def _fingerprints(corpora: Sequence[ParallelCorpus]) -> str:
     return ", ".join(f"{corpus.name} {corpus.fingerprint}" for corpus in corpora)
 
 
-def _dev_plan(
-    config: TrainConfig, dev: Sequence[ParallelCorpus], strategy: Strategy, processes: int
-) -> BatchPlan:
-    """Plan the dev loss: the training strategy, in batches that the dev corpora can fill."""
-    distinct, name, lang = min(
-        (len(np.unique(corpus.groups[corpus.rows[:, column] >= 0])), corpus.name, lang)
-        for corpus in dev
-        for column, lang in enumerate(corpus.languages)
-    )
+def _dev_plan(config: TrainConfig, dev: Sequence[ParallelCorpus], processes: int) -> BatchPlan:
+    """Plan the dev loss: the same batches for all strategies, as large as the dev corpora allow."""
+    distinct, name = min((len(np.unique(corpus.groups)), corpus.name) for corpus in dev)
     size = min(config.batch_size, distinct) // processes * processes
     if size < 2:  # the loss of a pair without negatives is always zero
         raise ConfigError(
             f"dev corpus {name!r}",
-            f"{distinct} distinct passages in {lang}",
-            f"at least {max(2, processes)} in each language",
+            f"{distinct} distinct passages",
+            f"at least {max(2, processes)}",
             "Use a larger dev corpus or dev_fraction",
         )
     return BatchPlan(
         dev,
-        strategy,
+        make_strategy(DEV_STRATEGY),
         batch_size=size,
         seed=config.seed,
         corpus_exponent=config.corpus_exponent,

@@ -21,11 +21,6 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MultipleNegativesRankingLoss,
-)
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import (
     PrinterCallback,
     TrainerCallback,
@@ -43,6 +38,7 @@ from evenrank.processes import Team
 from evenrank.progress import Bar
 from evenrank.training.config import TrainConfig
 from evenrank.training.folder import RunFolder
+from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.pairs import PairDataset, sampler_of
 from evenrank.training.selection import Selection
 
@@ -159,6 +155,7 @@ def make_trainer(
     query_prompt, passage_prompt = prompts_of(model)
     prompts = {"anchor": query_prompt, "positive": passage_prompt}
     prompts |= {f"negative_{number + 1}": passage_prompt for number in range(config.negatives)}
+    prompts["parallel"] = query_prompt
     arguments.prompts = {column: prompt for column, prompt in prompts.items() if prompt}
     arguments.learning_rate = learning_rate
     model.model_card_data.local_files_only = True
@@ -169,35 +166,12 @@ def make_trainer(
         train_dataset=dataset,
         eval_dataset=selection.dataset if selection else None,
         evaluator=selection.evaluator if selection else None,
-        loss=make_loss(model, config, arguments.world_size),
+        loss=make_loss(
+            model, config, arguments.world_size, groups=dataset.plan.strategy.has_groups
+        ),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def make_loss(model: SentenceTransformer, config: TrainConfig, processes: int) -> torch.nn.Module:
-    """Return InfoNCE with in-batch negatives (paper, equation 1), cached if a mini-batch is set.
-
-    The library's ``scale`` is the inverse of the temperature.
-
-    Raises:
-        ConfigError: The loss is to be cached, and the encoder cannot encode a part of a batch.
-    """
-    options: dict[str, Any] = {
-        "scale": 1 / config.temperature,
-        "gather_across_devices": config.gather_negatives and processes > 1,
-    }
-    if config.mini_batch_size is None:
-        return typing.cast("torch.nn.Module", MultipleNegativesRankingLoss(model, **options))
-    if isinstance(model[0], StaticEmbedding):
-        raise ConfigError(
-            "mini_batch_size",
-            str(config.mini_batch_size),
-            "no value, since a static encoder takes a batch as a whole",
-            "Remove it: batches of a static encoder need little memory",
-        )
-    options["mini_batch_size"] = config.mini_batch_size
-    return typing.cast("torch.nn.Module", CachedMultipleNegativesRankingLoss(model, **options))
 
 
 @contextmanager

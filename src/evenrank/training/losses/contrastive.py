@@ -1,0 +1,286 @@
+"""The loss of a batch: InfoNCE with in-batch negatives and the losses that are added to it.
+
+Without addition and without groups, it is the loss of Sentence Transformers. Otherwise it is ours,
+as a whole or in parts (GradCache, Gao et al. 2021, arXiv 2101.06983).
+"""
+
+from __future__ import annotations
+
+import copy
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from sentence_transformers.util import all_gather, all_gather_with_grad
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from evenrank.encoding.base import ENCODERS
+from evenrank.errors import ConfigError
+from evenrank.training.config import TrainConfig
+from evenrank.training.losses.base import LOSSES, Scores, Term
+from evenrank.training.losses.info_nce import group_info_nce
+
+Features = dict[str, Any]
+
+
+def added_losses(config: TrainConfig) -> list[tuple[Term, float]]:
+    """Return the losses to add to InfoNCE, each with its weight.
+
+    Raises:
+        UnknownNameError: A loss does not exist.
+        ConfigError: A loss needs a trained encoder, and the run begins with a new one.
+    """
+    terms = []
+    for name, weight in config.losses.items():
+        term = LOSSES.get(name)
+        if term.needs == "start" and config.encoder in ENCODERS:
+            raise ConfigError(
+                f"losses, {name}",
+                f"the new encoder {config.encoder!r}",
+                "a trained encoder, whose scores are kept",
+                f"Remove {name}, or use a trained encoder",
+            )
+        if weight:
+            terms.append((term, weight))
+    return terms
+
+
+def needs_parallel(config: TrainConfig) -> bool:
+    """Return whether a loss reads each query in another language too."""
+    return any(term.needs == "parallel" for term, _ in added_losses(config))
+
+
+def make_loss(
+    model: SentenceTransformer, config: TrainConfig, processes: int, *, groups: bool
+) -> torch.nn.Module:
+    """Return InfoNCE with in-batch negatives (paper, equation 1) and the losses added to it.
+
+    Args:
+        model: The start model.
+        config: All settings.
+        processes: Number of processes that train together.
+        groups: Whether a query may have several relevant passages in a batch.
+
+    Raises:
+        ConfigError: The loss is to be computed in parts, and the encoder cannot encode a part of a
+            batch.
+    """
+    if config.mini_batch_size is not None and isinstance(model[0], StaticEmbedding):
+        raise ConfigError(
+            "mini_batch_size",
+            str(config.mini_batch_size),
+            "no value, since a static encoder takes a batch as a whole",
+            "Remove it: batches of a static encoder need little memory",
+        )
+    gather = config.gather_negatives and processes > 1
+    terms = added_losses(config)
+    part = {} if config.mini_batch_size is None else {"mini_batch_size": config.mini_batch_size}
+    if not terms and not groups:
+        plain = CachedMultipleNegativesRankingLoss if part else MultipleNegativesRankingLoss
+        options: dict[str, Any] = part | {"gather_across_devices": gather, "similarity_fct": cosine}
+        return typing.cast("torch.nn.Module", plain(model, scale=1 / config.temperature, **options))
+    start = None
+    if any(term.needs == "start" for term, _ in terms):
+        start = FrozenStart(model, config.mini_batch_size)
+    objective = Objective(terms, config.temperature, gather, config.other_positives, start)
+    if config.mini_batch_size is None:
+        return ContrastiveLoss(model, objective)
+    return CachedContrastiveLoss(model, objective, config.mini_batch_size)
+
+
+def cosine(one: Tensor, other: Tensor) -> Tensor:
+    """Return the cosine of each row of one with each row of the other, in float32.
+
+    Under autocast a product is rounded to bfloat16, which has steps of 0.004 between 0.5 and 1:
+    at temperature 0.02 that is 0.2 in the exponent.
+    """
+    with torch.autocast(one.device.type, enabled=False):
+        return normalize(one.float(), dim=1) @ normalize(other.float(), dim=1).T
+
+
+class FrozenStart(CachedLossMixin):  # type: ignore[misc]
+    """The start model, which stays as it is. It is not a module of the loss: nothing trains it.
+
+    Args:
+        model: It is copied.
+        mini_batch_size: Texts to encode at once; ``None``: all of a batch.
+    """
+
+    def __init__(self, model: SentenceTransformer, mini_batch_size: int | None) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.mini_batch_size = mini_batch_size or 0
+
+    def __call__(self, features: Features) -> Tensor:
+        """Return the embeddings of a column, without gradient."""
+        own = {  # the modules of a model may change their input
+            name: value.clone() if isinstance(value, Tensor) else value
+            for name, value in features.items()
+        }
+        self.model.to(own["input_ids"].device)
+        with torch.no_grad():
+            if not self.mini_batch_size:
+                return typing.cast("Tensor", self.model(own)["sentence_embedding"])
+            parts = self.embed_minibatch_iter(own, with_grad=False, copy_random_state=False)
+            return torch.cat([part for part, _ in parts])
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embeddings of a batch. ``Q`` local queries, ``P`` passages of all processes.
+
+    Attributes:
+        queries: ``(Q, width)``.
+        passages: ``(P, width)``: those of the pairs, then the hard negatives.
+        query_labels: ``(Q, 2)`` passage group and language.
+        passage_labels: ``(P, 2)`` the same; the group of a hard negative is -1.
+        parallel: ``(Q, width)`` the same queries in another language, or ``None``.
+        start: Queries and passages as the start model embeds them, or ``None``.
+    """
+
+    queries: Tensor
+    passages: Tensor
+    query_labels: Tensor
+    passage_labels: Tensor
+    parallel: Tensor | None = None
+    start: tuple[Tensor, Tensor] | None = None
+
+    def scores(self, rows: slice, temperature: float) -> Scores:
+        """Return the scores of some queries."""
+        same = self.query_labels[rows, None] == self.passage_labels
+        parallel, start = self.parallel, self.start
+        return Scores(
+            cosine(self.queries[rows], self.passages) / temperature,
+            relevant=same[:, :, 0],
+            same_language=same[:, :, 1],
+            parallel=None
+            if parallel is None
+            else cosine(parallel[rows], self.passages) / temperature,
+            start=None if start is None else cosine(start[0][rows], start[1]) / temperature,
+        )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: InfoNCE, and other losses with their weights.
+
+    Attributes:
+        terms: The losses that are added, each with its weight.
+        temperature: That of all softmaxes.
+        gather: Compare with the passages of all processes.
+        other_positives: See ``group_info_nce``.
+        start: The start model, if a loss needs it.
+    """
+
+    terms: Sequence[tuple[Term, float]]
+    temperature: float
+    gather: bool
+    other_positives: bool
+    start: FrozenStart | None
+
+    def embedded(
+        self, columns: Sequence[Tensor], labels: Tensor, features: Sequence[Features], train: bool
+    ) -> Embedded:
+        """Return the batch of some columns: queries, passages, hard negatives, parallel queries.
+
+        Args:
+            columns: The embeddings of each column.
+            labels: ``(Q, 3)`` passage group, query language, passage language.
+            features: The tokens of each column, for the start model.
+            train: ``False`` for the dev loss, which has InfoNCE only.
+        """
+        parallel = None
+        if train and any(term.needs == "parallel" for term, _ in self.terms):
+            *columns, parallel = columns
+        pairs = self._gathered(labels)[:, [0, 2]]
+        negatives = pairs.clone()
+        negatives[:, 0] = -1
+        start = None
+        if train and self.start is not None:
+            texts = [self.start(column) for column in features[: len(columns)]]
+            start = texts[0], torch.cat([self._gathered(column) for column in texts[1:]])
+        return Embedded(
+            columns[0],
+            torch.cat([self._gathered(column) for column in columns[1:]]),
+            labels[:, [0, 1]],
+            torch.cat([pairs, *[negatives] * (len(columns) - 2)]),
+            parallel,
+            start,
+        )
+
+    def loss(self, batch: Embedded, rows: slice, train: bool) -> Tensor:
+        """Return the loss of each of some queries."""
+        scores = batch.scores(rows, self.temperature)
+        loss = group_info_nce(scores, other_positives=self.other_positives)
+        for term, weight in self.terms if train else ():
+            loss = loss + weight * term.of(scores)
+        return loss
+
+    def _gathered(self, tensor: Tensor) -> Tensor:
+        """Return the rows of all processes, in the order of the processes."""
+        if not self.gather:
+            return tensor
+        gathered = all_gather_with_grad if tensor.requires_grad else all_gather
+        return typing.cast("Tensor", gathered(tensor))
+
+
+class ContrastiveLoss(torch.nn.Module):
+    """The loss of a batch that is embedded as a whole."""
+
+    def __init__(self, model: SentenceTransformer, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, features: Iterable[Features], labels: Tensor) -> Tensor:
+        """Return the mean over the queries."""
+        columns, train = list(features), self.model.training
+        embeddings = [self.model(column)["sentence_embedding"] for column in columns]
+        batch = self.objective.embedded(embeddings, labels, columns, train)
+        return self.objective.loss(batch, slice(None), train).mean()
+
+
+class CachedContrastiveLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[misc]
+    """The same loss, of a batch that is embedded in parts: less memory, more time."""
+
+    def __init__(
+        self, model: SentenceTransformer, objective: Objective, mini_batch_size: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+        self.mini_batch_size = mini_batch_size
+        self._columns: list[Features] = []
+
+    def calculate_loss(
+        self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
+    ) -> Tensor:
+        """Return the mean over the queries, a part of them at a time."""
+        assert labels is not None
+        train = self.model.training
+        columns = [torch.cat(parts) for parts in reps]
+        batch = self.objective.embedded(columns, labels, self._columns, train)
+        total, queries = torch.zeros((), device=labels.device), len(labels)
+        for begin in range(0, queries, self.mini_batch_size):
+            rows = slice(begin, begin + self.mini_batch_size)
+            part = self.objective.loss(batch, rows, train).sum() / queries
+            if with_backward:
+                part.backward()  # type: ignore[no-untyped-call]
+                part = part.detach()
+            total = total + part
+        return total
+
+    def forward(self, features: Iterable[Features], labels: Tensor) -> Tensor:
+        """Return the mean over the queries; gradients reach the model at ``backward``."""
+        self._columns = list(features)
+        cached: Any = super().forward_cached
+        return typing.cast("Tensor", cached(self._columns, labels))

@@ -1,0 +1,218 @@
+"""Each loss against plain NumPy, in parts and as a whole, and with the real trainer."""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from evenrank.encoding.base import build_encoder
+from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.training.losses.base import LOSSES, Scores
+from evenrank.training.losses.contrastive import make_loss
+from evenrank.training.losses.info_nce import group_info_nce
+from evenrank.training.run import train
+
+TEXTS = [f"{lang} text number {item} about thing{item // 2}" for item in range(24)
+         for lang in ("de", "en")]  # fmt: skip
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def random_scores(queries=7, passages=12, seed=0):
+    """Scores with one to three relevant passages, and queries with few of their language."""
+    draw = np.random.default_rng(seed)
+    relevant = np.arange(passages) % queries == np.arange(queries)[:, None]
+    same = draw.random((queries, passages)) < 0.4
+    same[0], same[1] = False, np.arange(passages) == 3
+    scores = [draw.normal(size=(queries, passages)) * 5 for _ in range(3)]
+    return scores, relevant, same
+
+
+def as_scores(scores, relevant, same):
+    model, parallel, start = (torch.tensor(one) for one in scores)
+    return Scores(model, torch.tensor(relevant), torch.tensor(same), parallel, start)
+
+
+@pytest.mark.parametrize("other_positives", [True, False])
+def test_group_info_nce_is_its_formula(other_positives):
+    (model, *rest), relevant, same = random_scores()
+    expected = []
+    for row, own in zip(model, relevant, strict=True):
+        parts = []
+        for p in np.flatnonzero(own):
+            against = (
+                np.exp(row).sum() if other_positives else np.exp(row[~own]).sum() + np.exp(row[p])
+            )
+            parts.append(-np.log(np.exp(row[p]) / against))
+        expected.append(np.mean(parts))
+    scores = as_scores((model, *rest), relevant, same)
+    found = group_info_nce(scores, other_positives=other_positives)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_consistency_is_the_jensen_shannon_divergence():
+    (model, parallel, start), relevant, same = random_scores()
+    p, other = softmax(model), softmax(parallel)
+    middle = (p + other) / 2
+    expected = (p * np.log(p / middle) + other * np.log(other / middle)).sum(axis=1) / 2
+    found = LOSSES.get("consistency").of(as_scores((model, parallel, start), relevant, same))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    equal = LOSSES.get("consistency").of(as_scores((model, model, start), relevant, same))
+    np.testing.assert_allclose(equal, 0, atol=1e-12)
+
+
+def test_keep_is_the_divergence_from_the_start_within_the_language():
+    (model, parallel, start), relevant, same = random_scores()
+    expected = []
+    for row, before, inside in zip(model, start, same, strict=True):
+        if not inside.any():
+            expected.append(0)
+            continue
+        p, q = softmax(before[inside]), softmax(row[inside])
+        expected.append((p * np.log(p / q)).sum())
+    scores = as_scores((model, parallel, start), relevant, same)
+    scores.model.requires_grad_()
+    found = LOSSES.get("keep").of(scores)
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-6, atol=1e-12)
+    assert found[0] == found[1] == 0 < found[2]
+    found.sum().backward()
+    assert torch.isfinite(scores.model.grad).all()
+    assert not scores.model.grad[~torch.tensor(same)].any()
+
+
+def encoder(seed):
+    sizes = {"layers": 1, "width": 16, "heads": 2, "inner_width": 32, "dropout": 0}
+    return build_encoder("scratch", TEXTS, sizes | {"vocabulary": 600}, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return encoder(seed=0)
+
+
+def loss_and_gradients(model, config, *, groups, k=1, columns=2, start=None, **settings):
+    """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training."""
+    settings = config(encoder="a-trained-one", encoder_settings={}, **settings)
+    loss = make_loss(start or model, settings, 1, groups=groups)
+    loss.model = model
+    labels = torch.tensor([[n // k, n % 2, n % 3] for n in range(12)])
+    texts = [TEXTS[12 * column : 12 * column + 12] for column in range(columns)]
+    model.train()
+    model.zero_grad()
+    value = loss([model.tokenize(column) for column in texts], labels)
+    value.backward()
+    return value.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("other_positives", [True, False])
+def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
+    for changes in ({"columns": 2}, {"columns": 4, "negatives": 2}, {"mini_batch_size": 5}):
+        plain, plain_gradients = loss_and_gradients(model, config, groups=False, **changes)
+        group, gradients = loss_and_gradients(
+            model, config, groups=True, other_positives=other_positives, **changes
+        )
+        assert group == pytest.approx(plain, abs=1e-6)
+        for one, other in zip(plain_gradients, gradients, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"k": 3},
+        {"k": 2, "other_positives": False, "columns": 3, "negatives": 1},
+        {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 4, "negatives": 1},
+    ],
+    ids=["groups", "apart, with negatives", "all losses"],
+)
+def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, config, changes):
+    changes = changes | {"groups": True, "start": encoder(seed=1)}
+    whole, gradients = loss_and_gradients(model, config, **changes)
+    parts, in_parts = loss_and_gradients(model, config, mini_batch_size=5, **changes)
+    assert parts == pytest.approx(whole, rel=1e-5)
+    assert max(gradient.abs().max() for gradient in gradients) > 1e-3
+    for one, other in zip(gradients, in_parts, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def queries_and_passages(run, lang="en"):
+    """Return the softmax of the scores of each query of a language over the English passages."""
+    model = SentenceTransformer(str(run.model), local_files_only=True)
+    unit = {"normalize_embeddings": True}
+    passages = model.encode([f"en passage tells of thing{n}." for n in range(20)], **unit)
+    queries = model.encode(
+        [f"{lang} question number {n} about thing{n // 2}?" for n in range(40)], **unit
+    )
+    return softmax(queries @ passages.T / 0.05)
+
+
+def test_a_run_learns_with_groups_and_an_added_loss(config):
+    run = train(
+        config(steps=40, dev_fraction=0, batch_size=16, strategy="hybrid-pool"),
+        other_positives=False, losses={"consistency": 0.5}, alpha=(1, 0.25), alpha_schedule="steps",
+    )  # fmt: skip
+    losses = [entry["loss"] for entry in run.log]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) * 0.7
+    scores = queries_and_passages(run)
+    assert (scores.argmax(axis=1) == np.arange(40) // 2).mean() > 0.9
+    facts = orjson.loads((run.folder / "run.json").read_bytes())
+    assert facts["strategy"] == "hybrid-pool(1 to 0.25, steps; 2)"
+    assert facts["shares"]["modes"]["x-x-mono"] == pytest.approx(0.625, abs=0.04)
+    assert facts["shares"]["query_languages"]["fi"] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_consistency_brings_the_languages_of_a_query_together(config):
+    def difference(**changes):
+        run = train(config(steps=40, dev_fraction=0, strategy="x-x", **changes), overwrite=True)
+        return np.abs(queries_and_passages(run) - queries_and_passages(run, "fi")).sum()
+
+    assert difference(losses={"consistency": 2.0}) < 0.8 * difference()
+
+
+def test_keep_holds_a_trained_model_near_its_start(config, tmp_path):
+    start = train(config(output=tmp_path / "start", steps=3, dev_fraction=0))
+    settings = {"encoder": str(start.model), "encoder_settings": {}, "dev_fraction": 0}
+
+    def change(**changes):
+        run = train(config(learning_rate=0.005, **settings, **changes), overwrite=True)
+        return np.abs(queries_and_passages(start) - queries_and_passages(run)).sum()
+
+    assert change(losses={"keep": 5.0}) < 0.7 * change()
+
+
+def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
+    """The weights hardly move, so all these runs have the same dev loss."""
+    found = []
+    for changes in (
+        {"strategy": "x-x-mono"},
+        {"strategy": "x-y", "losses": {"consistency": 3.0}},
+        {"strategy": "pool", "other_positives": False},
+    ):
+        run = train(config(steps=2, eval_every=2, learning_rate=1e-9, **changes), overwrite=True)
+        found.append(run.log[-1]["dev"])
+    assert found == pytest.approx([found[0]] * 3, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"losses": {"keep": 1}}, ConfigError, "losses, keep: found the new encoder 'static'"),
+        ({"alpha": (1, 0), "alpha_schedule": "cosin"}, UnknownNameError, "nearest is 'cosine'"),
+        ({"losses": {"consistncy": 1}}, UnknownNameError, "nearest is 'consistency'"),
+        ({"losses": {"consistency": 1}, "languages": ["de"], "strategy": "x-x"}, ConfigError,
+         "at least 2 for parallel queries"),
+        ({"strategy": "pool", "pool_languages": 4}, ConfigError, r"3 languages .* at least 4"),
+        ({"strategy": "pool", "pool_languages": 3}, ConfigError, "batch_size: found 8, .*of 3"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit_are_refused(config, changes, error, message):
+    settings = config(**changes)
+    with pytest.raises(error, match=message):
+        train(settings)
+    assert not settings.output.exists()
