@@ -34,6 +34,9 @@ from evenrank.ranking.rank import rank as rank
 from evenrank.report.build import write_report as write_report
 from evenrank.results.folder import Evaluation as Evaluation
 from evenrank.results.folder import read_evaluation as read_evaluation
+from evenrank.search.balance import Placed as Placed
+from evenrank.search.balance import balance as balance
+from evenrank.search.policies.base import Policy as Policy
 from evenrank.training.config import TrainConfig as TrainConfig
 from evenrank.training.run import train as train
 

@@ -1,0 +1,1 @@
+"""Policies: from the lists of each language to one ranking. One file each."""
