@@ -27,6 +27,7 @@ LAYERS = [
     {"training"},
     {"report"},
     {"probing"},
+    {"experiments"},
     {"serving"},
     {"demo"},
     {"cli", "__init__"},

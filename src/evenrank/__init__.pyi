@@ -27,6 +27,7 @@ from evenrank.evaluation.encode import encode_benchmark as encode_benchmark
 from evenrank.evaluation.evaluate import evaluate as evaluate
 from evenrank.evaluation.evaluate_run import evaluate_run as evaluate_run
 from evenrank.evaluation.evaluator import BenchmarkEvaluator as BenchmarkEvaluator
+from evenrank.experiments.experiment import run_experiment as run_experiment
 from evenrank.probing.page import write_probe as write_probe
 from evenrank.probing.probe import Probe as Probe
 from evenrank.probing.probe import probe as probe

@@ -260,11 +260,11 @@ def _write_and_remove(folder: Path, keep: bool) -> None:
 
 
 @contextmanager
-def lock_folder(path: str | Path) -> Iterator[None]:
+def lock_folder(path: str | Path, timeout: float = 0.2) -> Iterator[None]:
     """Be the only run that writes to an output folder; the lock ends with the process.
 
     Raises:
-        ConfigError: Another run writes to the folder.
+        ConfigError: Another run writes to it, still after ``timeout`` seconds (-1: wait).
         FileError: The operating system refuses the lock.
     """
     from filelock import FileLock, Timeout
@@ -274,7 +274,7 @@ def lock_folder(path: str | Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(_workplace(path) / f"{MARKER}-{fingerprint_of(path.name)}.lock")
         try:
-            lock.acquire(timeout=0.2)
+            lock.acquire(timeout=timeout)
         except Timeout:
             remedy = "Wait for its end, or use another name"
             raise ConfigError(

@@ -19,6 +19,7 @@ from evenrank.cli.demo import demo_command
 from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
+from evenrank.cli.experiment import experiment_command
 from evenrank.cli.list import list_command
 from evenrank.cli.options import say
 from evenrank.cli.probe import probe_command
@@ -54,6 +55,7 @@ app = typer.Typer(
 _MODELS, _RESULTS, _MORE = "Train and encode", "Evaluate and compare", "Data and more"
 app.command("demo", rich_help_panel=_MODELS)(demo_command)
 app.command("train", rich_help_panel=_MODELS)(train_command)
+app.command("experiment", rich_help_panel=_MODELS)(experiment_command)
 app.command("encode", rich_help_panel=_MODELS)(encode_command)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
 app.command("compare", rich_help_panel=_RESULTS)(compare_command)

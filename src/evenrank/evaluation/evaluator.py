@@ -15,6 +15,7 @@ from evenrank.evaluation.encode import BATCH_SIZE
 from evenrank.evaluation.evaluate import evaluate
 from evenrank.measures.base import parse_measure
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
+from evenrank.progress import quiet
 from evenrank.results.schema import GAP, SETTINGS, Figures, Result
 from evenrank.text import split_names
 
@@ -132,13 +133,14 @@ class BenchmarkEvaluator(SentenceEvaluator):  # type: ignore[misc]
         Raises:
             ConfigError: The primary figure is left out.
         """
-        result = evaluate(
-            model,
-            self._benchmark,
-            measures=self._measures,
-            batch_size=self._batch_size,
-            shared=False,  # the trainer calls one process, or each by itself
-        ).result
+        with quiet():  # the progress of training is what a log shows
+            result = evaluate(
+                model,
+                self._benchmark,
+                measures=self._measures,
+                batch_size=self._batch_size,
+                shared=False,  # the trainer calls one process, or each by itself
+            ).result
         figures = {f"{self.name}_{name}": value for name, value in _figures(result).items()}
         if self.primary_metric not in figures:
             raise ConfigError(

@@ -84,6 +84,54 @@ class Lines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Points:
+    """Points in a plane, such as two figures of each system; more of both is better.
+
+    Attributes:
+        title: What they show.
+        x_axis: The first figure.
+        y_axis: The second figure.
+        points: Series and its two figures.
+    """
+
+    title: str
+    x_axis: str
+    y_axis: str
+    points: tuple[tuple[Series, float, float], ...]
+    kind: Literal["points"] = field(default="points", init=False)
+
+    @property
+    def front(self) -> tuple[int, ...]:
+        """Places of the points on the Pareto front, by their first figure."""
+        order = sorted(
+            range(len(self.points)), key=lambda at: (-self.points[at][1], -self.points[at][2])
+        )
+        front: list[int] = []
+        for at in order:
+            if not front or self.points[at][2] > self.points[front[-1]][2]:
+                front.append(at)
+        return tuple(reversed(front))
+
+    @property
+    def table(self) -> Table:
+        """The points, those on the front marked."""
+        front = set(self.front)
+        return Table(
+            caption=self.title,
+            head="",
+            columns=(
+                Column(title=self.x_axis),
+                Column(title=self.y_axis),
+                Column(title="on the front", text=True),
+            ),
+            rows=tuple(
+                Row(title=series.label, cells=(x, y, "yes" if at in front else ""))
+                for at, (series, x, y) in enumerate(self.points)
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scale:
     """What the colours of heat maps mean: the value at each end, and in the middle."""
 
@@ -98,7 +146,7 @@ class Figure:
     """Heat maps (tables with shaded cells) or charts under one caption."""
 
     caption: str
-    panels: tuple[Table | Boxes | Lines, ...]
+    panels: tuple[Table | Boxes | Lines | Points, ...]
     legend: tuple[Series, ...] = ()
     scale: Scale | None = None
     kind: Literal["figure"] = field(default="figure", init=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evenrank.report.content import Boxes, Lines
+from evenrank.report.content import Boxes, Lines, Points
 from evenrank.tables import show
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ SETTINGS = {
 }
 
 
-def draw(chart: Boxes | Lines, key: str) -> str:
+def draw(chart: Boxes | Lines | Points, key: str) -> str:
     """Return a chart as an ``<svg>`` element.
 
     Args:
@@ -59,6 +59,8 @@ def draw(chart: Boxes | Lines, key: str) -> str:
         title = f"{chart.table.caption}: box plots of {chart.axis}"
         return _svg(height, key, title, lambda axes: _draw_boxes(axes, chart))
     title = f"{chart.title}: {chart.y_axis} by {chart.x_axis}"
+    if isinstance(chart, Points):
+        return _svg(280, key, title, lambda axes: _draw_points(axes, chart))
     return _svg(200, key, title, lambda axes: _draw_lines(axes, chart))
 
 
@@ -142,6 +144,20 @@ def _draw_lines(axes: Axes, chart: Lines) -> None:
     axes.set_xlabel(chart.x_axis, fontsize=9)
     axes.grid(axis="y", linewidth=0.6, alpha=0.35)
     axes.spines["bottom"].set_visible(True)
+
+
+def _draw_points(axes: Axes, chart: Points) -> None:
+    front = [chart.points[at] for at in chart.front]
+    axes.plot([x for _, x, _ in front], [y for _, _, y in front], color=MUTED, linewidth=0.8)
+    for series, x, y in chart.points:
+        axes.plot(x, y, "o", markersize=5, color=_colour(series.number), clip_on=False)
+        axes.annotate(
+            series.label, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK
+        )
+    axes.margins(0.1)
+    axes.set_xlabel(chart.x_axis, fontsize=9)
+    axes.set_ylabel(chart.y_axis, fontsize=9)
+    axes.grid(linewidth=0.6, alpha=0.35)
 
 
 def _svg(height: float, key: str, title: str, draw_on: Callable[[Axes], None]) -> str:

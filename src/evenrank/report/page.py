@@ -17,7 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from evenrank.languages import is_right_to_left
-from evenrank.report.content import Block, Boxes, Download, Figure, Fold, Lines, Report
+from evenrank.report.content import Block, Boxes, Download, Figure, Fold, Lines, Points, Report
 from evenrank.report.drawing import SERIES_COLOURS, dash_pattern, draw
 from evenrank.report.heatmap import MANY
 from evenrank.tables import Table, best_cells
@@ -87,7 +87,7 @@ def _is_long(table: Table) -> bool:
     return len(table.rows) > MANY
 
 
-def _svg(numbers: count[int], chart: Boxes | Lines) -> Markup:
+def _svg(numbers: count[int], chart: Boxes | Lines | Points) -> Markup:
     return Markup(draw(chart, f"chart-{next(numbers)}"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,6 +182,19 @@ def read_config(source: TrainConfig | str | Path | None, **overrides: Any) -> Tr
     elif source is not None:
         place, values = str(source), _read_file(Path(source))
     values |= {key: value for key, value in overrides.items() if value is not None}
+    return check_config(values, lambda _: place)
+
+
+def check_config(values: Mapping[str, Any], place: Callable[[str], str]) -> TrainConfig:
+    """Return settings as a configuration.
+
+    Args:
+        values: Fields of :class:`TrainConfig`.
+        place: Returns where a setting was given, for messages.
+
+    Raises:
+        ConfigError: A setting is unknown, or a value does not fit its setting.
+    """
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as cause:
@@ -211,12 +225,44 @@ def parse_yaml(text: str, place: str) -> Any:  # noqa: ANN401 - any YAML value
         ) from None
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def yaml_lines(text: str) -> dict[tuple[str, ...], int]:
+    r"""Return the line of each key and list entry of a YAML text, by its path, from 1.
+
+    >>> yaml_lines("base:\n  steps: 3\nseeds: [0]")
+    {('base',): 1, ('base', 'steps'): 2, ('seeds',): 3, ('seeds', '0'): 3}
+    """
+    lines: dict[tuple[str, ...], int] = {}
+
+    def walk(node: yaml.Node | None, path: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            inner = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = [(str(number), value, value) for number, value in enumerate(node.value)]
+        else:
+            return
+        for name, key, value in inner:
+            lines[*path, name] = key.start_mark.line + 1
+            walk(value, (*path, name))
+
+    walk(yaml.compose(text, _Loader), ())
+    return lines
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: It cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         reason = (getattr(cause, "strerror", None) or "not UTF-8").lower()
         raise ConfigError(str(path), reason, "a YAML file in UTF-8", "Correct the path") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         names = {type(None): "an empty file", str: "a text", list: "a list"}
@@ -269,10 +315,11 @@ for _tag, _pattern in {
 _Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
-def _as_config_error(cause: ValidationError, place: str) -> ConfigError:
+def _as_config_error(cause: ValidationError, place_of: Callable[[str], str]) -> ConfigError:
     """Turn the first error of pydantic into one line with a remedy."""
     first = cause.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
+    place = place_of(name)
     known = TrainConfig.model_fields
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

@@ -31,6 +31,7 @@ from evenrank.training.folder import RunFolder, begin_run, check_output, read_lo
 from evenrank.training.losses.contrastive import needs_parallel
 from evenrank.training.pairs import PairDataset
 from evenrank.training.selection import check_selection, make_selection, split_dev
+from evenrank.training.tokens import CountTokens
 from evenrank.training.trainer import (
     KeepLog,
     StopEarly,
@@ -182,6 +183,7 @@ class _Run:
             bar("Training", total=steps, unit="steps") as progress,
         ):
             trainer.add_callback(stop)
+            trainer.add_callback(CountTokens(self.model))
             if self.selection is not None and self.config.patience is not None:
                 trainer.add_callback(StopEarly(self.selection, self.config.patience))
             pace = (self.config.batch_size, self.plan.steps_per_epoch)
