@@ -1,0 +1,1 @@
+"""The search server: an API, a page, and retrievers for other frameworks."""
