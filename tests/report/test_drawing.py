@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from evenrank.report.content import Boxes, Curve, Lines, Series
+from evenrank.report.content import Boxes, Curve, Lines, Points, Series
 from evenrank.report.drawing import draw
 from evenrank.tables import Column, Row, Table
 
@@ -37,6 +37,12 @@ CHARTS = [
         x_axis="step",
         y_axis="loss",
         curves=tuple(Curve(series, (1.0, 2.0, 3.0), (3.0, 2.0, 1.5)) for series in SERIES),
+    ),
+    Points(
+        title=HOSTILE,
+        x_axis="own",
+        y_axis="other",
+        points=((SERIES[0], 0.9, 0.2), (SERIES[1], 0.8, 0.5)),
     ),
 ]
 each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.kind)
@@ -106,3 +112,12 @@ def test_the_axis_suits_the_range(values, ticks):
 
 def test_a_single_value_has_one_tick():
     assert texts(boxes({"ar": (7,) * 6}, (7, 7))).count("7") == 2  # and the mean
+
+
+def test_points_on_the_front_are_those_that_no_other_point_beats_in_both():
+    places = {"a": (0.9, 0.2), "b": (0.8, 0.5), "c": (0.8, 0.4), "d": (0.5, 0.5), "e": (0.1, 0.9)}
+    points = tuple((Series(n, name), *at) for n, (name, at) in enumerate(places.items()))
+    chart = Points(title="", x_axis="own", y_axis="other", points=points)
+    assert [points[at][0].label for at in chart.front] == ["e", "b", "a"]
+    marked = [row.title for row in chart.table.rows if row.cells[-1] == "yes"]
+    assert marked == ["a", "b", "e"]

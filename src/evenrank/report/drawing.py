@@ -16,6 +16,7 @@ import numpy as np
 
 from evenrank.report.content import Boxes, Lines, Points
 from evenrank.tables import show
+from evenrank.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,7 +153,12 @@ def _draw_points(axes: Axes, chart: Points) -> None:
     for series, x, y in chart.points:
         axes.plot(x, y, "o", markersize=5, color=_colour(series.number), clip_on=False)
         axes.annotate(
-            series.label, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK
+            printable(series.label),
+            (x, y),
+            xytext=(5, 4),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
         )
     axes.margins(0.1)
     axes.set_xlabel(chart.x_axis, fontsize=9)
