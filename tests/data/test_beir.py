@@ -99,9 +99,43 @@ def test_one_folder_with_a_language_for_each_text(write_beir):
         test=["de/q\tde/p\t1", "de/q\tp_en\t1", "q_en\tp_en\t1", "q_en\tde/p\t1"],
     )
     assert rows_of(open_corpus(folder)) == [
-        ("q", "p", None, "de", "Wer?", "Ada."),
-        ("q", "p", None, "en", "Who?", "Ada."),
+        ("q", "de/p", None, "de", "Wer?", "Ada."),
+        ("q", "de/p", None, "en", "Who?", "Ada."),
     ]
+
+
+def test_equal_ids_of_passages_in_one_folder_are_no_translations(write_beir):
+    """Only qrels say what belongs together: ``de/1`` and ``en/1`` are unrelated."""
+    langs = ("de", "en")
+    texts = [
+        {"_id": f"{lang}/{n}", "text": f"{lang} {n}", "metadata": {"language": lang}}
+        for lang in langs
+        for n in range(4)
+    ]
+    pairs = {"de": [0, 1, 2, 3], "en": [1, 0, 3, 2]}  # the passage of each query
+    own = [f"{lang}/{q}\t{lang}/{p}\t1" for lang in langs for q, p in enumerate(pairs[lang])]
+    corpus = open_corpus(write_beir("c", texts, texts, test=own))
+    assert (corpus.rows.shape, corpus.groups.tolist()) == ((4, 2), [0, 1, 2, 3])
+    across = [f"de/{q}\ten/{p}\t1" for q, p in enumerate(pairs["en"])]
+    only_de = [line for line in own if line.startswith("de")]
+    corpus = open_corpus(write_beir("d", texts, texts, test=only_de + across[:2] + own[4:6]))
+    assert corpus.groups.tolist() == [0, 1, 2, 3]
+    shared = [*only_de, *own[4:], "de/0\ten/0\t1"]  # query 0 also has the passage of query 1
+    corpus = open_corpus(write_beir("e", texts, texts, test=shared))
+    assert corpus.groups.tolist() == [0, 0, 1, 2]
+
+
+def test_parallel_queries_are_those_that_say_so(write_beir):
+    def text(id_, lang, **metadata):
+        return {"_id": id_, "text": id_, "metadata": {"language": lang, **metadata}}
+
+    queries = [text("de/1", "de", parallel="a"), text("en/1", "en", parallel=7)]
+    queries.append(text("en/2", "en", parallel="a"))
+    passages = [text("de/p", "de"), text("en/p", "en"), text("en/r", "en")]
+    qrels = ["de/1\tde/p\t1", "en/1\ten/p\t1", "en/2\ten/r\t1"]
+    corpus = open_corpus(write_beir("c", queries, passages, test=qrels))
+    assert corpus.column("id", corpus.first_rows) == ["a", "7"]
+    assert corpus.rows.tolist() == [[0, 2], [-1, 1]]
 
 
 def test_what_we_export_we_read(rows, tmp_path):
@@ -110,7 +144,21 @@ def test_what_we_export_we_read(rows, tmp_path):
     out = tmp_path / "out"
     done = CliRunner().invoke(app, ["data", "export", f"corpus:{tmp_path / 'c'}", str(out)])
     assert done.exit_code == 0, done.output
-    assert sorted(map(str, rows_of(open_corpus(out)))) == sorted(map(str, rows_of(corpus)))
+    again = open_corpus(out)
+
+    def texts_of(opened):
+        return sorted((row[0], *row[3:]) for row in rows_of(opened))
+
+    def groups_of(opened):
+        ids = opened.column("id", opened.first_rows)
+        groups = zip(ids, opened.groups.tolist(), strict=True)
+        return {
+            frozenset(i for i, g in zip(ids, opened.groups, strict=True) if g == h)
+            for _, h in groups
+        }
+
+    assert texts_of(again) == texts_of(corpus)
+    assert groups_of(again) == groups_of(corpus)
 
 
 @pytest.mark.parametrize(

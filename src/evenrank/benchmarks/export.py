@@ -2,8 +2,8 @@
 
 BEIR
     ``corpus.jsonl`` (``_id``, ``title``, ``text``, ``metadata``), ``queries.jsonl`` (``_id``,
-    ``text``, ``metadata``) and ``qrels/test.tsv`` (with a header line). The language is in
-    ``metadata``; titles are empty.
+    ``text``, ``metadata``) and ``qrels/test.tsv`` (with a header line). ``metadata`` has the
+    language and, of a query, the id that it shares with its parallel queries; titles are empty.
 TREC
     ``queries.tsv`` and ``collection.tsv`` (id, text), ``qrels.trec`` and ``languages.tsv``, which
     ``evenrank evaluate --trec-run`` reads. In the texts, tabs and ends of lines become blanks.
@@ -11,6 +11,7 @@ TREC
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -146,19 +147,41 @@ def constant(value: str, length: int) -> pa.Array:
 
 
 def _write_beir(benchmark: Benchmark, folder: Path) -> None:
-    for name, texts, more in (
-        ("corpus", benchmark.passages, {"title": ""}),
-        ("queries", benchmark.queries, {}),
-    ):
-        with (folder / f"{name}.jsonl").open("wb") as file:
-            for id_, text, lang in _texts(benchmark, texts):
-                row = {"_id": id_, **more, "text": text, "metadata": {"language": lang}}
-                file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    with (folder / "corpus.jsonl").open("wb") as file:
+        for id_, text, lang in _texts(benchmark, benchmark.passages):
+            row = {"_id": id_, "title": "", "text": text, "metadata": {"language": lang}}
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    names = _parallel_ids(benchmark)
+    with (folder / "queries.jsonl").open("wb") as file:
+        queries = _texts(benchmark, benchmark.queries)
+        for (id_, text, lang), number in zip(queries, benchmark.parallel.tolist(), strict=True):
+            metadata = {"language": lang, "parallel": names[number]}
+            row = {"_id": id_, "text": text, "metadata": metadata}
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     pairs = zip(*(column.to_pylist() for column in _pairs(benchmark)), strict=True)
     (folder / "qrels").mkdir()
     with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as file:
         file.write("query-id\tcorpus-id\tscore\n")
         file.writelines(f"{query}\t{passage}\t{grade}\n" for query, passage, grade in pairs)
+
+
+def _parallel_ids(benchmark: Benchmark) -> dict[int, str]:
+    """Return what parallel queries are called together, by their number in the benchmark.
+
+    It is their id without the language, if they alone have it; else the id of the first of them.
+    """
+    ids: dict[int, set[str]] = {}
+    first: dict[int, str] = {}
+    queries = _texts(benchmark, benchmark.queries)
+    for (id_, _, lang), number in zip(queries, benchmark.parallel.tolist(), strict=True):
+        ids.setdefault(number, set()).add(id_.removeprefix(f"{lang}/"))
+        first.setdefault(number, id_)
+    shared = Counter(id_ for some in ids.values() for id_ in some)
+    return {
+        number: id_ if len(ids[number]) == 1 and shared[id_] == 1 else first[number]
+        for number in ids
+        for id_ in [min(ids[number])]
+    }
 
 
 def _write_trec(benchmark: Benchmark, folder: Path) -> None:

@@ -30,7 +30,7 @@ from evenrank.files import (
 )
 from evenrank.languages import parse_languages
 
-FORMAT = "2"
+FORMAT = "3"
 """Part of every key: raise it when reading or converting changes the result."""
 
 logger = logging.getLogger(__name__)

@@ -2,11 +2,15 @@
 
 There is one such folder for each language (``de/``, ``en/``), or one whose texts have a field
 ``language`` or ``lang``, also within ``metadata``. An item is a query with a relevant passage of
-its own language (a grade of 1 or more). Ids join the languages; where one folder has several
-languages, a language at the start or end of an id is left out: ``de/q1`` and ``en/q1`` are ``q1``.
+its own language (a grade of 1 or more). Ids join the languages. Where one folder has several
+languages, parallel queries share ``parallel`` in their ``metadata``, as our exports write it; or
+their ids are equal without a language at the start or end: ``de/q1`` and ``en/q1`` are ``q1``.
 
 - ``id`` is the query's id, followed by ``#`` and the passage's id if the query has several relevant
-  passages in a language. These passages are one passage group: they share their ``passage_id``.
+  passages in a language.
+- ``passage_id`` is shared by all passages that are relevant for a query or its parallel queries, in
+  any language. In a folder with several languages nothing else joins passages: ``de/p1`` and
+  ``en/p1`` may be the first sentences of unrelated texts.
 - ``passage`` is the title, if there is one, and the text. ``split`` is the name of the file of
   qrels, and ``score`` the grade, for filters such as ``split = "train"``.
 """
@@ -68,7 +72,7 @@ Load = Callable[[_Folder], _Texts]
 
 
 Joined = tuple[set[str], dict[str, str]]
-"""Queries with several relevant passages in a language; the passage group of each of these."""
+"""Items with several relevant passages in a language; the passage group of each passage."""
 
 
 def _find(folder: Path, lang: str | None = None) -> _Folder | None:
@@ -154,27 +158,39 @@ def _load(folder: _Folder) -> _Texts:
 
 
 def _join(folders: list[_Folder], load: Load) -> Joined:
-    """Find queries with several relevant passages, and join these passages to groups."""
+    """Find items with several relevant passages in a language, and join the passages of an item."""
     relevant: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for folder in folders:
-        for judged in (j for path in folder.qrels for j in _judged(path)):
-            if isinstance(judged, _Judged) and (lang := _language_of(folder, judged, load)):
-                relevant[lang, _bare(judged.query, lang, folder)].add(
-                    _bare(judged.passage, lang, folder)
-                )
-    several = {query for (_, query), passages in relevant.items() if len(passages) > 1}
     parent: dict[str, str] = {}
+    first_of: dict[str, str] = {}
 
-    def first(passage: str) -> str:
-        while passage in parent:
-            passage = parent[passage]
+    def root(passage: str) -> str:
+        while (above := parent.setdefault(passage, passage)) != passage:
+            parent[passage] = passage = parent[above]
         return passage
 
-    for (_, query), passages in relevant.items():
-        if query in several:
-            root, *others = sorted({first(passage) for passage in passages})
-            parent.update(dict.fromkeys(others, root))
-    return several, {passage: first(passage) for passage in parent}
+    for folder in folders:
+        for judged in (j for path in folder.qrels for j in _judged(path)):
+            if not isinstance(judged, _Judged):
+                continue
+            item = _item(judged, folder, load)
+            ends = sorted((root(judged.passage), root(first_of.setdefault(item, judged.passage))))
+            parent[ends[1]] = ends[0]
+            if lang := _language_of(folder, judged, load):
+                relevant[lang, item].add(judged.passage)
+    several = {item for (_, item), passages in relevant.items() if len(passages) > 1}
+    return several, {passage: root(passage) for passage in parent}
+
+
+def _item(judged: _Judged, folder: _Folder, load: Load) -> str:
+    """Return the id that a query shares with its parallel queries."""
+    if folder.lang:
+        return judged.query
+    row = load(folder).queries.get(judged.query)
+    metadata = (row or {}).get("metadata")
+    parallel = metadata.get("parallel") if isinstance(metadata, dict) else None
+    if isinstance(parallel, str | int) and not isinstance(parallel, bool):
+        return str(parallel)
+    return _bare(judged.query, _language(row), folder)
 
 
 def _language_of(folder: _Folder, judged: _Judged, load: Load) -> str | None:
@@ -200,9 +216,9 @@ def _language(row: Row | None) -> str | None:
     return None
 
 
-def _bare(id_: str, lang: str, folder: _Folder) -> str:
+def _bare(id_: str, lang: str | None, folder: _Folder) -> str:
     """Return an id without the language that it begins or ends with, if all are in one folder."""
-    if folder.lang:
+    if folder.lang or not lang:
         return id_
     return re.sub(rf"^{re.escape(lang)}[/_:.-](?=.)|(?<=.)[/_:.-]{re.escape(lang)}$", "", id_)
 
@@ -221,7 +237,9 @@ def _read(
         elif missing := _missing(judged, folder, texts, qrels):
             rows.append((judged.number, missing))
         elif lang := _language_of(folder, judged, load):
-            rows.append((judged.number, _row(judged, lang, folder, texts, items, qrels.stem)))
+            item = _item(judged, folder, load)
+            row = _row(judged, item, lang, folder, texts, items) | {"split": qrels.stem}
+            rows.append((judged.number, row))
             done.add(judged.query)
         else:
             others[judged.query] = judged.number
@@ -234,20 +252,19 @@ def _read(
 
 
 def _row(
-    judged: _Judged, lang: str, folder: _Folder, texts: _Texts, items: Joined, split: str
+    judged: _Judged, item: str, lang: str, folder: _Folder, texts: _Texts, items: Joined
 ) -> Row:
-    query, passage = (_bare(id_, lang, folder) for id_ in (judged.query, judged.passage))
     several, group = items
     body = texts.corpus[judged.passage]
     title, text = body.get("title") or None, body.get("text")
+    bare = _bare(judged.passage, lang, folder)
     return {
-        "id": f"{query}#{passage}" if query in several else query,
-        "passage_id": group.get(passage, passage),
+        "id": f"{item}#{bare}" if item in several else item,
+        "passage_id": group[judged.passage],
         "title": title,
         "lang": lang,
         "query": texts.queries[judged.query].get("text"),
         "passage": f"{title} {text}" if title and text else text,
-        "split": split,
         "score": judged.score,
     }
 
