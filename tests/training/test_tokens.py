@@ -32,5 +32,5 @@ def test_tokens_are_those_of_the_batches_and_not_of_evaluations(config, tmp_path
         for item in range(40)
     ]
     assert 12 * 8 * min(pairs) <= found[12] <= 12 * 8 * max(pairs)
-    assert max(pairs) < 1.2 * min(pairs)  # so the bounds say something
+    assert max(pairs) < 1.3 * min(pairs)  # so the bounds say something
     assert found[4] < found[8] < found[12]
