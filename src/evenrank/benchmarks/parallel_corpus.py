@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -67,19 +68,10 @@ def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmar
             langs, corpus.column("id", rows), corpus.column("query", rows), strict=True
         )
     ]
-    keys = zip(langs, groups.tolist(), corpus.column("passage", rows), strict=True)
-    named: dict[tuple[str, int, str], str] = {}
-    for key, passage_id in zip(keys, corpus.column("passage_id", rows), strict=True):
-        named.setdefault(key, passage_id)
+    grouped = list(distinct_passages(corpus))
+    passages = [passage for passage, _ in grouped]
 
-    passages: list[Passage] = []
-    seen: Counter[str] = Counter()
-    for (lang, _, text), passage_id in named.items():
-        name = f"{lang}/{_spaceless(passage_id)}"
-        seen[name] += 1
-        passages.append(Passage(name if seen[name] == 1 else f"{name}#{seen[name]}", lang, text))
-
-    passage_groups = np.array([group for _, group, _ in named])
+    passage_groups = np.array([group for _, group in grouped])
     by_group = np.argsort(passage_groups, kind="stable")
     first = np.searchsorted(passage_groups[by_group], groups, side="left")
     counts = np.searchsorted(passage_groups[by_group], groups, side="right") - first
@@ -87,6 +79,25 @@ def benchmark_from_corpus(corpus: ParallelCorpus, card: Card = CARD) -> Benchmar
     relevant = by_group[np.repeat(first, counts) + within]
     pairs = np.stack([np.repeat(np.arange(len(queries)), counts), relevant], axis=1)
     return benchmark_of(corpus.name, card, queries, passages, pairs)
+
+
+def distinct_passages(corpus: ParallelCorpus) -> Iterator[tuple[Passage, int]]:
+    """Yield the distinct passages of a corpus with their groups, as its benchmark names them.
+
+    By language, then in the order of items. One language is in memory at once.
+    """
+    for column, lang in enumerate(corpus.languages):
+        items = np.flatnonzero(corpus.rows[:, column] >= 0)
+        rows = corpus.rows[items, column]
+        keys = zip(corpus.groups[items].tolist(), corpus.column("passage", rows), strict=True)
+        named: dict[tuple[int, str], str] = {}
+        for key, passage_id in zip(keys, corpus.column("passage_id", rows), strict=True):
+            named.setdefault(key, passage_id)
+        seen: Counter[str] = Counter()
+        for (group, text), passage_id in named.items():
+            name = f"{lang}/{_spaceless(passage_id)}"
+            seen[name] += 1
+            yield Passage(name if seen[name] == 1 else f"{name}#{seen[name]}", lang, text), group
 
 
 def _spaceless(id_: str) -> str:

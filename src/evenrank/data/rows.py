@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -102,15 +103,23 @@ def values_of(row: Row, part: Part, number: int) -> Values:
     Values(id='7', passage_id='7', article=None, lang='de', query='Wer?', passage='Ada.',
         negatives=None)
     """
+    found = checked(row, part, number, FIELDS)
+    return Values(**found | {"passage_id": found["passage_id"] or found["id"]})
+
+
+def checked(row: Row, part: Part, number: int, fields: Sequence[Field]) -> dict[str, Any]:
+    """Return the values of some fields, one of which is ``lang``, by name.
+
+    Raises:
+        DataError: As :func:`values_of`.
+    """
     try:
-        id_, passage_id, article, lang, query, passage, negatives = [
-            _value(row, field) for field in FIELDS
-        ]
-        lang = _language(lang, part.lang)
+        values = {field.name: _value(row, field) for field in fields}
+        values["lang"] = _language(values["lang"], part.lang)
     except _Wrong as wrong:
         found, expected, remedy = wrong.args
         raise DataError(part.place(number), found + _whose(row), expected, remedy) from None
-    return Values(id_, passage_id or id_, article, lang, query, passage, negatives)
+    return values
 
 
 def is_visible(text: str) -> bool:

@@ -10,7 +10,7 @@ Shapes: ``Q`` queries, ``L`` languages, ``H`` width, ``K`` hits of a list, ``D``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +74,23 @@ def stored_numbers(engine: ExactEngine, correction: Correction) -> StoredNumbers
     return StoredNumbers.of(engine.passages, scale, minus)
 
 
+def require_languages(correction: Correction, languages: Iterable[str], name: str) -> None:
+    """Refuse a correction that misses one of the languages of some passages.
+
+    Raises:
+        DataError: It misses one.
+    """
+    fit = correction.fit
+    missing = sorted(set(languages) - set(fit.languages("passage")))
+    if correction.needs_language and missing:
+        raise DataError(
+            f"correction {fit.method!r}",
+            f"no {missing[0]!r}, of which {name} has passages",
+            f"all of {', '.join(languages)}",
+            "Fit it on texts in all of these languages",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Corrector:
     """Searches an engine with a correction, or without one.
@@ -97,14 +114,7 @@ class Corrector:
             return
         fit = self.correction.fit
         self.correction.require(width=self.engine.width)
-        missing = sorted(set(self.engine.counts) - set(fit.languages("passage")))
-        if self.correction.needs_language and missing:
-            raise DataError(
-                f"correction {fit.method!r}",
-                f"no {missing[0]!r}, of which {self.engine.name} has passages",
-                f"all of {', '.join(self.engine.counts)}",
-                "Fit it on texts in all of these languages",
-            )
+        require_languages(self.correction, self.engine.counts, self.engine.name)
         one = np.zeros((1, fit.width), dtype=np.float32)
         one[0, 0] = 1
         needed = self.correction.stored(one, fit.languages("passage")[0])

@@ -91,6 +91,10 @@ class PassageTable:
         """Return the ids at some positions."""
         return self._values("id", self.rows[positions])
 
+    def texts(self, positions: NDArray[Any]) -> list[str]:
+        """Return the texts at some positions."""
+        return self._values("text", self.rows[positions])
+
     def groups(self, positions: NDArray[Any]) -> list[str]:
         """Return the groups at some positions."""
         return self._values("group", self.rows[positions])
