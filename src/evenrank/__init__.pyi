@@ -37,9 +37,9 @@ from evenrank.results.folder import Evaluation as Evaluation
 from evenrank.results.folder import read_evaluation as read_evaluation
 from evenrank.search.balance import Placed as Placed
 from evenrank.search.balance import balance as balance
-from evenrank.search.policies.base import Policy as Policy
 from evenrank.search.index.build import build_index as build_index
 from evenrank.search.opening import open_searcher as open_searcher
+from evenrank.search.policies.base import Policy as Policy
 from evenrank.search.searcher import Result as Result
 from evenrank.search.searcher import Searcher as Searcher
 from evenrank.training.config import TrainConfig as TrainConfig

@@ -11,7 +11,8 @@ from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.search.correction import stored_numbers
 from evenrank.search.engines.exact import ExactEngine
 from evenrank.search.index.passages import table_of_passages
-from evenrank.search.searcher import LONGEST, Searcher
+from evenrank.search.options import LONGEST
+from evenrank.search.searcher import Searcher
 
 
 class Encoder:
@@ -60,18 +61,16 @@ def test_languages_are_chosen_or_left_out(searcher, queries):
 
 
 def test_a_group_is_shown_once_in_the_language_of_the_query(searcher, queries):
-    found = searcher.search_vectors(queries[0], k=200, collapse=True, query_languages="en")[0]
+    options = {"query_languages": "en", "policy": "raw"}
+    found = searcher.search_vectors(queries[0], k=200, collapse=True, **options)[0]
     groups = [one.group for one in found]
     assert len(set(groups)) == len(groups) == 200
-    plain = searcher.search_vectors(queries[0], k=3000, query_languages="en")[0]
-    order = list(dict.fromkeys(one.group for one in plain))
-    assert groups == order[:200]
-    seen = {one.group for one in plain[:600] if one.language == "en"}
-    assert seen & set(groups) == {one.group for one in found if one.language == "en"}
+    plain = searcher.search_vectors(queries[0], k=3000, **options)[0]
+    assert groups == list(dict.fromkeys(one.group for one in plain))[:200]
+    seen = {one.group for one in plain[:600] if one.language == "en"} & set(groups)
+    assert seen == {one.group for one in found if one.language == "en"}
     best = {one.group: one.language for one in reversed(plain)}
-    assert any(
-        best[group] != "en" for group in seen & set(groups)
-    )  # so the passage in English replaced another
+    assert any(best[group] != "en" for group in seen)  # the passage in English replaced another
 
 
 def test_words_are_encoded_and_vectors_are_taken_as_they_are(searcher):
@@ -133,6 +132,11 @@ def test_corrected_search_is_the_corrected_score_of_every_passage(
         ({"k": True}, ConfigError, "k: found True"),
         ({"k": 10**9}, ConfigError, "found 1,000,000,000 places, expected offset"),
         ({"offset": -1}, ConfigError, "offset: found -1"),
+        ({"policy": "fair"}, UnknownNameError, "unknown policy 'fair'"),
+        ({"balance": 1.5}, ConfigError, "balance: found 1.5, expected a number from 0 to 1"),
+        ({"balance": float("nan")}, ConfigError, "balance: found nan"),
+        ({"weights": {"fr": 2}}, UnknownNameError, "unknown language 'fr'"),
+        ({"weights": {"de": -1}}, ConfigError, "weights of 'de': found -1"),
         ({"languages": "fr"}, UnknownNameError, "unknown language 'fr'"),
         ({"languages": "xyzzy"}, DataError, "language code 'xyzzy'"),
         ({"exclude": "de,en,sw"}, ConfigError, "no language left"),

@@ -12,30 +12,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self, TypedDict, Unpack
+from typing import NamedTuple, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenrank.data.rows import is_visible
 from evenrank.debias.base import Correction
 from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.model import EmbeddingModel
-from evenrank.errors import ConfigError, DataError, UnknownNameError
-from evenrank.languages import normalise, parse_languages
+from evenrank.errors import ConfigError, DataError
 from evenrank.progress import quiet
-from evenrank.search.base import Engine, Filters, Lists, Passage, Value
+from evenrank.search.balance import Placed, balance
+from evenrank.search.base import Engine, Lists, Passage, Value
 from evenrank.search.correction import Corrector, StoredNumbers
 from evenrank.search.engines.exact import ExactEngine
+from evenrank.search.options import Options, Plan, check_text
 
-LARGEST = 10_000
-"""Places of one search, those that are skipped included."""
-LONGEST = 32_768
-"""Characters of a query."""
 _TRANSLATIONS = 4
 """Places for each group that are asked for at first."""
-
-Languages = str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -67,37 +61,6 @@ class Result:
     place: int
     place_in_language: int
     reason: str = ""
-
-
-class Options(TypedDict, total=False):
-    """What a search may be asked for.
-
-    Attributes:
-        k: Places of the result (10).
-        offset: Places to skip: ``offset=10`` is the second page of ten.
-        policy: How languages are merged: the name of a policy, or a policy.
-        balance: 0 to 1, where the policy has such a dial.
-        query_languages: Language of all queries, or of each; ``None`` where it is not known.
-        languages: Languages to search; all if ``None``.
-        exclude: Languages to leave out.
-        weights: Languages that the user prefers, and by how much.
-        filters: Metadata fields and the values that a passage may have there.
-        collapse: Show one passage of each group, in the language of the query if there is one
-            among those that were found.
-        explain: Give a reason for each place.
-    """
-
-    k: int
-    offset: int
-    policy: str | None
-    balance: float | None
-    query_languages: str | Sequence[str | None] | None
-    languages: Languages | None
-    exclude: Languages | None
-    weights: Mapping[str, float] | None
-    filters: Filters | None
-    collapse: bool
-    explain: bool
 
 
 class Searcher:
@@ -159,9 +122,9 @@ class Searcher:
             EvenrankError: The engine cannot be reached.
         """
         texts = [queries] if isinstance(queries, str) else list(queries)
-        plan = _Plan.of(len(texts), self.engine, options)
+        plan = Plan.of(len(texts), self.engine, options)
         for number, text in enumerate(texts):
-            _check_text(text, "query" if len(texts) == 1 else f"query {number + 1}")
+            check_text(text, "query" if len(texts) == 1 else f"query {number + 1}")
         with quiet():
             vectors = encode_texts(Work(self.model, "query", name_of="query {}".format), texts)
         return self._search(np.asarray(vectors, dtype=np.float32), plan)
@@ -183,7 +146,7 @@ class Searcher:
             expected = f"width {self.engine.width} of {self.engine.name}"
             found = f"width {rows.shape[-1]}"
             raise DataError("query vectors", found, expected, "Use the encoder of the index")
-        return self._search(rows, _Plan.of(len(rows), self.engine, options))
+        return self._search(rows, Plan.of(len(rows), self.engine, options))
 
     def close(self) -> None:
         """Let go of files, threads and connections."""
@@ -195,14 +158,15 @@ class Searcher:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _search(self, vectors: NDArray[np.float32], plan: _Plan) -> list[list[Result]]:
+    def _search(self, vectors: NDArray[np.float32], plan: Plan) -> list[list[Result]]:
         places = plan.end * (min(len(plan.languages), _TRANSLATIONS) if plan.collapse else 1)
         while True:
+            depth = plan.policy.depth(places, len(plan.languages))
             lists, raw = self._corrector.search(
-                vectors, plan.query_languages, plan.languages, places, plan.filters
+                vectors, plan.query_languages, plan.languages, depth, plan.filters
             )
             found = [
-                self._choose(_merged(one, places), query_language, plan)
+                self._choose(self._merge(one, places, query_language, plan), query_language, plan)
                 for one, query_language in zip(lists, plan.query_languages, strict=True)
             ]
             # a group counts once, so more places may be needed for as many groups
@@ -215,7 +179,20 @@ class Searcher:
             for one, vector, raw_lists in zip(found, vectors, raw, strict=True)
         ]
 
-    def _choose(self, placed: list[Placed], query_language: str | None, plan: _Plan) -> _Chosen:
+    def _merge(
+        self, lists: Lists, places: int, query_language: str | None, plan: Plan
+    ) -> list[Placed]:
+        """Let the policy order the lists of one query."""
+        return balance(
+            lists,
+            places,
+            plan.policy,
+            query_language=query_language,
+            weights=plan.weights,
+            shares={lang: self.engine.counts[lang] for lang in plan.languages},
+        )
+
+    def _choose(self, placed: list[Placed], query_language: str | None, plan: Plan) -> _Chosen:
         """Return those places that were asked for, with their passages."""
         if not plan.collapse:
             chosen = placed[plan.offset : plan.end]
@@ -225,7 +202,7 @@ class Searcher:
         return _Chosen(placed, [placed[at] for at in heads], [passages[at] for at in heads])
 
     def _results(
-        self, found: _Chosen, vector_H: NDArray[np.float32], raw: Lists, plan: _Plan
+        self, found: _Chosen, vector_H: NDArray[np.float32], raw: Lists, plan: Plan
     ) -> list[Result]:
         cosines = self._raw_scores(vector_H, found.chosen, raw)
         return [
@@ -271,46 +248,6 @@ class _Chosen(NamedTuple):
     passages: list[Passage]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Checked options."""
-
-    k: int
-    offset: int
-    query_languages: list[str | None]
-    languages: list[str]
-    filters: Filters | None
-    collapse: bool
-    explain: bool
-
-    @property
-    def end(self) -> int:
-        """Places of the result with those that are skipped."""
-        return self.offset + self.k
-
-    @classmethod
-    def of(cls, queries: int, engine: Engine, options: Options) -> _Plan:
-        """Check options."""
-        for name in options:
-            if name not in Options.__annotations__:
-                raise UnknownNameError("option", name, Options.__annotations__, "search")
-        k, offset = options.get("k", 10), options.get("offset", 0)
-        _check_whole("k", k, 1)
-        _check_whole("offset", offset, 0)
-        if offset + k > LARGEST:
-            expected = f"offset + k of at most {LARGEST:,}"
-            raise ConfigError("search", f"{offset + k:,} places", expected, "Ask for fewer")
-        return cls(
-            k,
-            offset,
-            _query_languages(options.get("query_languages"), queries),
-            _chosen_languages(options.get("languages"), options.get("exclude"), engine),
-            options.get("filters") or None,
-            bool(options.get("collapse", False)),
-            bool(options.get("explain", False)),
-        )
-
-
 def _heads(
     placed: Sequence[Placed], passages: Sequence[Passage], query_language: str | None
 ) -> list[int]:
@@ -326,69 +263,3 @@ def _heads(
         if passage.language == query_language and not own:
             heads[key] = at
     return list(heads.values())
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        expected = f"a whole number, at least {least}"
-        raise ConfigError(f"search, {name}", repr(value), expected, "Correct it")
-
-
-def _check_text(text: object, place: str) -> None:
-    """Refuse a query that cannot be meant."""
-    if not isinstance(text, str):
-        raise DataError(place, type(text).__name__, "a text", "Pass a string for each query")
-    if len(text) > LONGEST:
-        found, expected = f"{len(text):,} characters", f"at most {LONGEST:,}"
-        raise DataError(place, found, expected, "Shorten it")
-    if not is_visible(text):
-        found = "nothing visible" if text else "an empty text"
-        raise DataError(place, found, "a letter, number or sign", "Write a query")
-
-
-def _query_languages(given: str | Sequence[str | None] | None, queries: int) -> list[str | None]:
-    if given is None or isinstance(given, str):
-        return [given and normalise(given, "query language")] * queries
-    if len(given) != queries:
-        found, expected = f"{len(given)} languages", f"{queries}, one for each query"
-        raise ConfigError("query languages", found, expected, "Correct the list")
-    return [lang and normalise(lang, "query language") for lang in given]
-
-
-def _chosen_languages(
-    languages: Languages | None, exclude: Languages | None, engine: Engine
-) -> list[str]:
-    """Return the languages to search, sorted."""
-    chosen = set(engine.counts) if languages is None else set(parse_languages(languages))
-    dropped = set() if exclude is None else set(parse_languages(exclude))
-    for lang in sorted(chosen | dropped):
-        if lang not in engine.counts:
-            raise UnknownNameError("language", lang, engine.counts, engine.name)
-    if not chosen - dropped:
-        expected = f"at least one of {', '.join(engine.counts)}"
-        raise ConfigError("search", "no language left", expected, "Exclude fewer languages")
-    return sorted(chosen - dropped)
-
-
-class Placed(NamedTuple):
-    """A hit at its place."""
-
-    id: str
-    language: str
-    score: float
-    value: float
-    place: int
-    place_in_language: int
-    reason: str
-
-
-def _merged(lists: Lists, k: int) -> list[Placed]:
-    hits = [
-        (-float(score), number, at, language, id_)
-        for number, (language, one) in enumerate(lists.items())
-        for at, (id_, score) in enumerate(zip(one.ids, one.scores, strict=True))
-    ]
-    return [
-        Placed(id_, language, -minus, -minus, place, at + 1, "in the order of scores")
-        for place, (minus, _, at, language, id_) in enumerate(sorted(hits)[:k], start=1)
-    ]

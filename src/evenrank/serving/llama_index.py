@@ -15,7 +15,8 @@ import asyncio
 from typing import Unpack
 
 from evenrank.errors import MissingExtraError
-from evenrank.search.searcher import Options, Searcher
+from evenrank.search.options import Options
+from evenrank.search.searcher import Searcher
 from evenrank.serving.facts import facts_of
 
 try:
