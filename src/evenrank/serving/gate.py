@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evenrank.serving.metrics import Metrics
@@ -24,6 +25,8 @@ from evenrank.text import printable
 _LOG = logging.getLogger(__name__)
 _OPEN = ("/health",)
 """Addresses that need no key."""
+_GONE = 499
+"""Status in metrics of requests whose client had gone before the end of its body."""
 _DRAINED = 8
 """How many times the limit of a body is read and thrown away, so that a client sees the answer."""
 HEADERS = {
@@ -81,6 +84,8 @@ class Gate:
             self._check_key(scope["path"], headers)
             body = await self._body(headers, receive)
             await self._app(scope, _replayed(body, receive), send_with_headers)
+        except ClientDisconnect:
+            status = _GONE
         except RefusedError as error:
             await problem(error)(scope, receive, send_with_headers)
         except Exception as error:
@@ -137,6 +142,7 @@ class Gate:
 
         Raises:
             RefusedError: It is too large, or too slow.
+            ClientDisconnect: The client has gone.
         """
         most = self._settings.max_body
         length = headers.get("content-length", b"0")
@@ -151,7 +157,7 @@ class Gate:
                 while size <= _DRAINED * most:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        break
+                        raise ClientDisconnect
                     size += len(message.get("body", b""))
                     if size <= most:
                         body += message.get("body", b"")

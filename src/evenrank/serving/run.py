@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _GRACE = 30
 """Seconds that running requests have after the signal to stop."""
+_IDLE = 15
+"""Seconds that a connection may be open without a request."""
+_CONNECTIONS = 900
+"""Connections at once; further ones are answered 503. Many systems allow 1,024 open files."""
 
 
 def serve(
@@ -52,8 +56,7 @@ def serve(
     with listen(settings.host, settings.port) as listening:
         service = Service(open_index, settings)
         server = make_server(service, log_level)
-        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after it has stopped
-            asyncio.run(_run(server, service.reload, listening, lambda: ready(url_of(listening))))
+        asyncio.run(_run(server, service.reload, listening, lambda: ready(url_of(listening))))
 
 
 def make_server(service: Service, log_level: str = "warning") -> uvicorn.Server:
@@ -61,6 +64,7 @@ def make_server(service: Service, log_level: str = "warning") -> uvicorn.Server:
     import uvicorn
 
     from evenrank.serving.application import build_application
+    from evenrank.serving.connections import Connection, Server
 
     config = uvicorn.Config(
         build_application(service),
@@ -68,12 +72,14 @@ def make_server(service: Service, log_level: str = "warning") -> uvicorn.Server:
         access_log=False,  # it would log the text of queries
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=15,
+        http=Connection,
+        ws="none",
+        timeout_keep_alive=min(_IDLE, service.settings.timeout),  # type: ignore[arg-type]
         timeout_graceful_shutdown=_GRACE,
-        limit_concurrency=4 * service.settings.queue,
+        limit_concurrency=_CONNECTIONS,
         h11_max_incomplete_event_size=32 << 10,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 async def _run(
