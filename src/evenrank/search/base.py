@@ -125,8 +125,10 @@ class Engine(ABC):
             For each query, the hits of each language of ``languages``, in that order.
 
         Raises:
-            DataError: A language, or a field of the filter, that the engine does not have; vectors
-                of another width.
+            UnknownNameError: A language that the engine does not have.
+            UnknownNameError, DataError: A field of the filter that the engine does not have, or,
+                where it knows the type of the field, a value of another type.
+            DataError: Vectors of another width.
             EvenrankError: The engine cannot be reached or refuses.
         """
 

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from evenrank.errors import DataError
+from evenrank.errors import DataError, EvenrankError, UnknownNameError
 from evenrank.search.base import Filters, Hits, Value
 
 
@@ -68,12 +68,12 @@ def check_search(
         k: Hits of each language.
 
     Raises:
-        DataError: A language that is not known, vectors of another shape or not finite, no ``k``.
+        UnknownNameError: A language that is not known.
+        DataError: Vectors of another shape or not finite, no ``k``.
     """
     for language in languages:
         if language not in known:
-            found = f"no passages in {language!r}"
-            raise DataError(name, found, f"one of {', '.join(sorted(known)) or 'none'}", _LANGUAGE)
+            raise UnknownNameError("language", language, known, name)
     if k < 1:
         raise DataError("k", str(k), "1 or more", "Ask for at least one passage")
     shape = vectors.shape
@@ -84,9 +84,6 @@ def check_search(
     if not np.isfinite(vectors).all():
         raise DataError(name, "a query vector with NaN or infinity", "numbers", "Check the model")
     return np.ascontiguousarray(vectors, dtype=np.float32)
-
-
-_LANGUAGE = "Name languages as the index does"
 
 
 def ordered_hits(ids: Sequence[str], scores: Sequence[float] | NDArray[Any], k: int) -> Hits:
@@ -101,28 +98,23 @@ def ordered_hits(ids: Sequence[str], scores: Sequence[float] | NDArray[Any], k: 
 
 
 def allowed_values(filters: Filters | None) -> dict[str, list[Value]]:
-    """Return the values that each field of a filter allows.
-
-    Raises:
-        DataError: A field allows no value.
+    """Return the values that each field of a filter allows; where there are none, nothing passes.
 
     >>> allowed_values({"year": 1999, "topic": ["sport", "art"]})
     {'year': [1999], 'topic': ['sport', 'art']}
     """
-    allowed: dict[str, list[Value]] = {}
-    for name, values in (filters or {}).items():
-        several = not isinstance(values, str | int | float | bool)
-        allowed[name] = list(values) if several else [values]  # type: ignore[arg-type, list-item]
-        if not allowed[name]:
-            raise DataError(f"filter {name!r}", "no value", "one or more", "Leave the filter out")
-    return allowed
+    return {
+        name: [values] if isinstance(values, str | int | float) else list(values)
+        for name, values in (filters or {}).items()
+    }
 
 
-def unknown_field(engine: str, name: str, known: Collection[str] = ()) -> DataError:
-    """Return the error for a filter on a field that no passage has."""
-    expected = f"one of {', '.join(sorted(known))}" if known else "a field of the passages"
-    remedy = "Correct the filter; names are those of the index, with upper and lower case"
-    return DataError(engine, f"no field {name!r}", expected, remedy)
+def unknown_field(engine: str, name: str, known: Collection[str] = ()) -> EvenrankError:
+    """Return the error for a field that no passage has."""
+    if known:
+        return UnknownNameError("field", name, known, engine)
+    remedy = "Correct the filter; upper and lower case differ"
+    return DataError(engine, f"unknown field {name!r}", "a field of the passages", remedy)
 
 
 def no_passage(engine: str, id: str) -> DataError:

@@ -3,7 +3,8 @@
     qdrant+http://HOST:6333/COLLECTION      Qdrant; qdrant+https:// with encryption
     postgresql://USER@HOST/DATABASE?table=TABLE     PostgreSQL with pgvector
 
-Keys and passwords come from the environment, and no message or name contains one.
+A key of Qdrant comes from ``QDRANT_API_KEY``; a password of PostgreSQL from ``PGPASSWORD``, a
+password file or the address. No message and no name contains one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from evenrank.encoding.base import checked_settings
 from evenrank.errors import ConfigError
 from evenrank.search.base import Engine, Passage
+from evenrank.search.engines.pgvector import PgvectorEngine, PgvectorSettings
+from evenrank.search.engines.pgvector_writing import PgvectorStorage, PgvectorWriter
+from evenrank.search.engines.postgres import POSTGRES, parse_postgres
 from evenrank.search.engines.qdrant import QdrantEngine, QdrantSettings
 from evenrank.search.engines.qdrant_server import KEY, connect
 from evenrank.search.engines.qdrant_writing import QdrantStorage, QdrantWriter
@@ -33,7 +37,8 @@ def is_engine(source: str) -> bool:
     >>> is_engine("qdrant+http://localhost:6333/news"), is_engine("indexes/news")
     (True, False)
     """
-    return source.partition("://")[0] in QDRANT and "://" in source
+    scheme, mark, _ = source.partition("://")
+    return bool(mark) and scheme in (*QDRANT, *POSTGRES)
 
 
 def open_engine(url: str, **settings: Any) -> Engine:  # noqa: ANN401 - each engine checks its own
@@ -43,7 +48,8 @@ def open_engine(url: str, **settings: Any) -> Engine:  # noqa: ANN401 - each eng
         url: Its address.
         settings: Names of the fields of what evenrank did not write
             (:class:`~evenrank.search.engines.fields.Fields`), and how to search
-            (:class:`~evenrank.search.engines.qdrant.QdrantSettings`).
+            (:class:`~evenrank.search.engines.qdrant.QdrantSettings`,
+            :class:`~evenrank.search.engines.pgvector.PgvectorSettings`).
 
     Raises:
         ConfigError: The address or a setting is wrong.
@@ -51,7 +57,11 @@ def open_engine(url: str, **settings: Any) -> Engine:  # noqa: ANN401 - each eng
         EngineError: The server cannot be reached or refuses.
         MissingExtraError: An optional package is not installed.
     """
-    address, collection, name = _qdrant_parts(_split(url))
+    parts = _split(url)
+    if parts.scheme in POSTGRES:
+        chosen = checked_settings(PgvectorSettings, settings, "postgresql")
+        return PgvectorEngine(parse_postgres(parts), chosen)
+    address, collection, name = _qdrant_parts(parts)
     checked = checked_settings(QdrantSettings, settings, "qdrant")
     client = connect(address, checked.timeout, checked.grpc_port)
     return QdrantEngine(client, collection, checked, name)
@@ -74,7 +84,8 @@ def write_engine(
         passages: ``N`` passages, read once.
         vectors: ``(N, H)`` vectors in the same order; a memory map is read in batches.
         about: What is noted with it, such as the model and its prompts.
-        storage: How it is stored (:class:`~evenrank.search.engines.qdrant_writing.QdrantStorage`).
+        storage: How it is stored (:class:`~evenrank.search.engines.qdrant_writing.QdrantStorage`,
+            :class:`~evenrank.search.engines.pgvector_writing.PgvectorStorage`).
 
     Returns:
         How many passages were sent, unchanged and removed.
@@ -93,7 +104,11 @@ def write_engine(
 
 
 def _writer(url: str, storage: dict[str, Any]) -> Writer:
-    address, collection, name = _qdrant_parts(_split(url))
+    parts = _split(url)
+    if parts.scheme in POSTGRES:
+        chosen = checked_settings(PgvectorStorage, storage, "postgresql")
+        return PgvectorWriter(parse_postgres(parts), chosen)
+    address, collection, name = _qdrant_parts(parts)
     checked = checked_settings(QdrantStorage, storage, "qdrant")
     client = connect(address, checked.timeout, checked.grpc_port)
     return QdrantWriter(client, collection, checked, name)

@@ -243,7 +243,8 @@ class QdrantEngine(Engine):
             if name not in self._known:
                 self._require(name, key)
             each: list[Any] = [_equal(key, value) for value in values if not isinstance(value, str)]
-            if texts := [value for value in values if isinstance(value, str)]:
+            texts = [value for value in values if isinstance(value, str)]
+            if texts or not values:
                 each.append(models.FieldCondition(key=key, match=models.MatchAny(any=texts)))
             conditions.append(each[0] if len(each) == 1 else models.Filter(should=each))
         return conditions

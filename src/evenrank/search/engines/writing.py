@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import orjson
@@ -126,8 +127,10 @@ def write(
             for part in _batches(passages, writer.batch):
                 if at + len(part) > total:
                     raise _unequal(writer, f"more than {total}", total)
+                ids = [passage.id for passage in part]
+                _refuse_twice(writer, len(ids) - len(set(ids)))
                 rows = _rows(part, vectors[at : at + len(part)], at)
-                keys_N[at : at + len(part)] = _keys([passage.id for passage in part])
+                keys_N[at : at + len(part)] = _keys(ids)
                 at += len(part)
                 running.append(pool.submit(_send, writer, rows))
                 if len(running) > 2 * writer.workers:  # so that few batches wait in memory
@@ -158,9 +161,7 @@ def _send(writer: Writer, rows: list[Row]) -> int:
 def _remove_others(writer: Writer, keys_N: NDArray[np.uint64]) -> int:
     """Remove what is not among the passages; return how many."""
     kept = np.unique(keys_N)
-    if len(kept) < len(keys_N):
-        twice = len(keys_N) - len(kept)
-        raise DataError(writer.name, f"{twice} ids that come twice", "unique ids", "Rename them")
+    _refuse_twice(writer, len(keys_N) - len(kept))
     removed = 0
     if writer.count() > len(kept):
         for page in writer.ids():
@@ -171,6 +172,12 @@ def _remove_others(writer: Writer, keys_N: NDArray[np.uint64]) -> int:
                 writer.remove(old)
                 removed += len(old)
     return removed
+
+
+def _refuse_twice(writer: Writer, count: int) -> None:
+    if count:
+        found = f"ids that come twice: {count}"
+        raise DataError(writer.name, found, "unique ids", "Rename them")
 
 
 def _rows(part: Sequence[Passage], vectors: NDArray[np.floating], first: int) -> list[Row]:
@@ -192,9 +199,11 @@ def digest_of(passage: Passage, vector: NDArray[np.float32]) -> str:
     """Return a digest of a passage's content and vector.
 
     Raises:
-        DataError: A text is not one that UTF-8 can express, or has the character NUL.
+        DataError: A text is not one that UTF-8 can express, or has the character NUL; a number
+            has no place in JSON.
     """
-    facts = [passage.language, passage.text, passage.group, dict(passage.metadata)]
+    metadata = dict(passage.metadata)
+    facts = [passage.language, passage.text, passage.group, metadata]
     try:
         content = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
         passage.id.encode()
@@ -202,11 +211,14 @@ def digest_of(passage: Passage, vector: NDArray[np.float32]) -> str:
         raise _not_text(passage, str(cause)) from None
     if not passage.id or "\0" in passage.id or b"\\u0000" in content.replace(b"\\\\", b""):
         raise _not_text(passage, "the character NUL, or an empty id")
+    if any(isinstance(value, float) and not isfinite(value) for value in metadata.values()):
+        raise _not_text(passage, "NaN or infinity in its metadata")
     return hashlib.blake2b(content + vector.tobytes(), digest_size=16).hexdigest()
 
 
 def _not_text(passage: Passage, found: str) -> DataError:
-    return DataError(f"passage {passage.id!r}", found, "text in UTF-8", "Correct the passage")
+    expected = "text in UTF-8 and numbers of 64 bits"
+    return DataError(f"passage {passage.id!r}", found, expected, "Correct the passage")
 
 
 def _keys(ids: Sequence[str]) -> NDArray[np.uint64]:

