@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -18,6 +19,27 @@ from evenrank.files import lock_folder
 from evenrank.results.folder import read_result
 
 from .conftest import write
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """Return a copy of the folder of the finished experiment, which a test may change."""
+    return shutil.copytree(finished[0].folder, tmp_path / "copy")
+
+
+def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path):
+    evaluation = {"benchmarks": ["corpus:tiny/test"], "rank_device": "cpu", "measures": ["AP"]}
+    corrections = {"scores": {"corpus": "tiny/train", "method": "calibrate"}}
+    variants = {"mono": {"strategy": "x-x-mono"}}
+    content = values(variants=variants, corrections=corrections, evaluate=evaluation)
+    again = Experiment(write(tmp_path / "device.yaml", content), copied)
+    (cell,) = again.cells
+    assert again.runner.run(cell) == "finished", facts_of(again, cell)
+    folder = again.runner.folder(cell)
+    assert read_result(folder.result("corpus-tiny-test")).config["rank_device"] == "cpu"
+    corrected = read_result(folder.result("corpus-tiny-test+scores"))
+    assert "rank_device" not in corrected.config
+    assert corrected.config["debias"]["method"] == "calibrate"
 
 
 def facts_of(experiment, cell):
@@ -96,13 +118,12 @@ def test_a_second_call_runs_nothing_again(finished):
     assert list(before.values()) == [facts_of(again, cell) for cell in again.cells]
 
 
-def test_another_benchmark_is_measured_without_training_again(finished, values, tmp_path):
-    experiment, _ = finished
+def test_another_benchmark_is_measured_without_training_again(copied, values, tmp_path):
     variants = {"mono": {"strategy": "x-x-mono"}}
     wider = values(
         variants=variants, evaluate={"benchmarks": ["corpus:tiny/test", "corpus:tiny/train"]}
     )
-    again = Experiment(write(tmp_path / "wider.yaml", wider), experiment.folder)
+    again = Experiment(write(tmp_path / "wider.yaml", wider), copied)
     (cell,) = again.cells
     trained = again.runner.folder(cell).run.facts.stat().st_mtime_ns
     assert again.runner.status(cell) == "open"
@@ -175,6 +196,7 @@ def test_a_cell_that_another_process_works_on_is_left_to_it(experiment):
     with lock_folder(one.runner.folder(one.cells[0]).path):
         outcome = one.run(Shard(1, 2))
     assert [cell.status for cell in outcome.cells] == ["busy", "open"]
+    assert not (one.folder / "report.md").exists()  # left to the other process, too
     assert not outcome.failed
 
 

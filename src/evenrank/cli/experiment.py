@@ -109,3 +109,5 @@ def _show(outcome: Outcome, folder: Path) -> None:
             say(f"{cell.status:8} {cell.name}" + (f": {error[-1]}" if error else ""))
     if outcome.benchmarks:
         say(f"report   {folder / 'report.html'}")
+    elif any(cell.status == "busy" for cell in outcome.cells):
+        say("other processes work on cells: the one that ends last writes the report")

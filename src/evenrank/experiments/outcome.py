@@ -115,6 +115,8 @@ def read_outcome(
 ) -> Outcome:
     """Read the state of all cells, and the results of those that are finished.
 
+    Results are not read while another process works on a cell: it will read them.
+
     Args:
         spec: The file.
         cells: All cells.
@@ -123,9 +125,11 @@ def read_outcome(
     """
     status = {cell: runner.status(cell) for cell in cells}
     for cell in cells:
-        if status[cell] == "open" and done.get(cell) in ("busy", "waiting"):
-            status[cell] = done[cell]
+        if status[cell] == "open":
+            status[cell] = "busy" if runner.busy(cell) else done.get(cell, "open")
     finished = [cell for cell in cells if status[cell] == "finished"]
+    if "busy" in status.values():  # the process that ends last reads the results
+        finished = []
     figures = [parse_figure(name) for name in spec.evaluate.figures]
     found = [_benchmark(name, spec, figures, finished, runner) for name in spec.evaluate.benchmarks]
     return Outcome(

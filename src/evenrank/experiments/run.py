@@ -30,9 +30,10 @@ import orjson
 import torch
 
 from evenrank.data.opening import open_corpus
+from evenrank.debias.base import Correction
 from evenrank.debias.corpus import fit_on_corpus
 from evenrank.debias.overlap import refuse_overlap, sketch
-from evenrank.debias.saving import save_correction
+from evenrank.debias.saving import load_correction, save_correction
 from evenrank.encoding.base import ENCODERS
 from evenrank.encoding.opening import open_model
 from evenrank.errors import ConfigError, EvenrankError
@@ -169,6 +170,14 @@ class Runner:
         for one in self.spec.evaluate.benchmarks:
             self.sources.benchmark(one)
 
+    def busy(self, cell: Cell) -> bool:
+        """Return whether another process works on a cell."""
+        try:
+            with lock_folder(self.folder(cell).path, timeout=0):
+                return False
+        except ConfigError:
+            return True
+
     def run_all(self, cells: Sequence[Cell]) -> dict[Cell, Status]:
         """Run the cells that are not finished; a soup after its parts.
 
@@ -267,6 +276,8 @@ class Runner:
         store = folder.path / "store" if len(missing) > 1 and self.spec.corrections else None
         for one in missing:
             start = time.monotonic()
+            correction = self._correction(one.correction, model, folder)
+            by_vectors = correction is None or correction.changes_vectors
             label = cell.system if one.correction is None else f"{cell.system} + {one.correction}"
             evaluate(
                 model,
@@ -275,9 +286,10 @@ class Runner:
                 measures=self.spec.evaluate.measures,
                 label=label if cell.seed is None else f"{label}, seed {cell.seed}",
                 batch_size=self.spec.evaluate.batch_size,
-                rank_device=self.spec.evaluate.rank_device,
+                # corrected scores are ranked by threads
+                rank_device=self.spec.evaluate.rank_device if by_vectors else None,
                 empty_texts=self.spec.evaluate.empty_texts,
-                debias=self._correction(one.correction, model, folder),
+                debias=correction,
                 store=store,
                 overwrite=True,
                 shared=False,
@@ -287,25 +299,26 @@ class Runner:
         if store is not None:
             shutil.rmtree(store, ignore_errors=True)
 
-    def _correction(self, name: str | None, model: object, folder: CellFolder) -> Path | None:
+    def _correction(self, name: str | None, model: object, folder: CellFolder) -> Correction | None:
         """Fit a correction for a model, as ``evenrank debias fit`` does, and save it."""
         if name is None:
             return None
         spec = self.spec.corrections[name]
         path = folder.path / "corrections" / f"{name}-{self._correction_key(name)}.safetensors"
-        if not path.exists():
-            correction = fit_on_corpus(
-                model,
-                self.sources.path(spec.corpus, "corrections", name, "corpus"),
-                spec.method,
-                settings=spec.settings,
-                strength=spec.strength,
-                items=spec.items,
-                choose_rank=spec.choose_rank,
-                batch_size=self.spec.evaluate.batch_size,
-            )
-            save_correction(correction, path)
-        return path
+        if path.exists():
+            return load_correction(path)
+        correction = fit_on_corpus(
+            model,
+            self.sources.path(spec.corpus, "corrections", name, "corpus"),
+            spec.method,
+            settings=spec.settings,
+            strength=spec.strength,
+            items=spec.items,
+            choose_rank=spec.choose_rank,
+            batch_size=self.spec.evaluate.batch_size,
+        )
+        save_correction(correction, path)
+        return correction
 
     def _key(self, benchmark: str, correction: str | None) -> str:
         settings = self.spec.evaluate.model_dump(exclude={"benchmarks", "figures", "batch_size"})
