@@ -27,6 +27,7 @@ LAYERS = [
     {"training"},
     {"report"},
     {"probing"},
+    {"tuning"},
     {"experiments"},
     {"serving"},
     {"demo"},

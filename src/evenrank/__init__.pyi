@@ -44,6 +44,9 @@ from evenrank.search.searcher import Result as Result
 from evenrank.search.searcher import Searcher as Searcher
 from evenrank.training.config import TrainConfig as TrainConfig
 from evenrank.training.run import train as train
+from evenrank.tuning.plan import Plan as Plan
+from evenrank.tuning.tradeoff import Tradeoff as Tradeoff
+from evenrank.tuning.tradeoff import compare_corrections as compare_corrections
 
 __all__: list[str]
 __version__: str

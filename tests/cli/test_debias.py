@@ -137,4 +137,9 @@ def test_strength_without_a_correction(run):
 def test_methods_are_listed_with_their_settings(run):
     assert "center" in run("debias", "methods").stdout
     listed = json.loads(run("debias", "methods", "--json").stdout)
-    assert listed["calibrate"]["settings"] == {"by": "top", "k": 10, "shrink": True}
+    assert listed["calibrate"]["settings"] == {
+        "by": "top",
+        "k": 10,
+        "own_bonus": 0,
+        "shrink": True,
+    }

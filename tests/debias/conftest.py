@@ -18,7 +18,12 @@ METHODS = {
     "project": [{}, {"rank": 2}, {"sides": "queries"}],
     "lir": [{}, {"rank": 3}, {"sides": "passages"}],
     "leace": [{}],
-    "calibrate": [{"by": "mean"}, {"by": "z"}, {"by": "top", "k": 3}],
+    "calibrate": [
+        {"by": "mean"},
+        {"by": "z"},
+        {"by": "top", "k": 3},
+        {"by": "mean", "own_bonus": 0.1},
+    ],
     "csls": [{}, {"k": 3}],
 }
 CASES = [(name, settings) for name, many in METHODS.items() for settings in many]

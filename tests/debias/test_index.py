@@ -55,15 +55,17 @@ coordinates = st.floats(-1, 1, width=32, allow_subnormal=False)
     raw=arrays(np.float32, (3, 14), elements=st.floats(-1, 1, width=32)),
     asked=arrays(np.float32, (3, 12), elements=coordinates),
     by=st.sampled_from(["mean", "z", "top"]),
+    bonus=st.floats(0, 1),
     strength=st.floats(0, 1),
 )
-def test_calibration_keeps_every_ranking_within_a_language(fit, raw, asked, by, strength):
+def test_calibration_keeps_every_ranking_within_a_language(fit, raw, asked, by, bonus, strength):
     """Also for scores that differ in their last bit, and for those that round to one."""
     asked[~asked.any(axis=1)] = 1
     asked = unit(asked + np.float32(1e-3))
     codes = np.arange(14) % 4
     best = np.stack([-np.sort(-raw[:, codes == code], axis=1)[:, :3] for code in range(4)], axis=1)
-    form = fit("calibrate", {"by": by, "k": 3}, strength=strength).for_index(asked, "en", best)
+    settings = {"by": by, "k": 3, "own_bonus": bonus}
+    form = fit("calibrate", settings, strength=strength).for_index(asked, "en", best)
     slopes = np.broadcast_to(form.slopes, (3, 4))[:, codes]
     offsets = np.broadcast_to(form.offsets, (3, 4))[:, codes]
     ranked = order(raw.astype(np.float64) * slopes - offsets, raw)
@@ -72,6 +74,29 @@ def test_calibration_keeps_every_ranking_within_a_language(fit, raw, asked, by, 
             own = np.flatnonzero(codes == code)
             before = sorted(own, key=lambda d: (-raw[q, d], d))
             assert [d for d in ranked[q] if codes[d] == code] == before
+
+
+@pytest.mark.parametrize("by", ["mean", "z", "top"])
+def test_an_own_bonus_is_added_in_the_language_of_the_query_only(fit, queries, passages, by):
+    best = best_by_language(queries.rows, passages.rows, passages.langs, LANGUAGES, 10)
+    plain, more = (
+        fit("calibrate", {"by": by, "own_bonus": bonus}, strength=0.5)
+        .for_index(queries.rows, queries.langs, best)
+        .scores(passages.rows, passages.langs)
+        for bonus in (0, 0.2)
+    )
+    own = queries.langs[:, None] == passages.langs
+    np.testing.assert_allclose(more - plain, 0.1 * own, atol=1e-12)
+
+
+def test_an_own_bonus_needs_the_language_of_the_query(fit, queries):
+    bonus = fit("calibrate", {"by": "mean", "own_bonus": 0.2})
+    with pytest.raises(DataError, match="query languages"):
+        bonus.for_index(queries.rows, None)
+    # no passage is in Swahili, so no passage gets the bonus
+    form = bonus.for_index(queries.rows, "sw")
+    plain = fit("calibrate", {"by": "mean"}).for_index(queries.rows, "sw")
+    np.testing.assert_array_equal(form.offsets, plain.offsets)
 
 
 def test_calibration_by_top_needs_the_scores_of_a_balanced_search(fit, queries):

@@ -1,4 +1,4 @@
-"""``evenrank debias``: fit a correction of language bias, and put it into a model."""
+"""``evenrank debias``: fit a correction, put it into a model, compare corrections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenrank.cli.debias_compare import debias_compare_command
 from evenrank.cli.options import (
     AsJson,
     BatchSize,
@@ -152,6 +153,9 @@ def apply_command(
     save_model(loaded, load_encoder(model), output, overwrite=overwrite)
     say(f"written  {output}")
     say(f"next     evenrank evaluate {output} --benchmark NAME")
+
+
+app.command("compare")(debias_compare_command)
 
 
 @app.command("methods")

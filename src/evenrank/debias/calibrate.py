@@ -6,7 +6,7 @@ Shapes: ``Q`` queries, ``L`` languages of the passages, ``H`` width, ``K`` best 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,7 +25,14 @@ from evenrank.debias.base import (
     scores_only,
 )
 from evenrank.debias.index import QueryForm
-from evenrank.debias.rows import Doubles, Floats, Kind, OptionalLangs
+from evenrank.debias.rows import (
+    Doubles,
+    Floats,
+    Kind,
+    OptionalLangs,
+    no_languages,
+    places_of,
+)
 from evenrank.errors import ConfigError
 
 _SMALLEST = 1e-8
@@ -39,11 +46,14 @@ class CalibrateSettings(Settings):
         by: ``mean`` of the query's scores in the language, ``z`` (mean and standard deviation), or
             the mean of its ``top`` scores in the language.
         k: Scores that ``top`` uses.
+        own_bonus: Added to the scores of passages in the language of the query, 0 to 1: the
+            search keeps a preference for it of this size.
         shrink: Statistics of languages with few texts move towards the mean of all languages.
     """
 
     by: Literal["mean", "z", "top"] = "top"
     k: int = Field(default=10, ge=1)
+    own_bonus: float = Field(default=0, ge=0, le=1)
     shrink: bool = True
 
     @property
@@ -55,6 +65,8 @@ class CalibrateSettings(Settings):
 @dataclass(frozen=True, eq=False)
 class Calibration(Correction):
     """A correction of scores: ``s + strength (slope_ql s - offset_ql - s)`` with a slope above 0.
+
+    The offset of the query's own language is lower by ``own_bonus``.
 
     Attributes:
         means: ``(L, H)`` of the passages.
@@ -83,25 +95,42 @@ class Calibration(Correction):
         """Refuse: it changes scores."""
         raise scores_only(self.fit.method)
 
+    def with_own_bonus(self, own_bonus: float) -> Self:
+        """Return the same calibration with another bonus for the query's own language."""
+        return replace(self, fit=self.fit.with_settings(own_bonus=own_bonus))
+
     def for_index(
         self, queries: NDArray[Any], langs: OptionalLangs, best: Doubles | None = None
     ) -> QueryForm:
         """Return the queries with a slope and an offset for each language of the passages."""
         rows_QH = checked_rows(queries, self.fit.width, "query")
-        slopes, offsets = self._whole(rows_QH.astype(np.float64), best)
-        slopes = 1 + self.strength * (slopes - 1)
-        languages = self.fit.languages("passage")
-        return QueryForm(languages, rows_QH[:, None], slopes, self.strength * offsets)
+        slopes, offsets = self.dialled(self.whole(rows_QH, best), langs)
+        return QueryForm(self.fit.languages("passage"), rows_QH[:, None], slopes, offsets)
 
-    def _whole(self, queries_QH: Doubles, best: Doubles | None) -> tuple[Doubles, Doubles]:
-        """Return slopes and offsets at strength 1."""
+    def dialled(
+        self, whole: tuple[Doubles, Doubles], langs: OptionalLangs
+    ) -> tuple[Doubles, Doubles]:
+        """Return slopes and offsets at this strength and with this bonus, from :meth:`whole`."""
+        slopes, offsets = whole
+        if bonus := self.fit.settings["own_bonus"]:
+            offsets, languages = offsets.copy(), self.fit.languages("passage")
+            for lang, at in places_of(langs, len(offsets), "query"):
+                if not lang:
+                    raise no_languages("query")
+                if lang in languages:  # no passage is in any other
+                    offsets[at, languages.index(lang)] -= bonus
+        return 1 + self.strength * (slopes - 1), self.strength * offsets
+
+    def whole(self, queries_QH: Floats, best: Doubles | None) -> tuple[Doubles, Doubles]:
+        """Return slopes ``(Q, 1)`` or ``(Q, L)`` and offsets ``(Q, L)`` at strength 1, no bonus."""
         if self.fit.settings["by"] == "top":
             return np.ones((len(queries_QH), 1)), self._top(best)
-        means = queries_QH @ self.means.T.astype(np.float64)
+        wide_QH = queries_QH.astype(np.float64)
+        means = wide_QH @ self.means.T.astype(np.float64)
         if self.covariances is None:
             return np.ones((len(means), 1)), means
-        inside_LQH = np.matmul(queries_QH.astype(np.float32), self.covariances)
-        variances = np.einsum("lqh,qh->ql", inside_LQH, queries_QH)
+        inside_LQH = np.matmul(queries_QH, self.covariances)
+        variances = np.einsum("lqh,qh->ql", inside_LQH, wide_QH)
         spreads = np.sqrt(np.maximum(variances, _SMALLEST))
         # The mean spread keeps scores on the scale of cosines; it is one number for each query.
         slopes = np.exp(np.log(spreads).mean(axis=1, keepdims=True)) / spreads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,56 @@ def fit_on_corpus(
         )
         correction = choose(lower_ranks(correction), Canaries(data.languages, queries, passages))
     return correction.with_strength(strength)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedCorpus:
+    """The texts of a parallel corpus, encoded once, for the fit of several corrections.
+
+    Attributes:
+        passages: Unit vectors with their language.
+        queries: The same for queries.
+        encoder: Fingerprint of the encoder.
+        texts: The texts.
+    """
+
+    passages: list[tuple[NDArray[Any], str]]
+    queries: list[tuple[NDArray[Any], str]]
+    encoder: str
+    texts: list[str]
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages of the passages, sorted."""
+        return sorted({lang for _, lang in self.passages})
+
+    def fit(self, method: str, settings: Mapping[str, Any] | None = None) -> Correction:
+        """Fit a correction; see :func:`~evenrank.debias.base.fit_correction`."""
+        more: dict[str, Any] = {"encoder": self.encoder, "texts": self.texts}
+        return fit_correction(method, self.passages, self.queries, settings=settings, **more)
+
+
+def encode_corpus(
+    encoder: EmbeddingModel,
+    corpus: ParallelCorpus,
+    *,
+    items: int | None = ITEMS,
+    store: Path | None = None,
+    batch_size: int = 64,
+) -> EncodedCorpus:
+    """Encode a parallel corpus for the fit of corrections; arguments as of :func:`fit_on_corpus`.
+
+    Raises:
+        DataError: The corpus has too few texts or languages.
+        FileError: The store cannot be written.
+    """
+    chosen = _spread(corpus, items)
+    sides = {kind: _texts(corpus, chosen, kind) for kind in _KINDS}
+    passages, queries = (
+        list(_encoded(encoder, corpus, store, batch_size, kind, sides[kind])) for kind in _KINDS
+    )
+    texts = [text for side in sides.values() for some in side.values() for text in some]
+    return EncodedCorpus(passages, queries, encoder.fingerprint, texts)
 
 
 _KINDS: tuple[Kind, Kind] = ("passage", "query")

@@ -92,12 +92,14 @@ class Points:
         x_axis: The first figure.
         y_axis: The second figure.
         points: Series and its two figures.
+        named: Whether the labels are next to the points; not where there are too many.
     """
 
     title: str
     x_axis: str
     y_axis: str
     points: tuple[tuple[Series, float, float], ...]
+    named: bool = True
     kind: Literal["points"] = field(default="points", init=False)
 
     @property

@@ -152,6 +152,8 @@ def _draw_points(axes: Axes, chart: Points) -> None:
     axes.plot([x for _, x, _ in front], [y for _, _, y in front], color=MUTED, linewidth=0.8)
     for series, x, y in chart.points:
         axes.plot(x, y, "o", markersize=5, color=_colour(series.number), clip_on=False)
+        if not chart.named:
+            continue
         axes.annotate(
             printable(series.label),
             (x, y),
