@@ -42,6 +42,8 @@ from evenrank.search.opening import open_searcher as open_searcher
 from evenrank.search.policies.base import Policy as Policy
 from evenrank.search.searcher import Result as Result
 from evenrank.search.searcher import Searcher as Searcher
+from evenrank.serving.run import serve as serve
+from evenrank.serving.settings import ServeSettings as ServeSettings
 from evenrank.training.config import TrainConfig as TrainConfig
 from evenrank.training.run import train as train
 from evenrank.tuning.plan import Plan as Plan

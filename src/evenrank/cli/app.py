@@ -24,6 +24,7 @@ from evenrank.cli.list import list_command
 from evenrank.cli.options import say
 from evenrank.cli.probe import probe_command
 from evenrank.cli.report import report_command
+from evenrank.cli.serve import serve_command
 from evenrank.cli.train import train_command
 from evenrank.processes import is_first_process
 
@@ -62,6 +63,7 @@ app.command("compare", rich_help_panel=_RESULTS)(compare_command)
 app.add_typer(debias_app, name="debias", rich_help_panel=_RESULTS)
 app.command("probe", rich_help_panel=_RESULTS)(probe_command)
 app.command("report", rich_help_panel=_RESULTS)(report_command)
+app.command("serve", rich_help_panel=_MORE)(serve_command)
 app.add_typer(data_app, name="data", rich_help_panel=_MORE)
 app.command("list", rich_help_panel=_MORE)(list_command)
 app.command("doctor", rich_help_panel=_MORE)(doctor_command)
