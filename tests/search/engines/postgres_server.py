@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
+import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 USER = "embedded_postgres"
@@ -38,10 +39,12 @@ class PostgresServer:
         self.pg_ctl = pg_ctl
         arguments = ["--no-sync", "--auth=trust", "--encoding=utf8", "--locale=C", "-U", "postgres"]
         initdb(arguments, pgdata=self.data, user=self.user)
+        with (self.data / "pg_hba.conf").open("w") as rights:
+            rights.write("local all limited scram-sha-256\nlocal all all trust\n")
         self.start()
 
-    def url(self, table: str, user: str = "postgres") -> str:
-        return f"postgresql://{user}@/postgres?host={self.data}&table={table}"
+    def url(self, table: str, user: str = "postgres", database: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.data}&table={table}"
 
     def execute(self, statement: str, *values) -> list:
         import psycopg
@@ -62,9 +65,17 @@ class PostgresServer:
 
     def kill(self):
         """Kill the server and all of its processes, as a machine that loses power."""
-        group = int((self.data / "postmaster.pid").read_text().split()[0])
-        os.killpg(os.getpgid(group), signal.SIGKILL)
+        import psutil
+
+        server = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        for process in [server, *server.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        # a container whose first process waits for no other one keeps the number in use
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self.data / lock).unlink()
 
     def remove(self):
-        self.stop()
+        with suppress(subprocess.CalledProcessError):  # it may be dead already
+            self.stop()
         shutil.rmtree(self.folder)

@@ -59,7 +59,7 @@ class PgvectorSettings(Fields):
     exact: bool = False
     ef_search: int | None = Field(default=None, ge=1, le=_MAXIMUM_EF)
     max_scan_tuples: int = Field(default=100_000, ge=1)
-    timeout: int = Field(default=60, ge=1)
+    timeout: float = Field(default=60, ge=0.01)
 
 
 class PgvectorEngine(Engine):

@@ -80,9 +80,9 @@ class Columns:
                 raise unknown_field(self._name, name, self._there)
             else:
                 fitting, type = _fitting(values, self._there[name])
-                parameters[f"values{at}"] = fitting
+                parameters[f"values{at}"] = [str(value) for value in fitting]
                 conditions.append(
-                    sql.SQL("t.{} = any({}::{}[])").format(
+                    sql.SQL("t.{} = any({}::text[]::{}[])").format(
                         identifier(name), sql.Placeholder(f"values{at}"), sql.SQL(type)
                     )
                 )

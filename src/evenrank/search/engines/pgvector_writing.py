@@ -58,7 +58,7 @@ class PgvectorStorage(BaseModel):
     ef_construction: int = Field(default=64, ge=4, le=1000)
     batch: int = Field(default=1000, ge=1)
     workers: int = Field(default=2, ge=1, le=64)
-    timeout: int = Field(default=120, ge=1)
+    timeout: float = Field(default=120, ge=0.01)
 
 
 class PgvectorWriter(Writer):

@@ -83,7 +83,7 @@ class Database:
         MissingExtraError: The driver is not installed.
     """
 
-    def __init__(self, address: Address, timeout: int) -> None:
+    def __init__(self, address: Address, timeout: float) -> None:
         try:
             import pgvector
             import psycopg
@@ -119,7 +119,7 @@ class Database:
                 connection = self.connect()
             try:
                 with connection.transaction():
-                    connection.execute(_LIMITS, {"timeout": f"{self._timeout}s"})
+                    connection.execute(_LIMITS, {"timeout": f"{1000 * self._timeout:.0f}ms"})
                     result = work(connection)
             except psycopg.Error as cause:
                 broken = connection.closed
@@ -146,7 +146,7 @@ class Database:
 
         defaults = {
             "connect_timeout": str(_CONNECT_SECONDS),
-            "tcp_user_timeout": str(1000 * self._timeout),
+            "tcp_user_timeout": f"{1000 * self._timeout:.0f}",
             "application_name": "evenrank",
         }
         try:
@@ -202,7 +202,11 @@ _PASSWORD = "Set PGPASSWORD, or use a password file"
 _REFUSALS = (
     ("password authentication failed", "the password is refused", _PASSWORD),
     ("no password supplied", "no password", _PASSWORD),
-    ("invalid connection option|invalid .* value", "", "Correct the parameters of the address"),
+    (
+        "invalid connection option|invalid .* value",
+        "the driver refuses a parameter of the address",  # its words may contain a secret
+        "Correct the address",
+    ),
     ("connection refused", "connection refused", "Check the address, and that the server runs"),
     ("No such file", "no server at this socket", "Check the address, and that the server runs"),
     ("translate host name|resolve host", "a host that is not known", "Check the address"),
