@@ -85,3 +85,45 @@ def test_two_processes_train_stop_and_resume_as_one(config, tmp_path, together, 
     one, two = load(weights_of(alone.folder)), load(whole)
     for name, values in one.items():  # the same batches and negatives, but for the order of sums
         np.testing.assert_allclose(values, two[name], atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"negatives": 2},
+        {"negatives": 2, "mini_batch_size": 4},
+        {"strategy": "pool", "pool_languages": 2, "losses": {"consistency": 0.5}},
+        {"strategy": "pool", "pool_languages": 2, "mini_batch_size": 4, "negatives": 1},
+        {"strategy": "hybrid-any", "losses": {"keep": 2.0}},
+    ],
+    ids=["negatives", "negatives, in parts", "pool", "pool, in parts", "keep"],
+)
+def test_two_processes_have_the_gradients_of_one(config, tmp_path, together, weights_of, changes):
+    """After one step of plain gradient descent, the change of the weights is the gradient.
+
+    A process has 9 of the 18 pairs, so two pairs of one item are in different processes.
+    """
+    start = train(config(**SETTINGS, output=tmp_path / "start"), steps=2, dev_fraction=0).model
+    settings = SETTINGS | changes | {
+        "encoder": str(start), "encoder_settings": {}, "batch_size": 18, "steps": 2, "warmup": 0,
+        "dev_fraction": 0, "weight_decay": 0, "learning_rate": 1.0,
+        "trainer": {"optim": "sgd", "max_grad_norm": 1e9, "lr_scheduler_type": "constant"},
+    }  # fmt: skip
+    path = tmp_path / "config.yaml"
+    path.write_text(config(**settings).model_dump_json())
+    codes, printed = together(("two", None, [str(path)]))
+    assert codes == {"two": [0, 0]}, printed
+    alone = train(config(**settings, output=tmp_path / "alone"))
+    before = load(next(start.glob("**/*.safetensors")).read_bytes())
+    one, two = load(weights_of(alone.folder)), load(weights_of(tmp_path / "runs" / "two"))
+    change = max(np.abs(values - before[name]).max() for name, values in one.items())
+    difference = max(np.abs(values - two[name]).max() for name, values in one.items())
+    assert change > 1e-3
+    assert difference < 1e-3 * change
+    assert log_of(alone.folder) == pytest.approx(log_of(tmp_path / "runs" / "two"), rel=1e-4)
+
+
+def log_of(run_folder):
+    lines = (run_folder / "log.jsonl").read_bytes().splitlines()
+    return [entry["loss"] for entry in map(orjson.loads, lines) if "loss" in entry]
