@@ -230,7 +230,7 @@ def test_column_types_of_parquet_may_differ_if_the_values_are_the_same(tmp_path)
         ({"lang": pa.nulls(1)}, "field 'lang' without a value .*expected a string"),
         ({"negatives": ["no"]}, "field 'negatives' with str 'no' .*expected a list"),
         ({"negatives": [[1]]}, "field 'negatives' with list .*expected a list"),
-        ({"positive_passages": [["x"]], "passage": None}, "This looks like training data of Tev"),
+        ({"positive_ctxs": [["x"]], "passage": None}, "This looks like training data of DPR"),
     ],
 )
 @pytest.mark.parametrize("form", ["parquet", "hf"])

@@ -99,8 +99,6 @@ def test_an_id_has_no_control_character(key):
 @pytest.mark.parametrize(
     ("row", "layout"),
     [
-        ({"query_id": "1", "query": "?", "positive_passages": []}, "training data of Tevatron"),
-        ({"query": "?", "pos": ["."], "neg": []}, "training data of FlagEmbedding"),
         ({"question": "?", "positive_ctxs": []}, "training data of DPR"),
         ({"anchor": "?", "positive": "."}, "pairs of Sentence Transformers"),
         ({"version": "1.1", "data": []}, "a SQuAD file"),

@@ -21,26 +21,34 @@ import bisect
 import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from evenrank.data.corpus import SCHEMA, Counts, ParallelCorpus, index_rows
+from evenrank.data.corpus import SCHEMA, Counts, ParallelCorpus, components, index_rows
 from evenrank.data.filters import Filter
-from evenrank.data.readers.base import REMEDY, Part, Row, Source, Unreadable
-from evenrank.data.rows import NAMES, Values, values_of
+from evenrank.data.layouts.base import JOINED, Layout, Place, WrongRow, layout_of
+from evenrank.data.readers.base import REMEDY, Numbered, Part, Row, Source, Unreadable
+from evenrank.data.rows import NAMES, Values, columns_of, values_of
 from evenrank.errors import ConfigError, DataError
-from evenrank.files import write_json
+from evenrank.files import fingerprint_of, write_json
 from evenrank.progress import bar
 
 BATCH_ROWS = 16_384
 BATCH_CHARACTERS = 1 << 26
 """Limits of a batch: for memory, and for the 2 GiB that a column of strings may have in Arrow."""
+_LANG, _QUERY, _PASSAGE = map(SCHEMA.get_field_index, ("lang", "query", "passage"))
+
+Columns = list[list[Any]]
+"""Values of some rows by column, in the order of ``SCHEMA``."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,13 @@ def convert(source: Source, request: Request, folder: Path) -> None:
         _check_languages(source, request, _named_languages(source), counts)
     with closing(_BadRows(folder / "skipped.jsonl", counts, request.strict)) as bad:
         with closing(RowWriter(folder / "rows.arrow")) as writer:
-            for part, number, values in _good_rows(source, request, counts, bad):
-                writer.add(values, part, number)
+            joined = _write_rows(source, request, counts, bad, writer)
         if not writer.languages and bad.first:
             found = f"no good row; the first bad one is {bad.first.place} with {bad.first.found}"
             raise DataError(source.name, found, bad.first.expected, bad.first.remedy)
         _check_languages(source, request, writer.languages, counts)
+        if joined:
+            join_passages(folder / "rows.arrow", joined)
         table = map_rows(folder)
         index = index_rows(table)
         for again, first in index.repeated.tolist():
@@ -86,7 +95,11 @@ def convert(source: Source, request: Request, folder: Path) -> None:
             bad.add(error, _raw(row))
     np.save(folder / "matrix.npy", index.rows)
     np.save(folder / "groups.npy", index.groups)
-    facts = {"languages": index.languages, "fingerprint": writer.fingerprint}
+    pinned = [source.revision] if source.revision else []
+    fingerprint = writer.fingerprint
+    if pinned or joined:
+        fingerprint = fingerprint_of(fingerprint, *pinned, *(repr(ids) for ids in joined))
+    facts = {"languages": index.languages, "fingerprint": fingerprint}
     write_json(folder / "facts.json", facts | {"counts": asdict(counts)})
 
 
@@ -121,22 +134,31 @@ class RowWriter:
         self._file = path.open("wb")
         self._writer = pa.ipc.new_file(self._file, SCHEMA)
         self._digest = hashlib.sha256()
-        self._batch: list[Values] = []
+        self._columns: Columns = [[] for _ in SCHEMA]
         self._characters = 0
-        self._numbers = array("q")
+        self._numbers = array("I")
         self._parts: list[Part] = []
         self._first_rows: list[int] = []
 
-    def add(self, values: Values, part: Part, number: int) -> None:
-        """Write row ``number`` of ``part``."""
+    def add(self, columns: Columns, part: Part, numbers: Sequence[int]) -> None:
+        """Write rows of a part, by column, with their numbers in it."""
         if not self._parts or self._parts[-1] is not part:
             self._parts.append(part)
             self._first_rows.append(len(self._numbers))
-        self._numbers.append(number)
-        self._batch.append(values)
-        self._characters += len(values.query) + len(values.passage)
-        if len(self._batch) == BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
-            self._flush()
+        self._numbers.extend(numbers)
+        lengths = [len(q) + len(p) for q, p in zip(columns[_QUERY], columns[_PASSAGE], strict=True)]
+        start = 0
+        while start < len(lengths):  # batches end at the same rows, however rows are added
+            stop = min(len(lengths), start + BATCH_ROWS - len(self._columns[0]))
+            if self._characters + sum(lengths[start:stop]) >= BATCH_CHARACTERS:
+                sums = accumulate(lengths[start:stop], initial=self._characters)
+                stop = start + next(at for at, sum_ in enumerate(sums) if sum_ >= BATCH_CHARACTERS)
+            for column, values in zip(self._columns, columns, strict=True):
+                column.extend(values[start:stop])
+            self._characters += sum(lengths[start:stop])
+            if len(self._columns[0]) == BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
+                self._flush()
+            start = stop
 
     def place(self, row: int) -> str:
         """Return where a row of the file came from."""
@@ -150,7 +172,7 @@ class RowWriter:
 
     def close(self) -> None:
         """Write what is left and end the file."""
-        if self._batch:
+        if self._columns[0]:
             self._flush()
         with self._file:  # closes the file also if the disk is full
             self._writer.close()
@@ -158,13 +180,49 @@ class RowWriter:
             os.fsync(self._file.fileno())
 
     def _flush(self) -> None:
-        columns = list(zip(*self._batch, strict=True))
-        for column in columns:
+        for column in self._columns:
             self._digest.update(orjson.dumps(column))
-        arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
+        fields = zip(self._columns, SCHEMA, strict=True)
+        arrays = [pa.array(column, field.type) for column, field in fields]
         self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
-        self.languages.update(values.lang for values in self._batch)
-        self._batch, self._characters = [], 0
+        self.languages.update(self._columns[_LANG])
+        self._columns, self._characters = [[] for _ in SCHEMA], 0
+
+
+def join_passages(path: Path, joined: Iterable[Sequence[str]]) -> None:
+    """Give the passages that belong together one id: the first of theirs that was read.
+
+    Args:
+        path: A file of rows.
+        joined: Ids of passages that belong together; one id may be in several.
+    """
+    numbers: dict[str, int] = {}
+    pairs = [(ids[0], other) for ids in joined for other in ids[1:]]
+    left, right = (
+        np.array([numbers.setdefault(pair[side], len(numbers)) for pair in pairs])
+        for side in (0, 1)
+    )
+    group = components(len(numbers), left, right)
+    names, values = list(numbers), pa.array(list(numbers))
+    roots = pa.array([names[first] for first in np.unique(group, return_index=True)[1]])
+    shared = roots.take(pa.array(group))
+    column = SCHEMA.get_field_index("passage_id")
+    part = path.with_suffix(".joined")
+    with (
+        pa.memory_map(str(path)) as source,
+        pa.ipc.open_file(source) as reader,
+        part.open("wb") as target,
+    ):
+        writer = pa.ipc.new_file(target, SCHEMA)
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            ids = batch.column(column)
+            new = pc.coalesce(shared.take(pc.index_in(ids, values)), ids)
+            writer.write_batch(batch.set_column(column, SCHEMA.field(column), new))
+        writer.close()
+        target.flush()
+        os.fsync(target.fileno())
+    part.replace(path)
 
 
 class _BadRows:
@@ -189,38 +247,98 @@ class _BadRows:
         self._counts.skipped += 1
 
 
-def _good_rows(
-    source: Source, request: Request, counts: Counts, bad: _BadRows
-) -> Iterator[tuple[Part, int, Values]]:
-    """Yield the rows to keep, count the others, and add the bad ones to ``bad``."""
+def _write_rows(
+    source: Source, request: Request, counts: Counts, bad: _BadRows, writer: RowWriter
+) -> list[list[str]]:
+    """Write the rows to keep, count the others, and add the bad ones to ``bad``.
+
+    Returns:
+        Ids of passages that belong together.
+    """
     where, languages = request.where, request.languages
     seen = dict.fromkeys(column for part in source.parts for column in part.columns)
     if where and seen:
         _check_columns(where, seen)
-    for part, number, row in _rows(source, request):
-        counts.read += 1
-        if where and isinstance(row, dict):
+    joined: list[list[str]] = []
+    layouts: dict[str, Layout | None] = {}
+    for part, rows in _chunks(source, request):
+        counts.read += len(rows)
+        if where:
             if not where.columns <= seen.keys():
-                seen |= dict.fromkeys(row)
-            if not where.holds(row):
-                counts.filtered += 1
-                continue
+                seen |= dict.fromkeys(
+                    name for _, row in rows if isinstance(row, dict) for name in row
+                )
+            kept = [r for r in rows if not isinstance(r[1], dict) or where.holds(r[1])]
+            counts.filtered += len(rows) - len(kept)
+            rows = kept
+        if part.name not in layouts and (first := _first(rows)):
+            layouts[part.name] = layout_of(first)
+        if layout := layouts.get(part.name):
+            rows = _in_our_fields(rows, layout, part, counts)
+            joined += _joined(rows)
+        numbers, columns = _good_rows(rows, part, bad)
+        if languages is not None:
+            kept_rows = [at for at, lang in enumerate(columns[_LANG]) if lang in languages]
+            counts.other_languages += len(numbers) - len(kept_rows)
+            numbers = [numbers[at] for at in kept_rows]
+            columns = [[column[at] for at in kept_rows] for column in columns]
+        writer.add(columns, part, numbers)
+    if where:
+        _check_columns(where, seen)
+    return joined
+
+
+def _first(rows: Iterable[Numbered]) -> Row | None:
+    return next((row for _, row in rows if isinstance(row, dict)), None)
+
+
+def _in_our_fields(
+    rows: list[Numbered], layout: Layout, part: Part, counts: Counts
+) -> list[Numbered]:
+    """Return the rows of a layout as rows with our fields, or what is wrong with them."""
+    ours: list[Numbered] = []
+    for number, row in rows:
+        if isinstance(row, Unreadable):
+            ours.append((number, row))
+            continue
+        try:
+            some: list[Numbered] = [(number, one) for one in layout.rows(row, Place(part, number))]
+        except WrongRow as wrong:
+            place, found = part.place(number), f"{wrong.found} in {layout.title}"
+            some = [(number, Unreadable.at(place, found, wrong.expected, raw=_raw(row)))]
+        counts.filtered += not some
+        ours += some
+    return ours
+
+
+def _joined(rows: Iterable[Numbered]) -> Iterator[list[str]]:
+    """Yield the ids of passages that rows say belong together, each list once."""
+    last: object = None
+    for _, row in rows:
+        if isinstance(row, dict) and (ids := row.get(JOINED)) is not None and ids is not last:
+            yield [str(id_) for id_ in ids]
+            last = ids
+
+
+def _good_rows(rows: list[Numbered], part: Part, bad: _BadRows) -> tuple[list[int], Columns]:
+    """Return the numbers and the columns of the good rows."""
+    numbers = [number for number, _ in rows]
+    if columns := columns_of([row for _, row in rows], part):
+        return numbers, columns
+    good: list[int] = []
+    values: list[Values] = []
+    for number, row in rows:  # one by one, to find the bad ones
         try:
             if isinstance(row, Unreadable):
                 raise row.error
-            values = values_of(row, part, number)
+            values.append(values_of(row, part, number))
+            good.append(number)
         except DataError as error:
             bad.add(error, _raw(row))
-            continue
-        if languages is None or values.lang in languages:
-            yield part, number, values
-        else:
-            counts.other_languages += 1
-    if where:
-        _check_columns(where, seen)
+    return good, list(map(list, zip(*values, strict=True))) if values else [[] for _ in SCHEMA]
 
 
-def _rows(source: Source, request: Request) -> Iterator[tuple[Part, int, Row | Unreadable]]:
+def _chunks(source: Source, request: Request) -> Iterator[tuple[Part, list[Numbered]]]:
     """Yield the rows of the parts in the requested languages; an empty part is an error."""
     columns = NAMES | (request.where.columns if request.where else frozenset())
     languages = request.languages
@@ -230,15 +348,17 @@ def _rows(source: Source, request: Request) -> Iterator[tuple[Part, int, Row | U
         for part in parts:
             empty = True
             for chunk in part.read(columns):
-                for number, row in chunk.rows:
-                    empty = False
-                    if part.lang and isinstance(row, dict) and "language" not in row:
-                        row.setdefault("lang", part.lang)
-                    yield part, number, row
+                empty = empty and not chunk.rows
+                if part.lang:
+                    for _, row in chunk.rows:
+                        if isinstance(row, dict) and "language" not in row:
+                            row.setdefault("lang", part.lang)
+                yield part, chunk.rows
                 progress.advance(chunk.consumed)
             if empty:
                 remedy = "Restore the file or remove it"
-                yield part, 0, Unreadable.at(part.name, "no rows", "at least one", remedy)
+                nothing = Unreadable.at(part.name, "no rows", "at least one", remedy)
+                yield part, [(0, nothing)]
 
 
 def _check_columns(where: Filter, seen: Iterable[str]) -> None:

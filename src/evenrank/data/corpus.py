@@ -45,7 +45,8 @@ class Counts:
 
     Attributes:
         read: All rows.
-        filtered: Left out by the filter.
+        filtered: Left out by the filter, or by the label that a data set gives them: pairs of XNLI
+            that are not entailment.
         other_languages: Left out because other languages were requested. (Files of such languages
             are not even read.)
         skipped: Left out because they are bad.

@@ -2,14 +2,18 @@
 
 Every form of source comes through here, so a field has one meaning and one message. Ids and texts
 are kept as they are written. A whole number as an id becomes its decimal text: ``7`` is ``"7"``.
+
+:func:`columns_of` checks many good rows at once, by columns. Where it finds anything odd, each row
+is checked alone by :func:`values_of`, which knows what to say about it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from evenrank.data.readers.base import REMEDY, Part, Row
@@ -59,9 +63,7 @@ FIELDS = (
 
 NAMES = frozenset(name for field in FIELDS for name in (field.name, field.alias))
 
-_LAYOUTS = {
-    "training data of Tevatron": {"positive_passages"},
-    "training data of FlagEmbedding": {"query", "pos"},
+_OTHER_LAYOUTS = {
     "training data of DPR": {"positive_ctxs"},
     "pairs of Sentence Transformers": {"anchor", "positive"},
     "a SQuAD file": {"data", "version"},
@@ -122,6 +124,73 @@ def checked(row: Row, part: Part, number: int, fields: Sequence[Field]) -> dict[
     return values
 
 
+def columns_of(rows: Sequence[Any], part: Part) -> list[list[Any]] | None:
+    """Check many rows at once and return their values by column, in the order of the schema.
+
+    Args:
+        rows: As for :func:`values_of`.
+        part: Where they were read.
+
+    Returns:
+        ``None`` if a row is bad, or not a row: :func:`values_of` says what is wrong.
+    """
+    if set(map(type, rows)) != {dict}:
+        return None
+    shapes = {tuple(row) for row in rows}  # a few, whatever the number of rows
+    columns: list[list[Any]] = []
+    for field in FIELDS:
+        values = _checked(_column(rows, shapes, field), field)
+        if values is None:
+            return None
+        columns.append(values)
+    ids, passage_ids, _, langs, *_ = columns
+    try:
+        tags = {code: _language(code, part.lang) for code in set(langs)}
+    except _Wrong:
+        return None
+    columns[1] = [one or id_ for one, id_ in zip(passage_ids, ids, strict=True)]
+    columns[3] = [tags[code] for code in langs]
+    return columns
+
+
+def _column(rows: Sequence[Row], shapes: Collection[tuple[str, ...]], field: Field) -> list[Any]:
+    """Return the values of a field; ``shapes`` are the names of fields that rows have."""
+    names = {field.name if field.name in shape else field.alias for shape in shapes}
+    if len(names) > 1:
+        return [row.get(_name(row, field)) for row in rows]
+    (name,) = names
+    there = sum(name in shape for shape in shapes)
+    if there == len(shapes):
+        return list(map(itemgetter(name), rows))
+    return [row.get(name) for row in rows] if there else [None] * len(rows)
+
+
+def _checked(values: list[Any], field: Field) -> list[Any] | None:
+    """Return the values of a column, or ``None`` if one of them is bad."""
+    types = set(map(type, values))
+    if not field.required:
+        if types == {type(None)}:
+            return values
+        types.discard(type(None))
+    if field.kind == "texts":
+        good = types == {list} and all(v is None or _are_texts(v) for v in values)
+        return values if good else None
+    if not types <= ({str} if field.kind == "text" else {str, int}):
+        return None
+    if int in types:
+        values = [str(value) if type(value) is int else value for value in values]
+    texts = values if field.required else [value for value in values if value is not None]
+    firsts = "".join([text[:1] for text in texts])
+    if len(firsts) < len(texts) or not firsts.isalnum():
+        if field.kind == "label":
+            return [v if v is None or is_visible(v) else None for v in values]
+        if not all(text[:1].isalnum() or is_visible(text) for text in texts):
+            return None
+    if field.kind == "key" and not (all_ := "".join(texts)).isprintable() and _has_control(all_):
+        return None
+    return values
+
+
 def is_visible(text: str) -> bool:
     r"""Return whether a text has a letter, number, sign or symbol, and so a token to encode.
 
@@ -138,7 +207,7 @@ def _whose(row: Row) -> str:
 
 
 def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list of them
-    name, kind = field.name if field.name in row else field.alias, field.kind
+    name, kind = _name(row, field), field.kind
     value = row.get(name)
     if isinstance(value, str) and kind != "texts":
         visible = value[:1].isalnum() or is_visible(value)  # most texts begin with a letter
@@ -149,7 +218,7 @@ def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list 
     elif value is None and not field.required:
         return None
     elif kind == "texts":
-        if isinstance(value, list) and all(isinstance(v, str) and is_visible(v) for v in value):
+        if _are_texts(value):
             return value
     elif isinstance(value, int) and not isinstance(value, bool) and kind != "text":
         return str(value)
@@ -157,18 +226,29 @@ def _value(row: Row, field: Field) -> Any:  # noqa: ANN401 - a string or a list 
         either = " or ".join(dict.fromkeys(map(repr, (field.name, field.alias))))
         found = f"no field {either} among {', '.join(map(str, row)) or 'none'}"
         found = f"field {name!r} without a value" if name in row else found
-        raise _Wrong(found, field.expected, _layout_remedy(row))
+        raise _Wrong(found, field.expected, _remedy(row, field))
     raise _Wrong(f"field {name!r} with {_describe(value)}", field.expected, REMEDY)
 
 
-def _layout_remedy(row: Row) -> str:
+def _name(row: Row, field: Field) -> str:
+    """Return the name of a field in a row."""
+    return field.name if field.name in row else field.alias
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) and is_visible(v) for v in value)
+
+
+def _remedy(row: Row, field: Field) -> str:
     """Return what to do if a required field is missing; names the layouts that we know."""
-    for layout, fields in _LAYOUTS.items():
+    for layout, fields in _OTHER_LAYOUTS.items():
         if fields <= row.keys():
             return (
                 f"This looks like {layout}: write a row with id, lang, query and passage for each "
                 "query and language"
             )
+    if field.name == "lang" and field.name not in row:
+        return "Add it, or name the file after its language, such as de.jsonl, and open its folder"
     return REMEDY
 
 

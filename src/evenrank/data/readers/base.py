@@ -58,6 +58,8 @@ class Part:
         lang: The language of all rows, if the part itself says so.
         columns: The columns, if the part knows them without reading its rows.
         counts: What the numbers of the rows count.
+        key: Its name within the source, without suffix. Rows without an id are called by it and by
+            their number.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Part:
     lang: str | None = None
     columns: tuple[str, ...] = ()
     counts: Literal["line", "row"] = "line"
+    key: str = ""
 
     def place(self, number: int) -> str:
         """Return where a row is, for messages: ``de.jsonl:7``."""
@@ -82,6 +85,7 @@ class Source:
         stamp: Changes whenever the content may have changed.
         parts: What is read, in this order.
         unit: What the sizes of the parts count.
+        revision: The commit of a data set of the Hub, if the user named a revision.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Source:
     stamp: str
     parts: tuple[Part, ...]
     unit: Literal["bytes", "rows"] = "bytes"
+    revision: str = ""
 
 
 @dataclass(frozen=True)

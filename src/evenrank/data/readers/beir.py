@@ -18,7 +18,7 @@ their ids are equal without a language at the start or end: ``de/q1`` and ``en/q
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
@@ -162,6 +162,7 @@ def _join(folders: list[_Folder], load: Load) -> Joined:
     relevant: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     parent: dict[str, str] = {}
     first_of: dict[str, str] = {}
+    bare: dict[str, str] = {}
 
     def root(passage: str) -> str:
         while (above := parent.setdefault(passage, passage)) != passage:
@@ -175,10 +176,27 @@ def _join(folders: list[_Folder], load: Load) -> Joined:
             item = _item(judged, folder, load)
             ends = sorted((root(judged.passage), root(first_of.setdefault(item, judged.passage))))
             parent[ends[1]] = ends[0]
+            if judged.passage not in bare:
+                body = None if folder.lang else load(folder).corpus.get(judged.passage)
+                bare[judged.passage] = _bare(judged.passage, _language(body), folder)
             if lang := _language_of(folder, judged, load):
                 relevant[lang, item].add(judged.passage)
     several = {item for (_, item), passages in relevant.items() if len(passages) > 1}
-    return several, {passage: root(passage) for passage in parent}
+    return several, _named({passage: root(passage) for passage in parent}, bare)
+
+
+def _named(root_of: dict[str, str], bare: dict[str, str]) -> dict[str, str]:
+    """Return the name of each passage's group: the id of all its passages, if no other has it."""
+    ids: defaultdict[str, set[str]] = defaultdict(set)
+    for passage, root in root_of.items():
+        ids[root].add(bare[passage])
+    groups_with = Counter(id_ for some in ids.values() for id_ in some)
+    names = {
+        root: id_ if len(some) == 1 and groups_with[id_] == 1 else root
+        for root, some in ids.items()
+        for id_ in [min(some)]
+    }
+    return {passage: names[root] for passage, root in root_of.items()}
 
 
 def _item(judged: _Judged, folder: _Folder, load: Load) -> str:

@@ -33,6 +33,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evenrank.data.layouts.base import layout_of
 from evenrank.data.readers.base import (
     READERS,
     Chunk,
@@ -81,9 +82,16 @@ def _open_folder(source: str) -> Source:
             "one file or folder for each language, such as de.jsonl, or a BEIR folder",
             f"Name a folder in it: {names}" if inside else "Correct the path",
         )
-    parts = tuple(part_of(path, lang) for lang, paths in found.items() for path in paths)
+    parts = tuple(
+        part_of(path, lang, _key(path, folder)) for lang, paths in found.items() for path in paths
+    )
     stamp = stamp_of_files(*(path for paths in found.values() for path in paths))
     return Source(folder.resolve().name, str(folder.resolve()), stamp, parts)
+
+
+def _key(path: Path, folder: Path) -> str:
+    """Return what a file is called within a folder: ``de/train``."""
+    return (path.relative_to(folder).parent / stem(path)).as_posix()
 
 
 def _row_files(folder: Path) -> list[Path]:
@@ -140,17 +148,23 @@ def _language_of(path: Path) -> str:
         raise DataError(str(path), found, expected, remedy) from None
 
 
-def part_of(path: Path, lang: str | None = None) -> Part:
+def part_of(path: Path, lang: str | None = None, key: str = "") -> Part:
     """Return the part that a file is.
+
+    Args:
+        path: The file.
+        lang: The language of all its rows, if it is known.
+        key: What it is called within its source; its name without suffix by default.
 
     Raises:
         DataError: The file is damaged.
     """
     size = path.stat().st_size
+    key = key or stem(path)
     if path.suffix == ".parquet":
         columns = _parquet_columns(path)
-        return Part(str(path), size, partial(_read_parquet, path), lang, columns, "row")
-    return Part(str(path), size, partial(_read_text, path), lang)
+        return Part(str(path), size, partial(_read_parquet, path), lang, columns, "row", key)
+    return Part(str(path), size, partial(_read_text, path), lang, key=key)
 
 
 def text_rows(path: Path, raw: IO[bytes]) -> Iterator[Numbered]:
@@ -160,29 +174,34 @@ def text_rows(path: Path, raw: IO[bytes]) -> Iterator[Numbered]:
         path: Its name, which says what is in it.
         raw: The open file.
     """
+    return chain.from_iterable(_blocks(path, raw))
+
+
+def _blocks(path: Path, raw: IO[bytes]) -> Iterator[list[Numbered]]:
     number = 0
     try:
-        file: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        file: Any = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
         head = file.peek(4)[:4]
         if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or 0 in head:
             remedy = f"Convert the file: iconv -f UTF-16 -t UTF-8 {path.name}"
-            yield 1, Unreadable.at(f"{path}:1", "UTF-16 text", "UTF-8", remedy)
+            yield [(1, Unreadable.at(f"{path}:1", "UTF-16 text", "UTF-8", remedy))]
             return
-        for number, row in (_csv_rows if _is_table(path) else _json_rows)(path, file):
-            yield number, row
+        for block in (_csv_blocks if _is_table(path) else _json_blocks)(path, file):
+            yield block
+            number = block[-1][0] if block else number
     except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
         number += 1
         short = isinstance(cause, EOFError)
         found = "the end of a gzip file cut short" if short else str(cause)
         remedy = "Copy the file again, or pass --skip-bad FILE to keep the rows before"
-        yield number, Unreadable.at(f"{path}:{number}", found, "a complete gzip file", remedy)
+        yield [(number, Unreadable.at(f"{path}:{number}", found, "a complete gzip file", remedy))]
 
 
 def _read_text(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
     del columns  # a line is parsed as a whole
     with path.open("rb") as raw:
-        position, rows = 0, text_rows(path, raw)
-        while block := list(islice(rows, _BLOCK_ROWS)):
+        position = 0
+        for block in _blocks(path, raw):
             yield Chunk(block, raw.tell() - position)
             position = raw.tell()
 
@@ -191,7 +210,7 @@ def _is_table(path: Path) -> bool:
     return path.name.removesuffix(".gz").endswith((".csv", ".tsv"))
 
 
-def _json_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
+def _json_blocks(path: Path, file: IO[bytes]) -> Iterator[list[Numbered]]:
     lines: Iterable[bytes] = file
     if path.suffix == ".json":  # lines, a list of objects, or one object
         text = file.read()
@@ -200,20 +219,45 @@ def _json_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
             lines = map(orjson.dumps, value) if isinstance(value, list) else [text]
         except orjson.JSONDecodeError:
             lines = io.BytesIO(text)
-    for number, line in enumerate(lines, 1):
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
+    first, stopped = 1, None
+    while not stopped:
+        block: list[bytes] = []
         try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as cause:
-            if not line.isspace():
-                yield number, _bad_line(path, number, line, _diagnosis(line, cause))
-            continue
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            found = f"{type(row).__name__} {_clip(line)}"
-            yield number, _bad_line(path, number, line, found)
+            block.extend(islice(lines, _BLOCK_ROWS) if isinstance(lines, Iterator) else lines)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+            stopped = cause  # after the lines before
+        if first == 1 and block:
+            block[0] = block[0].removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
+        if block:
+            yield _json_rows(path, block, first)
+        elif not stopped:
+            return
+        first += len(block)
+        if not isinstance(lines, Iterator):
+            return
+    raise stopped
+
+
+def _json_rows(path: Path, lines: list[bytes], first: int) -> list[Numbered]:
+    """Return the rows of some lines; ``first`` is the number of the first of them."""
+    try:
+        rows = list(map(orjson.loads, lines))
+        if set(map(type, rows)) == {dict}:
+            return list(enumerate(rows, first))
+    except orjson.JSONDecodeError:
+        pass
+    numbered = ((number, _json_row(path, number, line)) for number, line in enumerate(lines, first))
+    return [(number, row) for number, row in numbered if row is not None]
+
+
+def _json_row(path: Path, number: int, line: bytes) -> Row | Unreadable | None:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as cause:
+        return None if line.isspace() else _bad_line(path, number, line, _diagnosis(line, cause))
+    if isinstance(row, dict):
+        return row
+    return _bad_line(path, number, line, f"{type(row).__name__} {_clip(line)}")
 
 
 def _diagnosis(line: bytes, cause: orjson.JSONDecodeError) -> str:
@@ -232,6 +276,12 @@ def _clip(line: bytes, width: int = 60) -> str:
 def _bad_line(path: Path, number: int, line: bytes, found: str) -> Unreadable:
     raw = line.decode(errors="backslashreplace").rstrip("\r\n")
     return Unreadable.at(f"{path}:{number}", found, "a JSON object in UTF-8 on each line", raw=raw)
+
+
+def _csv_blocks(path: Path, file: IO[bytes]) -> Iterator[list[Numbered]]:
+    rows = _csv_rows(path, file)
+    while block := list(islice(rows, _BLOCK_ROWS)):
+        yield block
 
 
 def _csv_rows(path: Path, file: IO[bytes]) -> Iterator[Numbered]:
@@ -287,7 +337,9 @@ def _read_parquet(path: Path, columns: frozenset[str]) -> Iterator[Chunk]:
     with pq.ParquetFile(path) as file:
         names = set(file.schema_arrow.names)
         missing = [f for f in FIELDS if f.required and not names & {f.name, f.alias}]
-        if [field.name for field in missing] not in ([], ["lang"]):
+        if layout := layout_of(names):
+            columns |= layout.fields | layout.optional
+        elif [field.name for field in missing] not in ([], ["lang"]):
             columns = frozenset(names)  # which the error lists
         size_of_row = path.stat().st_size / max(1, file.metadata.num_rows)
         number = 1

@@ -1,0 +1,125 @@
+"""What a layout is: rows of another tool or data set, and how they become rows with our fields.
+
+A layout does not depend on the form of the source: JSON lines, CSV, Parquet, a folder or the Hub.
+It neither checks nor renames what our rows have too; ``evenrank.data.rows`` does.
+
+- Rows without an id are called by file and number, so nothing joins them across languages, unless
+  the layout knows that rows with one number are translations.
+- Passages without an id are called by a digest of their text: the same text is the same passage,
+  and so never a negative of itself.
+- Several positive passages of a query are several items, ``q1#p1`` and ``q1#p2``, of one passage
+  group (``JOINED``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from evenrank.data.readers.base import Part, Row
+from evenrank.files import fingerprint_of
+from evenrank.registry import Registry
+
+JOINED = "passages of the query"
+"""A field with the ids of the passages that belong together; the row's own is one of them."""
+
+
+class Place(NamedTuple):
+    """Where a row was read."""
+
+    part: Part
+    number: int
+
+    @property
+    def key(self) -> str:
+        """What a row without an id is called."""
+        return f"{self.part.key}:{self.number}" if self.part.key else str(self.number)
+
+    @property
+    def parallel_key(self) -> str:
+        """The same, without the language, for files with translations in the same order."""
+        pieces = re.split(r"([/._-]+)", self.part.key)
+        kept = "".join(piece for piece in pieces if piece != self.part.lang)
+        return self._replace(part=replace(self.part, key=kept.strip("/._-"))).key
+
+
+class WrongRow(Exception):
+    """What was found in a row, and what was expected."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(found, expected)
+        self.found = found
+        self.expected = expected
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout of rows.
+
+    Attributes:
+        title: What messages call it.
+        fields: Fields that each row has, from which the layout is recognised.
+        rows: Returns our rows of one of its rows; none where the data set says that query and
+            passage do not belong together. Raises :class:`WrongRow`.
+        optional: Fields that a row may have.
+        absent: Fields that no row has.
+    """
+
+    title: str
+    fields: frozenset[str]
+    rows: Callable[[Row, Place], Iterable[Row]]
+    optional: frozenset[str] = field(default_factory=frozenset)
+    absent: frozenset[str] = field(default_factory=frozenset)
+
+
+LAYOUTS: Registry[Layout] = Registry("row layout", "evenrank.data.layouts")
+
+
+def layout_of(names: Collection[str]) -> Layout | None:
+    """Return the layout of rows with these fields; ``None`` for rows with our own.
+
+    >>> layout_of({"query", "pos", "neg"}).title, layout_of({"id", "query", "passage"})
+    ('training data of FlagEmbedding', None)
+    """
+    there = set(names)
+    for name in LAYOUTS:
+        layout = LAYOUTS.get(name)
+        if layout.fields <= there and not layout.absent & there:
+            return layout
+    return None
+
+
+def text_key(text: object) -> object:
+    """Return what a passage without an id is called; anything but a text stays as it is.
+
+    >>> text_key("Ada.") == text_key("Ada."), text_key(None)
+    (True, None)
+    """
+    return fingerprint_of(text) if isinstance(text, str) and text else text
+
+
+def language_fields(row: Row) -> Row:
+    """Return the language that a row names, if it does."""
+    return {name: row[name] for name in ("lang", "language") if name in row}
+
+
+def positives(row: Row, id_: object, passages: list[Row]) -> list[Row]:
+    """Return a row for each positive passage of a query.
+
+    Args:
+        row: The fields that the rows share.
+        id_: The id of the query.
+        passages: ``passage_id``, ``passage`` and other fields of each passage.
+
+    Raises:
+        WrongRow: There is no passage.
+    """
+    if not passages:
+        raise WrongRow("a query without a positive passage", "at least one")
+    if len(passages) == 1:
+        return [row | {"id": id_} | passages[0]]
+    ids = [passage["passage_id"] for passage in passages]
+    joined = {JOINED: ids}
+    return [row | {"id": f"{id_}#{p['passage_id']}"} | p | joined for p in passages]
