@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evenrank import balance
@@ -50,6 +50,7 @@ def ids(lists: Lists, k: int, policy: str | Policy, language: str | None = None)
 
 
 @given(some_lists, policies, query_languages, st.integers(1, 60))
+@settings(max_examples=60)
 def test_a_ranking_is_the_start_of_a_permutation_and_keeps_each_list(
     lists: Lists, policy: Policy, language: str | None, k: int
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_ranking_is_the_start_of_a_permutation_and_keeps_each_list(
 
 
 @given(some_lists, policies, query_languages, st.integers(1, 20), st.integers(1, 20))
+@settings(max_examples=60)
 def test_the_first_page_does_not_depend_on_the_number_of_places(
     lists: Lists, policy: Policy, language: str | None, k: int, more: int
 ) -> None:
@@ -135,6 +137,26 @@ def test_spread_makes_languages_of_different_spread_comparable() -> None:
     assert spans[0] / spans[1] == pytest.approx((0.8 / deviations[0]) / (0.16 / deviations[1]))
 
 
+def test_balanced_gives_the_query_language_a_lead_and_each_further_passage_less() -> None:
+    """All languages have the same excess over their level."""
+    curve = [0.1, 0.06, 0.03] + [0.0] * 27
+    lists = lists_of(
+        ar=[0.5 + one for one in curve],
+        de=[0.8 + one for one in curve],
+        en=[0.6 + one for one in curve],
+    )
+    first = {
+        dial: [one.language for one in balance(lists, 6, "balanced", balance=dial)]
+        for dial in (0.05, 0.4, 1.0)
+    }
+    assert first[0.05] == ["de"] * 6
+    assert first[0.4].count("de") == 4
+    assert sorted(first[1.0][:3]) == ["ar", "de", "en"]
+    told = balance(lists, 1, "balanced", balance=0.6, query_language="en")
+    assert told[0].language == "en"
+    assert told[0].reason == "highest value left; 'en' is the query language"
+
+
 def test_round_robin_gives_turns_by_weight() -> None:
     lists = lists_of(ar=[0.1] * 9, de=[0.9] * 9, en=[0.5] * 9)
     found = balance(lists, 9, "round-robin")
@@ -193,7 +215,7 @@ def test_guarantees_follow_the_shares_of_the_corpus() -> None:
         en=[0.5] + [0.4 - n / 900 for n in range(40)],
     )
     shares = {"ar": 0.25, "de": 0.25, "en": 0.5, "ja": 0.7}
-    policy = "guaranteed(places=2,margin=1)"
+    policy = "guaranteed(places=2,margin=1,by=shares)"
     found = balance(lists, 10, policy, shares=shares)
     languages = [one.language for one in found]
     assert [languages.count(code) for code in ("ar", "de", "en")] == [1, 6, 3]

@@ -24,7 +24,7 @@ from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.search.base import Lists
 from evenrank.search.policies.base import Candidates, Doubles, Policy, arrange, open_policy
 
-DEFAULT_POLICY = "calibrated"
+DEFAULT_POLICY = "balanced"
 """The policy of a search that names none."""
 
 
@@ -73,8 +73,9 @@ def balance(
         query_language: Language of the query; policies that use it infer it if it is not given.
         balance: A place of the policy's dial, 0 to 1; 0 is the order of the scores.
         weights: How much a reader prefers a language, above 0; 1 for languages not named.
-        shares: Share of each language, such as its share of the corpus, which ``guaranteed``
-            divides places by; equal by default. Languages without a list are left out of it.
+        shares: Share of each language, such as its number of passages, which
+            ``guaranteed(by=shares)`` divides places by; equal by default. Languages without a list
+            are left out.
 
     Raises:
         UnknownNameError: No policy has that name, or a weight is for a language without a list.

@@ -84,6 +84,12 @@ class Candidates:
         return np.where(scale > 0, scale, 1.0)
 
     @property
+    def mean_level(self) -> Doubles:
+        """``(Q, 1)`` mean of the levels of the languages that have hits."""
+        count = np.maximum(self.there.sum(axis=1, keepdims=True), 1)
+        return np.asarray(self.levels.sum(axis=1, keepdims=True) / count)
+
+    @property
     def preference(self) -> Doubles:
         """``(Q, L)`` what the weights add to the values: one scale for each factor of e."""
         return self.scale * np.log(self.weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ class Guaranteed(Policy):
     ``1 - margin`` of the highest excess of any passage.
 
     Attributes:
-        places: Places of each language; with shares, the mean over the languages.
+        places: Places of each language; by ``shares``, the mean over the languages.
+        by: ``languages`` gives all languages as many places; ``shares`` divides them by the shares
+            of the languages, such as those of the corpus.
         window: Places that the guarantee is counted in: a page of results.
         margin: 1 keeps places for every passage above the level of its language; 0 for the
             passage with the highest excess alone.
@@ -36,6 +38,7 @@ class Guaranteed(Policy):
     dial: ClassVar[Mapping[str, float]] = {"places": 1.0}
 
     places: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    by: Literal["languages", "shares"] = "languages"
     window: Annotated[int, Field(ge=1, le=10_000)] = 10
     margin: Fraction = 0.5
     strength: Fraction = 0.0
@@ -50,7 +53,8 @@ class Guaranteed(Policy):
             return None
         end = (state.place // self.window + 1) * self.window
         languages = len(found.languages)
-        rate = min(1.0, self.places * languages / self.window) * found.shares
+        shares = found.shares if self.by == "shares" else np.full(languages, 1 / languages)
+        rate = min(1.0, self.places * languages / self.window) * shares
         best = np.where(found.there, found.scores[:, :, 0] - found.levels, 0).max(axis=1)
         near = state.heads - found.levels >= (1 - self.margin) * best[:, None]
         owed = np.floor(end * rate + 1e-9).astype(np.int64) - state.given
