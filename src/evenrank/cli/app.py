@@ -20,10 +20,12 @@ from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
 from evenrank.cli.experiment import experiment_command
+from evenrank.cli.index import index_command
 from evenrank.cli.list import list_command
 from evenrank.cli.options import say
 from evenrank.cli.probe import probe_command
 from evenrank.cli.report import report_command
+from evenrank.cli.search import search_command
 from evenrank.cli.serve import serve_command
 from evenrank.cli.train import train_command
 from evenrank.processes import is_first_process
@@ -54,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _MODELS, _RESULTS, _MORE = "Train and encode", "Evaluate and compare", "Data and more"
+_SEARCH = "Search"
 app.command("demo", rich_help_panel=_MODELS)(demo_command)
 app.command("train", rich_help_panel=_MODELS)(train_command)
 app.command("experiment", rich_help_panel=_MODELS)(experiment_command)
@@ -63,7 +66,9 @@ app.command("compare", rich_help_panel=_RESULTS)(compare_command)
 app.add_typer(debias_app, name="debias", rich_help_panel=_RESULTS)
 app.command("probe", rich_help_panel=_RESULTS)(probe_command)
 app.command("report", rich_help_panel=_RESULTS)(report_command)
-app.command("serve", rich_help_panel=_MORE)(serve_command)
+app.command("index", rich_help_panel=_SEARCH)(index_command)
+app.command("search", rich_help_panel=_SEARCH)(search_command)
+app.command("serve", rich_help_panel=_SEARCH)(serve_command)
 app.add_typer(data_app, name="data", rich_help_panel=_MORE)
 app.command("list", rich_help_panel=_MORE)(list_command)
 app.command("doctor", rich_help_panel=_MORE)(doctor_command)

@@ -61,15 +61,23 @@ def open_searcher(
         found, expected = f"settings {', '.join(settings)}", "none: it is a folder"
         raise ConfigError(str(source), found, expected, "Leave them out")
     index = open_index(source, verify=verify, threads=threads)
-    chosen, stored = index.correction, index.stored
     if correction is not None:
         correction.require(encoder=index.manifest.model.fingerprint)
-        chosen, stored = correction, None
-    if chosen is not None and strength not in (None, chosen.strength):
-        chosen, stored = chosen.with_strength(strength), None
-    if chosen is not None and stored is None:
+    chosen = _correction(index.correction if correction is None else correction, strength)
+    stored = index.stored
+    if chosen is not None and chosen is not index.correction:
         stored = stored_numbers(index.engine, chosen)
     return Searcher(index.engine, _model_of(index, model, model_settings, device), chosen, stored)
+
+
+def _correction(chosen: Correction | None, strength: float | None) -> Correction | None:
+    """Return the correction at a strength; the same object where the strength is its own."""
+    if strength is None:
+        return chosen
+    if chosen is None:
+        expected = "no strength: there is no correction"
+        raise ConfigError("strength", f"{strength}", expected, "Leave it out, or name a correction")
+    return chosen if strength == chosen.strength else chosen.with_strength(strength)
 
 
 def _over_engine(
@@ -81,8 +89,7 @@ def _over_engine(
     settings: dict[str, Any],
     device: str | None,
 ) -> Searcher:
-    if correction is not None and strength is not None:
-        correction = correction.with_strength(strength)
+    correction = _correction(correction, strength)
     engine = open_engine(url, **settings)
     if model is None:
         return Searcher(engine, None, correction)

@@ -9,7 +9,7 @@ Shapes: ``D`` passages, ``L`` languages.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.search.base import Filters, Passage, Value
 
+_AT_ONCE = 4096
 OWN = ("id", "language", "text", "group")
 """Columns that every index has; all others are metadata."""
 Kind = Literal["text", "number", "truth"]
@@ -124,7 +125,14 @@ class PassageTable:
         Raises:
             DataError: There is no such passage.
         """
-        rows = self.rows[self.positions(list(ids))]
+        return self._at(self.rows[self.positions(list(ids))])
+
+    def each(self) -> Iterator[Passage]:
+        """Yield all passages by position, of which a few are in memory."""
+        for start in range(0, len(self), _AT_ONCE):
+            yield from self._at(self.rows[start : start + _AT_ONCE])
+
+    def _at(self, rows: NDArray[Any]) -> list[Passage]:
         names = self.table.column_names
         columns = [self._values(name, rows) for name in names]
         found = []

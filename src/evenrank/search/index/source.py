@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.benchmarks.parallel_corpus import distinct_passages
 from evenrank.data.corpus import ParallelCorpus, components
 from evenrank.data.opening import open_corpus
@@ -29,6 +29,8 @@ FIELDS = (
 )
 """Fields of a row of plain passages; all others are metadata."""
 _NAMES = frozenset(name for field in FIELDS for name in (field.name, field.alias))
+BENCHMARK = "benchmark:"
+"""Before the name of a benchmark."""
 _PARALLEL = frozenset({"query", "question", "passage", "context"})
 _LARGEST = 1 << 63
 _AT_ONCE = 16_384
@@ -52,13 +54,15 @@ def open_passages(source: str | Path | ParallelCorpus | Benchmark) -> PassageSou
 
     Args:
         source: A file or folder of rows with ``id``, ``lang`` and ``text``, and perhaps ``group``
-            and other fields; what :func:`~evenrank.data.opening.open_corpus` opens; or a corpus or
-            a benchmark. Passages of a corpus have the ids of the benchmark ``corpus:...``, and
-            those that answer the same query are one group.
+            and other fields; what :func:`~evenrank.data.opening.open_corpus` opens; ``benchmark:``
+            and a name; or a corpus or a benchmark. Passages of a corpus have the ids of the
+            benchmark ``corpus:...``, and those that answer the same query are one group.
 
     Raises:
         DataError: The source cannot be read, or a row misses a field.
     """
+    if isinstance(source, str) and source.startswith(BENCHMARK):
+        source = load_benchmark(source.removeprefix(BENCHMARK))
     if isinstance(source, Benchmark):
         return PassageSource(source.name, _of_benchmark(source))
     if not isinstance(source, ParallelCorpus):
