@@ -11,6 +11,7 @@ import orjson
 from evenrank.evaluation.evaluator import Figure, parse_figure
 from evenrank.experiments.cells import Cell
 from evenrank.experiments.file import ExperimentFile
+from evenrank.experiments.pairs import PairGains, pair_gains
 from evenrank.experiments.run import JOIN, Runner, Status, slug
 from evenrank.experiments.statistics import (
     Estimate,
@@ -21,6 +22,7 @@ from evenrank.experiments.statistics import (
     read_parts,
 )
 from evenrank.results.folder import read_evaluation
+from evenrank.results.schema import Result
 from evenrank.training.folder import RunFolder
 from evenrank.training.tokens import KEY
 
@@ -79,6 +81,7 @@ class BenchmarkOutcome:
         against: What each system is tested against; the first baseline is not tested.
         systems: Figures of each system.
         tests: Tests of each system in ``against``.
+        pairs: Gains by pair of languages of the same systems, if there are pairs.
     """
 
     name: str
@@ -86,6 +89,7 @@ class BenchmarkOutcome:
     against: Mapping[str, str]
     systems: Mapping[str, list[Estimate]]
     tests: Mapping[str, list[PairedTest | None]]
+    pairs: Mapping[str, PairGains]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +151,7 @@ def _benchmark(
     runner: Runner,
 ) -> BenchmarkOutcome:
     parts: dict[str, Parts] = {}
+    found: dict[str, list[Result]] = {}
     places: dict[str, str] = {}
     systems = {cell.system: cell.variant for cell in finished}
     for correction in (None, *spec.corrections):
@@ -161,11 +166,20 @@ def _benchmark(
             if results:
                 label = system if correction is None else f"{system} + {correction}"
                 parts[label] = read_parts(results, figures)
+                found[label] = [one.result for one in results.values()]
                 places[label] = system.removeprefix(variant)
     against = _baselines(spec.baseline or next(iter(spec.variants), "run"), places)
     pairs = {label: (parts[base], parts[label]) for label, base in against.items()}
-    rows = {label: estimates(part) for label, part in parts.items()}
-    return BenchmarkOutcome(name, tuple(figures), against, rows, paired_tests(pairs, figures))
+    data = runner.sources.benchmark(name)
+    gains = {label: pair_gains(found[base], found[label], data) for label, base in against.items()}
+    return BenchmarkOutcome(
+        name,
+        tuple(figures),
+        against,
+        {label: estimates(part) for label, part in parts.items()},
+        paired_tests(pairs, figures),
+        {label: one for label, one in gains.items() if one is not None},
+    )
 
 
 def _baselines(variant: str, places: Mapping[str, str]) -> dict[str, str]:
@@ -234,4 +248,5 @@ def _plain(found: BenchmarkOutcome) -> dict[str, Any]:
             }
             for system, rows in found.tests.items()
         },
+        "pairs": {system: asdict(one) for system, one in found.pairs.items()},
     }

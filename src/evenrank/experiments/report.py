@@ -11,6 +11,7 @@ import numpy as np
 from evenrank.evaluation.evaluator import Figure, parse_figure
 from evenrank.experiments.file import ExperimentFile
 from evenrank.experiments.outcome import BenchmarkOutcome, Learned, Outcome
+from evenrank.experiments.pairs import MEASURE
 from evenrank.experiments.statistics import Estimate, PairedTest
 from evenrank.report.content import (
     Block,
@@ -102,6 +103,8 @@ def _benchmark_sections(
     if found.tests:
         blocks.append(difference_table(found))
     yield SectionContent(name="figures", title="Figures", blocks=tuple(blocks))
+    if found.pairs:
+        yield SectionContent(name="pairs", title="Pairs of languages", blocks=(_pair_table(found),))
     names = [f"{figure.setting} {figure.measure}" for figure in found.figures]
     if all(name in names for name in FRONT):
         x, y = (names.index(name) for name in FRONT)
@@ -120,6 +123,26 @@ def _benchmark_sections(
             caption = "Systems on the line are not beaten in both figures by any other system."
             figure = Drawing(caption=caption, panels=(chart,))
             yield SectionContent(name="front", title="Pareto front", blocks=(figure,))
+
+
+def _pair_table(found: BenchmarkOutcome) -> Table:
+    """Return the gain in AP by groups of pairs of different languages."""
+    groups = next(iter(found.pairs.values())).groups
+    return Table(
+        caption=f"{found.name}: gain in {mean_title(MEASURE)} by pairs of different languages",
+        head="system",
+        columns=(
+            *(Column(title=f"{group.name} ({group.pairs})", spec="+.4f") for group in groups),
+            Column(title="correlation with shared trigrams", spec="+.2f"),
+        ),
+        rows=tuple(
+            Row(title=system, cells=(*(group.gain for group in one.groups), one.correlation))
+            for system, one in found.pairs.items()
+        ),
+        note="Against the same baseline, mean over seeds, within one language's passages. In "
+        "brackets: pairs. The correlation is Spearman's, of a pair's gain with the share of "
+        "character trigrams that its passages have in common.",
+    )
 
 
 def _columns(figures: Sequence[Figure], sign: str = "") -> Iterator[Column]:
