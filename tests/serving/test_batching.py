@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 
+import numpy as np
 import pytest
 
+from evenrank.debias.base import fit_correction
 from evenrank.errors import ConfigError, DataError, FileError
-from evenrank.serving.jobs import EmbeddingJob, SearchJob
+from evenrank.search.correction import stored_numbers
+from evenrank.search.searcher import Searcher
+from evenrank.serving.jobs import EmbeddingJob, SearchJob, encode
 from evenrank.serving.problems import RefusedError
-from evenrank.serving.schemas import SearchBody
+from evenrank.serving.schemas import Document, RerankBody, SearchBody
 from evenrank.serving.service import Service
 from evenrank.serving.settings import ServeSettings
 
@@ -75,6 +79,45 @@ def test_a_bad_request_fails_alone(open_index):
     assert isinstance(token, DataError)
     assert isinstance(field, ConfigError)
     assert vectors.shape == (1, 64)
+
+
+@pytest.mark.parametrize("method", ["center", "project", "calibrate"])
+def test_rerank_corrects_where_the_languages_are_known(open_index, passages, model, method):
+    plain = open_index()
+    blocks = [
+        (encode(model, [one.text for one in passages if one.language == lang], "passage"), lang)
+        for lang in plain.languages
+    ]
+    correction = fit_correction(method, blocks)
+    some = [passages[at] for at in (0, 35, 65, 95, 10, 70)]
+    documents = [Document(text=one.text, language=one.language) for one in some]
+    body = RerankBody(query="pool 10", documents=documents, query_language="en")
+    unknown = body.model_copy(update={"documents": [*documents, "pool 10"]})
+
+    async def use(service):
+        return await asyncio.gather(service.rerank(body), service.rerank(unknown))
+
+    stored = stored_numbers(plain.engine, correction)
+    (known, without), _ = work(lambda: Searcher(plain.engine, model, correction, stored), use)
+    assert known.corrected
+    assert without.corrected is not correction.needs_language
+    query = encode(model, ["pool 10"], "query")
+    rows = encode(model, [one.text for one in some], "passage")
+    languages = np.array([one.language for one in some])
+    if correction.changes_vectors:
+        corrected = correction.apply(query, "en", "query")
+        expected = correction.apply(rows, languages, "passage") @ corrected[0]
+    else:
+        lists = plain.engine.search(query[:, None], list(plain.languages), correction.best_needed)
+        best = np.array([[lists[0][lang].scores for lang in plain.languages]])
+        expected = correction.for_index(query, "en", best).scores(rows, languages)[0]
+    scores = {one.index: one.relevance_score for one in known.results}
+    order = [one.index for one in known.results]
+    assert order == np.argsort(-expected, kind="stable").tolist()
+    np.testing.assert_allclose([scores[at] for at in range(6)], expected, atol=1e-5)
+    if correction.needs_language:
+        scores = {one.index: one.relevance_score for one in without.results}
+        assert [scores[at] for at in range(6)] == pytest.approx((rows @ query[0]).tolist())
 
 
 def test_a_full_queue_refuses_and_says_when_to_come_again(open_index):

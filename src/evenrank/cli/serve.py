@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from evenrank.cli.options import ModelSetting, assignments, say, split
+
+if TYPE_CHECKING:
+    from evenrank.serving.settings import ServeSettings
 
 _LIMITS = "Limits"
 
@@ -138,6 +141,12 @@ def serve_command(
     serve(
         lambda: open_searcher(index, model, model_settings=given),
         settings,
-        ready=lambda address: say(f"serving  {address}"),
+        ready=lambda address: _say_ready(settings, address),
         log_level=log_level,
     )
+
+
+def _say_ready(settings: ServeSettings, address: str) -> None:
+    if not settings.is_local and not settings.key:
+        say("warning: no EVENRANK_SERVE_KEY, so all who reach this machine can search", error=True)
+    say(f"serving  {address}")

@@ -144,7 +144,10 @@ class Batcher:
 
     def _timed(self, jobs: Sequence[Job]) -> list[Outcome]:
         start = time.perf_counter()
-        outcomes = self._outcomes(jobs)
+        try:
+            outcomes = self._outcomes(jobs)
+        except Exception as error:  # a bug must not end the task that serves all requests
+            outcomes = [error] * len(jobs)
         texts = sum(job.texts for job in jobs)
         self._metrics.observe("evenrank_batch_texts", texts)
         latest = (time.perf_counter() - start) / max(texts, 1)

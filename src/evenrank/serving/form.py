@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal, cast
 from urllib.parse import urlencode
 
 from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.search.balance import DEFAULT_POLICY
+from evenrank.search.policies.base import open_policy
 
 View = Literal["both", "one"]
-DEFAULT_BALANCE = 0.5
-SIZES = (10, 20, 50)
+
+
+@cache
+def default_balance() -> float:
+    """Return where the dial is before a reader moves it: the setting of the default policy."""
+    policy = open_policy(DEFAULT_POLICY)
+    return max((getattr(policy, name) / end for name, end in policy.dial.items()), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Form:
     """
 
     query: str = ""
-    balance: float = DEFAULT_BALANCE
+    balance: float = field(default_factory=default_balance)
     languages: tuple[str, ...] = ()
     query_language: str | None = None
     view: View = "both"
@@ -102,7 +110,7 @@ def read_form(values: Mapping[str, Any], languages: Collection[str], most: int) 
 
 def _share(text: str) -> float:
     if not text:
-        return DEFAULT_BALANCE
+        return default_balance()
     try:
         value = float(text)
     except ValueError:

@@ -37,8 +37,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
-"""Headers of every answer."""
+"""Headers of every answer that does not have them."""
 
 
 class Gate:
@@ -112,7 +113,7 @@ class Gate:
             return
         given = headers.get("host", b"").decode("latin-1")
         name = given if given.endswith("]") else given.rpartition(":")[0] or given
-        if name.lower() not in self._names:
+        if given and name.lower() not in self._names:
             found, expected = repr(given[:80]), ", ".join(sorted(self._names))
             raise RefusedError(421, "header Host", found, expected, "Start it with --allow-host")
 

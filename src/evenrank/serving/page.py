@@ -119,7 +119,7 @@ def add_page(app: FastAPI, service: Service) -> None:
             address=lambda **changes: shown.form.address(**changes),
         )
         status = 200 if shown.error is None else status_of(shown.error)
-        return HTMLResponse(content, status, headers={"Cache-Control": "no-store"})
+        return HTMLResponse(content, status)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -72,7 +72,9 @@ class Service:
 
         def opened() -> Searcher:
             searcher = open_index()
-            searcher.search("evenrank", k=1)  # loads, compiles, and tells what fails
+            language = next(iter(searcher.languages), None)
+            # loads, compiles, and tells what fails
+            searcher.search("evenrank", k=1, query_languages=language)
             return searcher
 
         self._open = opened
