@@ -17,6 +17,7 @@ from evenrank.search.base import Engine, Passage
 from evenrank.search.engines.exact import ExactEngine
 from evenrank.search.engines.opening import open_engine, write_engine
 from evenrank.search.engines.qdrant import QdrantEngine, QdrantSettings
+from evenrank.search.engines.qdrant_server import connect
 from evenrank.search.engines.qdrant_writing import QdrantStorage, QdrantWriter
 from evenrank.search.engines.writing import Written, write
 from evenrank.search.index.passages import table_of_passages
@@ -109,6 +110,9 @@ class Case:
     def open(self, **settings) -> Engine:
         raise NotImplementedError
 
+    def remove(self) -> None:
+        """Remove what was written, where it would outlive the test."""
+
 
 class QdrantLocal(Case):
     def __init__(self):
@@ -135,6 +139,10 @@ class QdrantServer(Case):
 
     def open(self, **settings):
         return open_engine(self.url, exact=True, **settings)
+
+    def remove(self):
+        server, _, collection = self.url.removeprefix("qdrant+").rpartition("/")
+        connect(server, timeout=60).delete_collection(collection)
 
 
 @pytest.fixture(scope="session")
@@ -258,19 +266,27 @@ KINDS = [
 @pytest.fixture(params=[kind for kind in KINDS if kind.values[0] not in READ_ONLY])
 def case(request, local_warnings) -> Case:
     """A fresh place to write to, for tests that change what is in it."""
-    return CASES[request.param](request)
+    place = CASES[request.param](request)
+    yield place
+    place.remove()
 
 
-_filled: dict[str, Case] = {}
+@pytest.fixture(scope="module")
+def written():
+    """The places that have the passages, by kind; each is written when it is first needed."""
+    places: dict[str, Case] = {}
+    yield places
+    for place in places.values():
+        place.remove()
 
 
 @pytest.fixture(params=KINDS)
-def filled(request, tied, local_warnings):
-    """An engine with the passages, written once for all tests that only read."""
-    if request.param not in _filled:
-        _filled[request.param] = CASES[request.param](request)
-        _filled[request.param].write(tied)
-    return _filled[request.param].open()
+def filled(request, tied, written, local_warnings) -> Engine:
+    """An engine with the passages, for tests that only read."""
+    if request.param not in written:
+        written[request.param] = CASES[request.param](request)
+        written[request.param].write(tied)
+    return written[request.param].open()
 
 
 def changed(passage: Passage, **what) -> Passage:

@@ -8,6 +8,7 @@ import pytest
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.search.base import Passage
 from evenrank.search.engines.exact import ExactEngine
+from evenrank.search.searcher import Searcher
 
 from .conftest import SIZES, TOPICS, Data, changed, unit
 
@@ -122,6 +123,24 @@ def test_passages_come_as_they_were_written(filled, tied):
 def test_an_id_that_is_not_there_is_refused(filled, tied, missing):
     with pytest.raises(DataError, match="no passage"):
         filled.fetch([tied.passages[0].id, missing])
+
+
+def test_a_searcher_balances_what_an_engine_finds(filled, tied, tied_queries):
+    searcher = Searcher(filled)
+    vectors = tied_queries[:, 0]
+    raw = searcher.search_vectors(vectors, k=20, policy="raw")
+    even = searcher.search_vectors(vectors, k=20, policy="round-robin", filters={"draft": True})
+    pages = [searcher.search_vectors(vectors, k=10, offset=at, policy="raw") for at in (0, 10)]
+    texts = {passage.id: passage.text for passage in tied.passages}
+    for number in range(len(vectors)):
+        scores = [one.raw_score for one in raw[number]]
+        assert scores == sorted(scores, reverse=True)
+        assert [one.language for one in even[number][:4]] != [
+            one.language for one in raw[number][:4]
+        ]
+        assert {one.language for one in even[number][:4]} == set(LANGUAGES)
+        assert all(one.metadata["draft"] and one.text == texts[one.id] for one in even[number])
+        assert pages[0][number] + pages[1][number] == raw[number]
 
 
 def test_changes_are_seen_and_only_changes_are_sent(case, tied, tied_queries):

@@ -58,6 +58,15 @@ def test_a_table_of_somebody_else_is_searched_as_it_is(theirs):
             engine.fetch(["9", "nine"])
 
 
+def test_names_of_columns_may_be_part_of_the_address(theirs):
+    names = "&vector_field=v&language_field=lang&id_field=no&text_field=body&exact=true"
+    with open_engine(theirs + names) as engine:
+        assert engine.counts == {"de": 8, "en": 3}
+        assert "field" not in engine.name
+    with pytest.raises(UnknownNameError, match="unknown field 'body'"):
+        open_engine(theirs + names + "&metadata_field=x", metadata_field="body")
+
+
 @pytest.mark.parametrize(
     ("filters", "ids"),
     [

@@ -3,6 +3,9 @@
     qdrant+http://HOST:6333/COLLECTION      Qdrant; qdrant+https:// with encryption
     postgresql://USER@HOST/DATABASE?table=TABLE     PostgreSQL with pgvector
 
+Settings may be part of an address, such as ``?language_field=metadata.lang``; an object is written
+as JSON. So every command that takes an address takes them too.
+
 A key of Qdrant comes from ``QDRANT_API_KEY``; a password of PostgreSQL from ``PGPASSWORD``, a
 password file or the address. No message and no name contains one.
 """
@@ -10,14 +13,16 @@ password file or the address. No message and no name contains one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from evenrank.encoding.base import checked_settings
-from evenrank.errors import ConfigError
+from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.search.base import Engine, Passage
 from evenrank.search.engines.pgvector import PgvectorEngine, PgvectorSettings
 from evenrank.search.engines.pgvector_writing import PgvectorStorage, PgvectorWriter
@@ -26,6 +31,8 @@ from evenrank.search.engines.qdrant import QdrantEngine, QdrantSettings
 from evenrank.search.engines.qdrant_server import KEY, connect
 from evenrank.search.engines.qdrant_writing import QdrantStorage, QdrantWriter
 from evenrank.search.engines.writing import About, Writer, Written, write
+
+S = TypeVar("S", bound=BaseModel)
 
 QDRANT = ("qdrant+http", "qdrant+https")
 _FORMS = "qdrant+http://HOST:6333/COLLECTION or postgresql://USER@HOST/DATABASE?table=TABLE"
@@ -59,10 +66,10 @@ def open_engine(url: str, **settings: Any) -> Engine:  # noqa: ANN401 - each eng
     """
     parts = _split(url)
     if parts.scheme in POSTGRES:
-        chosen = checked_settings(PgvectorSettings, settings, "postgresql")
+        parts, chosen = _with_settings(parts, PgvectorSettings, settings)
         return PgvectorEngine(parse_postgres(parts), chosen)
+    parts, checked = _with_settings(parts, QdrantSettings, settings)
     address, collection, name = _qdrant_parts(parts)
-    checked = checked_settings(QdrantSettings, settings, "qdrant")
     client = connect(address, checked.timeout, checked.grpc_port)
     return QdrantEngine(client, collection, checked, name)
 
@@ -106,10 +113,10 @@ def write_engine(
 def _writer(url: str, storage: dict[str, Any]) -> Writer:
     parts = _split(url)
     if parts.scheme in POSTGRES:
-        chosen = checked_settings(PgvectorStorage, storage, "postgresql")
+        parts, chosen = _with_settings(parts, PgvectorStorage, storage)
         return PgvectorWriter(parse_postgres(parts), chosen)
+    parts, checked = _with_settings(parts, QdrantStorage, storage)
     address, collection, name = _qdrant_parts(parts)
-    checked = checked_settings(QdrantStorage, storage, "qdrant")
     client = connect(address, checked.timeout, checked.grpc_port)
     return QdrantWriter(client, collection, checked, name)
 
@@ -124,12 +131,33 @@ def _split(url: str) -> SplitResult:
     raise ConfigError("engine", "an address of no known form", _FORMS, "Correct it")
 
 
+def _with_settings(
+    parts: SplitResult, form: type[S], given: dict[str, Any]
+) -> tuple[SplitResult, S]:
+    """Return the address without the settings that are in it, and all settings."""
+    own: dict[str, Any] = {}
+    rest = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name in form.model_fields:
+            try:
+                own[name] = orjson.loads(value) if value.startswith("{") else value
+            except ValueError:
+                expected = "an object in JSON"
+                raise ConfigError(f"address, {name}", "no JSON", expected, "Correct it") from None
+        elif parts.scheme in POSTGRES:
+            rest.append((name, value))  # for the driver
+        else:
+            raise UnknownNameError("setting", name, form.model_fields, "address")
+    place = parts.scheme.partition("+")[0]
+    return parts._replace(query=urlencode(rest)), checked_settings(form, own | given, place)
+
+
 def _qdrant_parts(parts: SplitResult) -> tuple[str, str, str]:
     """Return the URL of the server, the collection, and a name without secrets."""
     host = parts.hostname or ""
     place = f"qdrant at {host}" if host else "qdrant"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        found = "a user, password, query or fragment in the address"
+    if parts.username or parts.password or parts.fragment:
+        found = "a user, password or fragment in the address"
         remedy = f"Put the key into the environment variable {KEY}"
         raise ConfigError(place, found, "host, port and collection", remedy)
     prefix, _, collection = parts.path.rstrip("/").rpartition("/")

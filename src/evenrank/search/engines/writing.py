@@ -116,6 +116,7 @@ def write(
     total, width = vectors.shape
     about = dict(about or {})
     writer.start(width, about)
+    empty = writer.count() == 0
     keys_N = np.empty(total, dtype=np.uint64)
     sent, at = 0, 0
     running: deque[Future[int]] = deque()
@@ -132,7 +133,7 @@ def write(
                 rows = _rows(part, vectors[at : at + len(part)], at)
                 keys_N[at : at + len(part)] = _keys(ids)
                 at += len(part)
-                running.append(pool.submit(_send, writer, rows))
+                running.append(pool.submit(_send, writer, rows, empty=empty))
                 if len(running) > 2 * writer.workers:  # so that few batches wait in memory
                     sent += running.popleft().result()
                     progress.advance(writer.batch)
@@ -149,9 +150,9 @@ def write(
     return Written(sent, total - sent, removed)
 
 
-def _send(writer: Writer, rows: list[Row]) -> int:
+def _send(writer: Writer, rows: list[Row], *, empty: bool) -> int:
     """Send the rows that differ; return how many."""
-    there = writer.digests([row.passage.id for row in rows])
+    there = {} if empty else writer.digests([row.passage.id for row in rows])
     new = [row for row in rows if there.get(row.passage.id) != row.digest]
     if new:
         writer.put(new)
