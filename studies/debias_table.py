@@ -9,6 +9,7 @@ encoded as queries and as passages.
 
 ``own`` and ``other`` are the setting *single*: the share of queries whose answer is in the top 10
 of the whole pool if it exists only in the query's own language, or only in one other language.
+Brackets have 95 % bootstrap intervals; a block is a question in all languages.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ FLORES = {
 SENTENCES = 150
 BLOCK = 1_100
 """Queries scored at once."""
+
+RESAMPLES = 1_000
+SPECS = (".4f", ".4f", ".4f", ",.0f", ".3f", ".3f", ".3f")
 
 Rows = NDArray[np.float32]
 Scores = NDArray[np.float64]
@@ -95,6 +99,11 @@ class Figures(NamedTuple):
 
 def measured(data: Data, scores_of: Callable[[slice], Scores]) -> Figures:
     """Return the figures of scores, which are computed for some queries at once."""
+    return Figures(*query_figures(data, scores_of).mean(axis=0).tolist())
+
+
+def query_figures(data: Data, scores_of: Callable[[slice], Scores]) -> Scores:
+    """Return the figures of each query ``(Q, 7)``."""
     starts = np.searchsorted(data.passage_langs, np.arange(len(data.names)))
     languages = np.arange(len(data.names))
     figures = []
@@ -123,7 +132,20 @@ def measured(data: Data, scores_of: Callable[[slice], Scores]) -> Figures:
             (~own * (single <= 10)).sum(axis=1) / (len(languages) - 1),
         ]
         figures.append(np.stack(values, axis=1))
-    return Figures(*np.concatenate(figures).mean(axis=0).tolist())
+    return np.concatenate(figures)
+
+
+def interval(values: Scores, languages: int) -> list[tuple[float, float]]:
+    """Return the 95 % bootstrap interval of the mean of each column.
+
+    A block is a question in all languages; queries are ordered by language.
+    """
+    blocks = values.reshape(languages, -1, values.shape[1]).mean(axis=0)
+    drawn = np.random.default_rng(0).multinomial(
+        len(blocks), np.full(len(blocks), 1 / len(blocks)), size=RESAMPLES
+    )
+    low, high = np.quantile(drawn @ blocks / len(blocks), (0.025, 0.975), axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def corrected(data: Data, *corrections: Correction) -> Callable[[slice], Scores]:
@@ -278,10 +300,14 @@ def main() -> None:
     )
     print("| own hit@10 | other hit@10 |\n|---|---|---|---|---|---|---|---|")
     for name, scores in rows(data):
-        found = measured(data, scores)
-        figures = [f"{value:.4f}" for value in found[:3]]
-        figures += [f"{found.distance:,.1f}", *(f"{value:.3f}" for value in found[4:])]
-        print(f"| {name} | {' | '.join(figures)} |", flush=True)
+        values = query_figures(data, scores)
+        cells = [
+            f"{mean:{spec}} [{low:{spec}}, {high:{spec}}]"
+            for mean, (low, high), spec in zip(
+                values.mean(axis=0), interval(values, len(data.names)), SPECS, strict=True
+            )
+        ]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

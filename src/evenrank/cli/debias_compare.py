@@ -69,7 +69,7 @@ OwnBonus = Annotated[
         callback=split,
         metavar="NUMBERS",
         help="Bonuses that calibrations add to scores in the query's own language, as shares of "
-        "the advantage that the model gives it. [default: 0.2,0.4,0.5,0.6,0.7,0.8,0.9]",
+        "the advantage that the model gives it. [default: 0.2 to 0.9]",
         show_default=False,
     ),
 ]

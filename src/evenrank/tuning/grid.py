@@ -17,7 +17,7 @@ from evenrank.errors import ConfigError
 from evenrank.tables import show
 
 STRENGTHS = (0.1, 0.3, 0.5, 0.7, 1.0)
-OWN_SHARES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+OWN_SHARES = (0.2, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _BEST = 10
 _QUERIES = 1_000
 _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {

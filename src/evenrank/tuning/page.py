@@ -178,9 +178,9 @@ def short_table(found: Tradeoff) -> Table:
 
 def front_plot(found: Tradeoff) -> Figure:
     """Return the plot of own against other, with a colour for each method."""
-    families = ["none", *dict.fromkeys(row.candidate.family for row in found.rows)]
-    points = [("none", "none", found.without)]
-    points += [(row.candidate.family, row.candidate.name, row.figures) for row in found.rows]
+    grid = [(one.candidate.correction.fit.method, one.candidate.name) for one in found.rows]
+    methods = ["none", *dict.fromkeys(method for method, _ in grid)]
+    figures = [found.without, *(row.figures for row in found.rows)]
     return Figure(
         caption="Share of queries whose answer is in the top 10: if it exists only in one other "
         "language (to the right), and only in the query's own (up). On the line, no correction "
@@ -191,13 +191,13 @@ def front_plot(found: Tradeoff) -> Figure:
                 x_axis="R@10 other",
                 y_axis="R@10 own",
                 points=tuple(
-                    (Series(families.index(family), name), *_point(figures))
-                    for family, name, figures in points
+                    (Series(methods.index(method), name), *_point(one))
+                    for (method, name), one in zip([("none", "none"), *grid], figures, strict=True)
                 ),
                 named=False,
             ),
         ),
-        legend=tuple(Series(number, family) for number, family in enumerate(families)),
+        legend=tuple(Series(number, method) for number, method in enumerate(methods)),
     )
 
 
