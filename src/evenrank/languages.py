@@ -8,6 +8,7 @@ the default region is left out only if the region gives the script: ``zh-CN`` is
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -96,6 +97,35 @@ def normalise(code: str, place: str = "language code") -> str:
         if _expand(lang, *candidate) == full:
             return "-".join(filter(None, (lang, *candidate)))
     raise AssertionError(code)  # the last candidate always expands to full
+
+
+def language_in(name: str) -> str | None:
+    """Return the language that a name has as a part of it, if there is exactly one.
+
+    A part is a code of two letters, a longer code of a language that has one of two letters, a code
+    with script or region, or an English name. (Many words are codes of three letters: ``dev`` is
+    Domung.)
+
+    >>> [language_in(name) for name in ("train-zh-TW", "mlqa-translate-train.de", "queries-german")]
+    ['zh-TW', 'de', 'de']
+    >>> [language_in(name) for name in ("train", "dev", "deu-eng", "train-00000-of-00002")]
+    [None, None, None, None]
+    """
+    found = set()
+    rest = name
+    for whole in _FULL_CODE.findall(name):
+        with suppress(DataError):
+            found.add(normalise(whole))
+            rest = rest.replace(whole, "")
+    for piece in re.findall("[A-Za-z]+", rest):
+        with suppress(DataError):
+            code = normalise(piece)
+            if len(piece) == 2 or piece.lower() in _names() or (len(piece), len(code)) == (3, 2):
+                found.add(code)
+    return found.pop() if len(found) == 1 else None
+
+
+_FULL_CODE = re.compile("(?<![A-Za-z])[a-z]{2,3}[-_](?:[A-Z][a-z]{3}|[A-Z]{2})(?![A-Za-z])")
 
 
 def parse_languages(languages: str | Iterable[str], place: str = "languages") -> list[str]:

@@ -50,6 +50,26 @@ def write_lines(tmp_path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The cache of the Hub without a network."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    def snapshot(dataset, commit, revision):
+        repository = tmp_path / "hub" / f"datasets--{dataset.replace('/', '--')}"
+        reference = repository / "refs" / revision
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text(commit)
+        folder = repository / "snapshots" / commit
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    return snapshot
+
+
 def _line(line: Mapping[str, Any] | str | bytes) -> bytes:
     if isinstance(line, bytes):
         return line

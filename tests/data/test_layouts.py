@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pyarrow as pa
@@ -177,3 +179,133 @@ def test_bad_rows_of_a_layout_are_named(tmp_path, row, message):
     with pytest.raises(DataError, match=message) as caught:
         open_corpus(tmp_path if "language1" not in row else path)
     assert caught.value.place == f"{path}:1"
+
+
+def test_a_folder_of_files_with_the_language_in_their_names(tmp_path):
+    for lang, name in (("de", "train-de.jsonl"), ("en", "train-english.jsonl")):
+        row = tevatron("1", f"{lang}?", [("5", "", f"{lang}.")])
+        write_json_lines(tmp_path / "c" / name, [row])
+    assert open_corpus(tmp_path / "c").rows.tolist() == [[0, 1]]
+    write_json_lines(tmp_path / "c/more.jsonl", [row])
+    with pytest.raises(DataError, match=r"c/more.jsonl: found a name that is not a language code"):
+        open_corpus(tmp_path / "c")
+
+
+def test_a_folder_of_files_whose_rows_name_their_languages(tmp_path):
+    for name, n in (("train-00000-of-00002", "0"), ("train-00001-of-00002", "1")):
+        rows = [tevatron(n, f"{n}?", [(n, "", f"{n}.")]) | {"lang": lang} for lang in ("de", "en")]
+        write_json_lines(tmp_path / f"c/{name}.jsonl", rows)
+    assert open_corpus(tmp_path / "c").rows.tolist() == [[0, 1], [2, 3]]
+    write_json_lines(tmp_path / "d/train.jsonl", [tevatron("1", "?", [("5", "", "Ada.")])])
+    with pytest.raises(DataError, match=r"train.jsonl:1: found no field 'lang' .*name the file af"):
+        open_corpus(tmp_path / "d")
+    write_json_lines(tmp_path / "e/train.jsonl", [{"id": "1", "query": "?", "passage": "."}])
+    with pytest.raises(DataError, match=r"train.jsonl: found a name that is not a language code"):
+        open_corpus(tmp_path / "e")
+
+
+def squad_row(lang, n):
+    answers = {"answer_start": [0], "text": [lang]}
+    context = f"{lang} {n // 2}."
+    return {"context": context, "question": f"{lang} {n}?", "answers": answers, "id": f"57{n}"}
+
+
+TABLES = "refs/convert/parquet"
+
+
+def test_configurations_of_the_hub_are_languages(hub):
+    """``facebook/mlqa`` is a script; its tables are in a revision of their own."""
+    folder = hub("facebook/mlqa", "c1", TABLES)
+    for lang in ("de", "zh"):
+        for split, count in (("train", 4), ("validation", 1)):
+            path = folder / f"mlqa-translate-train.{lang}" / split / "0000.parquet"
+            write_parquet(path, [squad_row(lang, n) for n in range(count)])
+    write_parquet(folder / "mlqa.de.de/test/0000.parquet", [squad_row("de", 9)])
+    corpus = open_corpus(f"hf:facebook/mlqa@{TABLES}:mlqa-translate-train.*:train")
+    assert (corpus.name, corpus.languages) == ("mlqa", ("de", "zh"))
+    assert (corpus.rows.shape, corpus.groups.tolist()) == ((4, 2), [0, 0, 1, 1])
+    one = open_corpus(f"hf:facebook/mlqa@{TABLES}:mlqa-translate-train.zh:validation")
+    assert rows_of(one, "id", "lang", "query") == [("570", "zh", "zh 0?")]
+    with pytest.raises(DataError, match=r"no configuration 'x\*', expected one of mlqa-transl"):
+        open_corpus(f"hf:facebook/mlqa@{TABLES}:x*:train")
+
+
+def test_the_fingerprint_has_the_revision(hub):
+    fingerprints = set()
+    for commit, revision in (("c1", "v1"), ("c2", "v2"), ("c3", "main")):
+        write_json_lines(
+            hub("someone/facts", commit, revision) / "train.jsonl",
+            [{"id": "1", "lang": "en", "query": "?", "passage": "."}],
+        )
+        for source in (f"hf:someone/facts@{revision}", "hf:someone/facts"):
+            if revision == "main" or "@" in source:
+                fingerprints.add(open_corpus(source).fingerprint)
+    assert len(fingerprints) == 4
+    with pytest.raises(DataError, match=r"facts@v3: found .*Correct the id or the revision"):
+        open_corpus("hf:someone/facts@v3")
+
+
+def test_all_languages_of_xnli_and_bitexts_of_webfaq_on_the_hub(hub):
+    folder = hub("facebook/xnli", "c1", "main")
+    for lang in ("de", "en"):
+        row = {"premise": f"{lang} 0", "hypothesis": f"{lang} 1", "label": 0}
+        write_parquet(folder / lang / "train-00000-of-00001.parquet", [row])
+    configs = "".join(
+        f"- config_name: {lang}\n  data_files:\n  - split: train\n    path: {lang}/train-*\n"
+        for lang in ("de", "en")
+    )
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    corpus = open_corpus("hf:facebook/xnli:*:train")
+    assert (corpus.languages, corpus.rows.tolist()) == (("de", "en"), [[0, 1]])
+    folder = hub("PaDaS-Lab/webfaq-bitexts", "c1", TABLES)
+    for pair in ("deu-fra", "deu-ita"):
+        rows = [webfaq(*pair.split("-"), n) for n in range(2)]
+        write_parquet(folder / pair / "default/0000.parquet", rows)
+    corpus = open_corpus(f"hf:PaDaS-Lab/webfaq-bitexts@{TABLES}:*")
+    assert corpus.languages == ("de", "fr", "it")
+    assert (corpus.rows >= 0).tolist() == [[1, 1, 0]] * 2 + [[1, 0, 1]] * 2
+    assert len(set(corpus.groups)) == 1  # the German answers are equal
+
+
+def test_a_data_set_cannot_name_files_outside_of_its_folder(tmp_path, hub):
+    write_json_lines(tmp_path / "secret.jsonl", [{"id": "1", "query": "?", "passage": "."}])
+    folder = hub("evil/set", "c1", "main")
+    up = "../" * 5 + "secret.jsonl"
+    (folder / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: default\n  data_files: {up}\n---\n"
+    )
+    with pytest.raises(DataError):
+        open_corpus("hf:evil/set")
+
+
+def test_a_script_names_the_revision_with_tables(hub):
+    (hub("facebook/mlqa", "c1", "main") / "mlqa.py").write_text("raise SystemExit")
+    with pytest.raises(DataError, match=r"It is a script, .* add @refs/convert/parquet"):
+        open_corpus("hf:facebook/mlqa")
+
+
+@pytest.mark.enable_socket
+def test_a_gated_data_set_is_one_line(tmp_path, monkeypatch):
+    """The Hub's answer, from a server on this machine."""
+    from huggingface_hub import constants
+
+    class Gate(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(401)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("X-Error-Message", "Access is restricted.")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        with pytest.raises(DataError, match=r"found a gated data set.*datasets/some/set, then log"):
+            open_corpus("hf:some/set")
+        server.shutdown()

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -279,31 +276,13 @@ def test_a_hugging_face_split_and_configuration(tmp_path):
         open_corpus(f"hf:{tmp_path / 'set'}:other")
 
 
-def test_a_data_set_of_the_hub_is_found_in_its_cache_without_a_network(tmp_path):
-    repository = tmp_path / "hub" / "datasets--someone--facts"
-    write_csv(repository_file(repository, "train.csv"), [SUPER_BOWL | {"id": "007"}])
-    write_csv(repository_file(repository, "test.csv"), [SUPER_BOWL | {"id": "NA"}])
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("abc")
-    code = "import evenrank\nfor split in ('train', 'test'):\n"
-    code += "    c = evenrank.open_corpus(f'hf:someone/facts::{split}')\n"
-    code += "    print(c.name, c.column('id', c.first_rows))\n"
-    environment = {
-        **os.environ,
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_HUB_OFFLINE": "1",
-        "EVENRANK_CACHE": str(tmp_path / "cache"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
-    )
-    assert done.stdout.splitlines() == ["facts ['007']", "facts ['NA']"]
-
-
-def repository_file(repository, name):
-    path = repository / "snapshots" / "abc" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def test_a_data_set_of_the_hub_is_found_in_its_cache_without_a_network(hub):
+    folder = hub("someone/facts", "abc", "main")
+    write_csv(folder / "train.csv", [SUPER_BOWL | {"id": "007"}])
+    write_csv(folder / "test.csv", [SUPER_BOWL | {"id": "NA"}])
+    for split, item in (("train", "007"), ("test", "NA")):
+        corpus = open_corpus(f"hf:someone/facts::{split}")
+        assert (corpus.name, corpus.column("id", corpus.first_rows)) == ("facts", [item])
 
 
 def test_a_hugging_face_data_set_that_does_not_exist(tmp_path):

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from evenrank.data.readers.base import Part, Row
 from evenrank.files import fingerprint_of
+from evenrank.languages import language_in
 from evenrank.registry import Registry
 
 JOINED = "passages of the query"
@@ -40,9 +41,16 @@ class Place(NamedTuple):
     @property
     def parallel_key(self) -> str:
         """The same, without the language, for files with translations in the same order."""
-        pieces = re.split(r"([/._-]+)", self.part.key)
-        kept = "".join(piece for piece in pieces if piece != self.part.lang)
-        return self._replace(part=replace(self.part, key=kept.strip("/._-"))).key
+        folders = [_without(name, self.part.lang) for name in self.part.key.split("/")]
+        return self._replace(part=replace(self.part, key="/".join(filter(None, folders)))).key
+
+
+def _without(name: str, lang: str | None) -> str:
+    """Return the name of a file or folder without the language that is in it."""
+    if lang is None or language_in(name) != lang:
+        return name
+    pieces = re.split("([/._-]+)", name)
+    return "".join(piece for piece in pieces if language_in(piece) != lang).strip("._-")
 
 
 class WrongRow(Exception):

@@ -36,7 +36,8 @@ from evenrank.data.readers.base import (
     Unreadable,
     stamp_of_files,
 )
-from evenrank.data.readers.files import by_language, text_rows
+from evenrank.data.readers.files import text_rows
+from evenrank.data.readers.folder import by_language
 from evenrank.errors import DataError
 from evenrank.languages import normalise
 

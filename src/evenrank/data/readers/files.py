@@ -1,6 +1,4 @@
-"""Files of rows, and folders with one file for each language: ``de.jsonl``, ``zh-TW.parquet``.
-
-A folder for each language works as well, with one file or more: ``de/train-00000-of-02.parquet``.
+"""Files of rows.
 
 JSON lines
     ``.jsonl``: one object on each line, in UTF-8. A single file may also be ``.json``: lines, or a
@@ -20,7 +18,6 @@ import codecs
 import csv
 import gzip
 import io
-import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -47,20 +44,14 @@ from evenrank.data.readers.base import (
 )
 from evenrank.data.rows import FIELDS
 from evenrank.errors import DataError
-from evenrank.languages import language_name, normalise
 
 _TEXT = (".jsonl", ".csv", ".tsv")
-_OF_LANGUAGES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet")
-SUFFIXES = (*_OF_LANGUAGES, ".json")
+OF_LANGUAGES = (*_TEXT, *(f"{suffix}.gz" for suffix in _TEXT), ".parquet")
+SUFFIXES = (*OF_LANGUAGES, ".json")
 
 _BATCH_ROWS = 4096
 _BLOCK_ROWS = 1024
-_ENGLISH_WORDS = frozenset(["all", "bad", "dev", "mix", "new", "old", "raw", "set", "top"])
-"""Names of files that are language codes too: ``dev`` is Domung, ``all`` Allar, ``new`` Newari."""
-_MMARCO = ("_collection", "_queries")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")  # how such bytes are decoded
-
-logger = logging.getLogger(__name__)
 
 
 def _open_file(source: str) -> Source:
@@ -68,84 +59,14 @@ def _open_file(source: str) -> Source:
     return Source(stem(path), str(path.resolve()), stamp_of_files(path), (part_of(path),))
 
 
-def _open_folder(source: str) -> Source:
-    folder = Path(source)
-    found = {lang: [path] for lang, path in by_language(_row_files(folder)).items()}
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    if not found and inside and all(map(_is_of_language, inside)):
-        found = {lang: _row_files(path) for lang, path in by_language(inside).items()}
-    if not found:
-        names = ", ".join(path.name for path in inside)
-        raise DataError(
-            source,
-            f"no file that ends in {', '.join(_OF_LANGUAGES)}",
-            "one file or folder for each language, such as de.jsonl, or a BEIR folder",
-            f"Name a folder in it: {names}" if inside else "Correct the path",
-        )
-    parts = tuple(
-        part_of(path, lang, _key(path, folder)) for lang, paths in found.items() for path in paths
-    )
-    stamp = stamp_of_files(*(path for paths in found.values() for path in paths))
-    return Source(folder.resolve().name, str(folder.resolve()), stamp, parts)
-
-
-def _key(path: Path, folder: Path) -> str:
-    """Return what a file is called within a folder: ``de/train``."""
-    return (path.relative_to(folder).parent / stem(path)).as_posix()
-
-
-def _row_files(folder: Path) -> list[Path]:
-    """Return the files of rows in a folder, by name."""
-    named = (path for path in folder.iterdir() if path.name.endswith(_OF_LANGUAGES))
-    return sorted(path for path in named if path.is_file() and path.name[0] != ".")
-
-
-def _is_of_language(folder: Path) -> bool:
-    """Say whether a folder is named after a language and has its rows, as on the Hub."""
-    try:
-        return bool(normalise(folder.name) and _row_files(folder))
-    except DataError:
-        return False
-
-
-def by_language(paths: Iterable[Path]) -> dict[str, Path]:
-    """Return files or folders by the language that they are named after.
-
-    Raises:
-        DataError: A name is not a language, or two name the same one.
-    """
-    of_lang: dict[str, Path] = {}
-    for path in paths:
-        lang = _language_of(path)
-        if lang in of_lang:
-            raise DataError(
-                str(path),
-                f"a second name for {language_name(lang)} ({lang}), after {of_lang[lang].name}",
-                "one file or folder for each language",
-                "Merge the two, or name them after different languages or regions (en-US, en-GB)",
-            )
-        of_lang[lang] = path
-        if stem(path) in _ENGLISH_WORDS:
-            text = "%s is read as %s (%s). If it is not: rename it, or open the file itself"
-            logger.warning(text, path, language_name(lang), lang)
-    return of_lang
-
-
 def stem(path: Path) -> str:
     """Return the name of a folder, or of a file without its suffixes."""
     return path.name if path.is_dir() else path.name.removesuffix(".gz").rpartition(".")[0]
 
 
-def _language_of(path: Path) -> str:
-    try:
-        return normalise(stem(path))
-    except DataError:
-        remedy = "Rename it; or open the file itself, if its rows have a lang field"
-        if any(part in path.name for part in _MMARCO):
-            remedy = "This looks like mMARCO: write a row with id, query and passage for each pair"
-        found = "a name that is not a language code"
-        expected = "files or folders named after languages, such as de.jsonl"
-        raise DataError(str(path), found, expected, remedy) from None
+def key_of(path: Path, folder: Path) -> str:
+    """Return what a file is called within a folder: ``de/train``."""
+    return (path.relative_to(folder).parent / stem(path)).as_posix()
 
 
 def part_of(path: Path, lang: str | None = None, key: str = "") -> Part:
@@ -374,13 +295,5 @@ READERS.register(
         f"a file ({', '.join(SUFFIXES)}) with a lang field",
         lambda source: source.endswith(SUFFIXES) and Path(source).is_file(),
         _open_file,
-    ),
-)
-READERS.register(
-    "folder",
-    Reader(
-        "a folder of such files, named after languages",
-        lambda source: Path(source).is_dir(),
-        _open_folder,
     ),
 )
