@@ -84,3 +84,22 @@ def _score_several(
             scores_BT[query, row + 3] = four
         for row in range(whole, count):
             _score_one(rows_TH[row : row + 1], queries_BH[query], scores_BT[query, row : row + 1])
+
+
+@njit(nogil=True, cache=True, fastmath=_SUMS)  # type: ignore[untyped-decorator]
+def score_pairs(
+    rows_DH: NDArray[np.float32],
+    positions_QK: NDArray[np.int64],
+    queries_QH: NDArray[np.float32],
+    scores_QK: NDArray[np.float32],
+) -> None:
+    """Write the score of each query with some passages, which is summed in float64.
+
+    A score depends on its query and its passage alone.
+    """
+    for query in range(len(positions_QK)):
+        for place in range(positions_QK.shape[1]):
+            row, score = positions_QK[query, place], np.float64(0)
+            for at in range(rows_DH.shape[1]):
+                score += np.float64(rows_DH[row, at]) * np.float64(queries_QH[query, at])
+            scores_QK[query, place] = np.float32(score)

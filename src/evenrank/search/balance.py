@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,32 +83,69 @@ def balance(
         ConfigError: ``k``, ``balance``, a weight or a share is out of range.
         DataError: A score is not a number, or a passage is in two lists.
     """
-    chosen = open_policy(policy, balance)
+    return balance_all(
+        [lists],
+        k,
+        open_policy(policy, balance),
+        query_languages=[query_language],
+        weights=weights,
+        shares=shares,
+    )[0]
+
+
+def balance_all(
+    lists: Sequence[Lists],
+    k: int,
+    policy: Policy,
+    *,
+    query_languages: Sequence[str | None],
+    weights: Mapping[str, float] | None = None,
+    shares: Mapping[str, float] | None = None,
+) -> list[list[Placed]]:
+    """Merge the lists of several queries at once; see :func:`balance`.
+
+    Args:
+        lists: The hits of each query in the same languages.
+        k: As for :func:`balance`, as are ``weights`` and ``shares``.
+        policy: The policy.
+        query_languages: Language of each query, or ``None``.
+        weights: How much a reader prefers a language.
+        shares: Share of each language.
+    """
     if k < 1:
         raise ConfigError("k", f"{k}", "1 or more", "Change it")
-    languages = tuple(sorted(lists))
-    found = candidates_of([lists], languages, [query_language], weights, shares)
-    _require_distinct(lists)
+    languages = tuple(sorted({language for one in lists for language in one}))
+    found = candidates_of(lists, languages, query_languages, weights, shares)
+    for one in lists:
+        _require_distinct(one)
     if not found.there.any():
-        return []
-    order = arrange(chosen, found, k)
-    ranking = []
-    for place, lang in enumerate(order.languages[0].tolist()):
+        return [[] for _ in lists]
+    order = arrange(policy, found, k)
+    columns = (order.languages, order.nth, order.values, order.urgent)
+    return [
+        _placed(one, languages, policy, home, [row.tolist() for row in rows])
+        for one, home, *rows in zip(lists, found.home.tolist(), *columns, strict=True)
+    ]
+
+
+def _placed(
+    lists: Lists, languages: Sequence[str], policy: Policy, home: int, columns: list[list[Any]]
+) -> list[Placed]:
+    """Return the ranking of one query from the columns of :class:`Order`."""
+    ranking: list[Placed] = []
+    for lang, nth, value, urgent in zip(*columns, strict=True):
         if lang < 0:
             break
-        language, nth = languages[lang], int(order.nth[0, place])
-        reason = chosen.reason(
-            language, urgent=bool(order.urgent[0, place]), home=lang == int(found.home[0])
-        )
+        language = languages[lang]
         ranking.append(
             Placed(
                 id=lists[language].ids[nth],
                 language=language,
                 score=float(lists[language].scores[nth]),
-                value=float(order.values[0, place]),
-                place=place + 1,
+                value=value,
+                place=len(ranking) + 1,
                 place_in_language=nth + 1,
-                reason=reason,
+                reason=policy.reason(language, urgent=urgent, home=lang == home),
             )
         )
     return ranking

@@ -22,7 +22,7 @@ from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.model import EmbeddingModel
 from evenrank.errors import ConfigError, DataError
 from evenrank.progress import quiet
-from evenrank.search.balance import Placed, balance
+from evenrank.search.balance import Placed, balance_all
 from evenrank.search.base import Engine, Lists, Passage, Value
 from evenrank.search.correction import Corrector, StoredNumbers
 from evenrank.search.engines.exact import ExactEngine
@@ -165,46 +165,45 @@ class Searcher:
             lists, raw = self._corrector.search(
                 vectors, plan.query_languages, plan.languages, depth, plan.filters
             )
-            found = [
-                self._choose(self._merge(one, places, query_language, plan), query_language, plan)
-                for one, query_language in zip(lists, plan.query_languages, strict=True)
-            ]
+            ranked = balance_all(
+                lists,
+                places,
+                plan.policy,
+                query_languages=plan.query_languages,
+                weights=plan.weights,
+                shares={lang: self.engine.counts[lang] for lang in plan.languages},
+            )
+            chosen = self._choose(ranked, plan)
             # a group counts once, so more places may be needed for as many groups
-            short = any(len(one.placed) == places and len(one.chosen) < plan.k for one in found)
-            if not (plan.collapse and short):
+            if not plan.collapse or all(
+                len(every) < places or len(some) == plan.k
+                for every, some in zip(ranked, chosen, strict=True)
+            ):
                 break
             places *= 2
         return [
-            self._results(one, vector, raw_lists, plan)
-            for one, vector, raw_lists in zip(found, vectors, raw, strict=True)
+            self._results(some, vector, raw_lists, plan)
+            for some, vector, raw_lists in zip(chosen, vectors, raw, strict=True)
         ]
 
-    def _merge(
-        self, lists: Lists, places: int, query_language: str | None, plan: Plan
-    ) -> list[Placed]:
-        """Let the policy order the lists of one query."""
-        return balance(
-            lists,
-            places,
-            plan.policy,
-            query_language=query_language,
-            weights=plan.weights,
-            shares={lang: self.engine.counts[lang] for lang in plan.languages},
-        )
-
-    def _choose(self, placed: list[Placed], query_language: str | None, plan: Plan) -> _Chosen:
-        """Return those places that were asked for, with their passages."""
+    def _choose(self, ranked: Sequence[Sequence[Placed]], plan: Plan) -> list[list[_Shown]]:
+        """Return those places of each query that were asked for, with their passages."""
         if not plan.collapse:
-            chosen = placed[plan.offset : plan.end]
-            return _Chosen(placed, chosen, self.engine.fetch(item.id for item in chosen))
-        passages = self.engine.fetch(item.id for item in placed)
-        heads = _heads(placed, passages, query_language)[plan.offset : plan.end]
-        return _Chosen(placed, [placed[at] for at in heads], [passages[at] for at in heads])
+            ranked = [every[plan.offset : plan.end] for every in ranked]
+        ids = dict.fromkeys(item.id for every in ranked for item in every)
+        passages = dict(zip(ids, self.engine.fetch(ids), strict=True))
+        shown = [[_Shown(item, passages[item.id]) for item in every] for every in ranked]
+        if not plan.collapse:
+            return shown
+        return [
+            _heads(every, language)[plan.offset : plan.end]
+            for every, language in zip(shown, plan.query_languages, strict=True)
+        ]
 
     def _results(
-        self, found: _Chosen, vector_H: NDArray[np.float32], raw: Lists, plan: Plan
+        self, shown: Sequence[_Shown], vector_H: NDArray[np.float32], raw: Lists, plan: Plan
     ) -> list[Result]:
-        cosines = self._raw_scores(vector_H, found.chosen, raw)
+        cosines = self._raw_scores(vector_H, [item for item, _ in shown], raw)
         return [
             Result(
                 passage.id,
@@ -219,8 +218,8 @@ class Searcher:
                 item.place_in_language,
                 item.reason if plan.explain else "",
             )
-            for place, (item, passage, cosine) in enumerate(
-                zip(found.chosen, found.passages, cosines, strict=True), start=plan.offset + 1
+            for place, ((item, passage), cosine) in enumerate(
+                zip(shown, cosines, strict=True), start=plan.offset + 1
             )
         ]
 
@@ -240,26 +239,23 @@ class Searcher:
         return [scores[item.id] for item in chosen]
 
 
-class _Chosen(NamedTuple):
-    """The places of a query, and those of them that are shown."""
+class _Shown(NamedTuple):
+    """A place and its passage."""
 
-    placed: list[Placed]
-    chosen: list[Placed]
-    passages: list[Passage]
+    item: Placed
+    passage: Passage
 
 
-def _heads(
-    placed: Sequence[Placed], passages: Sequence[Passage], query_language: str | None
-) -> list[int]:
+def _heads(shown: Sequence[_Shown], query_language: str | None) -> list[_Shown]:
     """Return one of each group, in the order of the best of each: in the language of the query.
 
     A passage without a group is a group of its own.
     """
-    heads: dict[str, int] = {}
-    for at, passage in enumerate(passages):
+    heads: dict[str, _Shown] = {}
+    for one in shown:
+        passage = one.passage
         key = f"group {passage.group}" if passage.group else f"id {passage.id}"
-        first = heads.setdefault(key, at)
-        own = passages[first].language == query_language
-        if passage.language == query_language and not own:
-            heads[key] = at
+        head = heads.setdefault(key, one)
+        if passage.language == query_language != head.passage.language:
+            heads[key] = one
     return list(heads.values())

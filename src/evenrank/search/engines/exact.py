@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.ranking.counting import NO_KEY, close_top, decode_keys, keep_top
-from evenrank.ranking.few import FEW, scan_few
+from evenrank.ranking.few import FEW, scan_few, score_pairs
 from evenrank.search.base import Engine, Filters, Hits, Passage
 from evenrank.search.index.passages import PassageTable
 
@@ -257,17 +257,21 @@ class ExactEngine(Engine):
         order = np.lexsort((positions_QK, -scores_QK), axis=1)
         positions_QK = np.take_along_axis(positions_QK, order, axis=1)
         scores_QK = np.take_along_axis(scores_QK, order, axis=1)
-        ids = iter(self.passages.ids(positions_QK.ravel()))
-        for lists, scores_K in zip(found, scores_QK, strict=True):
-            lists[language] = Hits(tuple(next(ids) for _ in scores_K), scores_K)
+        ids, kept = self.passages.ids(positions_QK.ravel()), positions_QK.shape[1]
+        for number, (lists, scores_K) in enumerate(zip(found, scores_QK, strict=True)):
+            lists[language] = Hits(tuple(ids[number * kept : (number + 1) * kept]), scores_K)
 
     def _exact_scores(
         self, queries_QH: NDArray[np.float32], positions_QK: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return ``(Q, K)`` scores, each from one row and one query alone."""
-        rows_QKH = self.vectors[positions_QK].astype(np.float64)
-        scores_QK = np.einsum("qkh,qh->qk", rows_QKH, queries_QH.astype(np.float64))
-        return np.asarray(scores_QK, dtype=np.float32)
+        scores_QK = np.empty(positions_QK.shape, dtype=np.float32)
+        rows, positions = self.vectors, positions_QK
+        if rows.dtype != np.float32:
+            rows = rows[positions_QK.ravel()].astype(np.float32)
+            positions = np.arange(len(rows)).reshape(positions_QK.shape)
+        score_pairs(rows, positions, np.ascontiguousarray(queries_QH), scores_QK)
+        return scores_QK
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

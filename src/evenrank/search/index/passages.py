@@ -107,17 +107,23 @@ class PassageTable:
             DataError: There is no such passage.
         """
         wanted = np.array([hash_of_id(id_) for id_ in ids], dtype=np.uint64)
-        first = np.searchsorted(self.hashes, wanted, side="left")
-        last = np.searchsorted(self.hashes, wanted, side="right")
-        found = np.empty(len(ids), dtype=np.int64)
-        for number, id_ in enumerate(ids):
-            among = self.places[first[number] : last[number]]  # more than one in 10^9 cases
-            same = [at for at, own in zip(among, self.ids(among), strict=True) if own == id_]
-            if not same:
-                expected = f"one of {len(self):,} passages"
-                raise DataError(self.name, f"no passage {id_!r}", expected, "Search again")
-            found[number] = same[0]
+        first = np.searchsorted(self.hashes, wanted)
+        last = np.minimum(first, len(self) - 1)
+        found = self.places[last].astype(np.int64)
+        for number, (id_, own) in enumerate(zip(ids, self.ids(found), strict=True)):
+            if own != id_:
+                found[number] = self._position(id_, int(first[number]))
         return found
+
+    def _position(self, id_: str, first: int) -> int:
+        """Return the position of an id among those with an equal hash, which are rare."""
+        stop = int(np.searchsorted(self.hashes, np.uint64(hash_of_id(id_)), side="right"))
+        among = self.places[first:stop]
+        for position, own in zip(among.tolist(), self.ids(among), strict=True):
+            if own == id_:
+                return int(position)
+        expected = f"one of {len(self):,} passages"
+        raise DataError(self.name, f"no passage {id_!r}", expected, "Search again")
 
     def fetch(self, ids: Iterable[str]) -> list[Passage]:
         """Return passages by id, in the order of ``ids``.
