@@ -46,6 +46,8 @@ from evenrank.serving.run import serve as serve
 from evenrank.serving.settings import ServeSettings as ServeSettings
 from evenrank.training.config import TrainConfig as TrainConfig
 from evenrank.training.run import train as train
+from evenrank.training.soup import Soup as Soup
+from evenrank.training.soup import soup as soup
 from evenrank.tuning.plan import Plan as Plan
 from evenrank.tuning.tradeoff import Tradeoff as Tradeoff
 from evenrank.tuning.tradeoff import compare_corrections as compare_corrections

@@ -27,6 +27,7 @@ from evenrank.cli.probe import probe_command
 from evenrank.cli.report import report_command
 from evenrank.cli.search import search_command
 from evenrank.cli.serve import serve_command
+from evenrank.cli.soup import soup_command
 from evenrank.cli.train import train_command
 from evenrank.processes import is_first_process
 
@@ -60,6 +61,7 @@ _SEARCH = "Search"
 app.command("demo", rich_help_panel=_MODELS)(demo_command)
 app.command("train", rich_help_panel=_MODELS)(train_command)
 app.command("experiment", rich_help_panel=_MODELS)(experiment_command)
+app.command("soup", rich_help_panel=_MODELS)(soup_command)
 app.command("encode", rich_help_panel=_MODELS)(encode_command)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
 app.command("compare", rich_help_panel=_RESULTS)(compare_command)

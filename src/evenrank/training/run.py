@@ -198,6 +198,7 @@ class _Run:
         log = read_log(folder, self.selection.metric if self.selection else None)
         training = {
             "strategy": self.strategy.name,
+            "start": self.inputs["encoder"],
             "seed": self.config.seed,
             "languages": sorted({lang for corpus in self.corpora for lang in corpus.languages}),
             "config": self.config.model_dump(mode="json"),
