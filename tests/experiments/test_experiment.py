@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from evenrank.batching.strategies import STRATEGIES, X_Y, Strategy, make_strategy
@@ -40,6 +41,22 @@ def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path
     corrected = read_result(folder.result("corpus-tiny-test+scores"))
     assert "rank_device" not in corrected.config
     assert corrected.config["debias"]["method"] == "calibrate"
+
+
+def test_a_soup_is_the_mean_of_its_parts(copied, values, tmp_path):
+    variants = {
+        "mono": {"strategy": "x-x-mono"},
+        "as-is": {"as_is": True},
+        "half": {"soup": {"of": ["mono", "as-is"], "weight": 0.25}},
+    }
+    again = Experiment(write(tmp_path / "soup.yaml", values(variants=variants)), copied)
+    assert set(again.runner.run_all(again.cells).values()) == {"finished"}
+    mono, start, half = (
+        load_file(next(again.runner.folder(cell).run.model.glob("**/*.safetensors")))
+        for cell in sorted(again.cells, key=lambda cell: list(variants).index(cell.variant))
+    )
+    for name, weights in half.items():
+        np.testing.assert_allclose(weights, mono[name] / 4 + start[name] * 0.75, atol=1e-6)
 
 
 def facts_of(experiment, cell):

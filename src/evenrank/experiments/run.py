@@ -48,6 +48,7 @@ from evenrank.text import json_bytes
 from evenrank.training.folder import RunFolder
 from evenrank.training.run import make_model, train
 from evenrank.training.selection import split_dev
+from evenrank.training.soup import soup
 
 Status = Literal["finished", "failed", "busy", "waiting", "open"]
 """``busy``: another process works on it; ``waiting``: a soup whose parts are not finished."""
@@ -243,8 +244,9 @@ class Runner:
                     found, expected = f"{name} {value!r}", f"{before[name]!r}, as it was trained"
                     raise ConfigError(str(folder.path), found, expected, "Remove the folder")
         elif cell.kind == "soup":
-            remedy = "Leave it out"
-            raise ConfigError(cell.name, "a soup", "what this version can create", remedy)
+            if not folder.run.model.is_dir():
+                first, second = (self.model(part) for part in cell.parts)
+                soup(first, second, cell.weight, output=folder.run.path)
         elif config.encoder in ENCODERS and not folder.run.model.is_dir():
             opened = [
                 open_corpus(one, where=config.where, languages=config.languages)

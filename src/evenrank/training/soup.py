@@ -65,7 +65,7 @@ def soup(
         second: The same, with the start of the first model.
         weight: In 0..1. Of several, the best on dev is kept.
         output: The run folder to create.
-        select_by: Figure on dev that selects one of several weights, such as ``multi AP``.
+        select_by: Figure on dev that selects one of several weights.
         dev_benchmark: Benchmark for ``select_by``, such as ``corpus:PATH``.
         overwrite: Replace an earlier run.
 
@@ -73,7 +73,6 @@ def soup(
         ConfigError: A weight is outside 0..1, several weights have no dev benchmark, the models
             have different starts or architectures, or the output exists.
         DataError: A model or the dev benchmark cannot be read.
-        FileError: The output cannot be written.
     """
     weights = [float(one) for one in (weight if isinstance(weight, Sequence) else (weight,))]
     _check_weights(weights, dev_benchmark)
@@ -85,15 +84,11 @@ def soup(
         refuse_existing(folder.path, overwrite=overwrite, marker=MARKER)
         require_writable(folder.path)
         model, states, record = _read_both(str(first), str(second))
-        tried: dict[float, float] = {}
-        best = weights[0]
+        tried = {}
         if dev_benchmark is not None and len(weights) > 1:
-            evaluator = BenchmarkEvaluator(
-                dev_benchmark, measures=[figure.measure], primary=select_by, name="dev"
-            )
-            for one in weights:
-                _mix(model, *states, one)
-                tried[one] = evaluator(model)[evaluator.primary_metric]
+            tried = _try(model, states, weights, select_by, dev_benchmark)
+        best = weights[0]
+        if tried:
             best = (max if figure.greater_is_better else min)(tried, key=lambda one: tried[one])
         _mix(model, *states, best)
         facts = {
@@ -109,6 +104,23 @@ def soup(
             inputs = {"encoder": record["start"]}
             write_facts(RunFolder(part), **facts, inputs=inputs, status="finished")
     return Soup(folder.path, folder.model, best, tried)
+
+
+def _try(
+    model: SentenceTransformer,
+    states: tuple[dict[str, Tensor], dict[str, Tensor]],
+    weights: Sequence[float],
+    select_by: str,
+    dev_benchmark: str,
+) -> dict[float, float]:
+    """Return the figure on dev of each weight."""
+    measure = parse_figure(select_by).measure
+    evaluator = BenchmarkEvaluator(dev_benchmark, measures=[measure], primary=select_by, name="dev")
+    tried = {}
+    for weight in weights:
+        _mix(model, *states, weight)
+        tried[weight] = evaluator(model)[evaluator.primary_metric]
+    return tried
 
 
 def _check_weights(weights: Sequence[float], dev_benchmark: str | None) -> None:
