@@ -18,6 +18,8 @@ from evenrank.search.engines.qdrant import QdrantEngine, QdrantSettings
 from evenrank.search.engines.qdrant_writing import QdrantStorage, QdrantWriter
 from evenrank.search.engines.writing import write
 
+from .qdrant_http import serving
+
 SECRET = "very-secret-0123456789"
 
 
@@ -200,3 +202,32 @@ def test_a_server_that_is_not_there_is_one_line(settings):
         open_engine(address, **settings)
     with pytest.raises(EngineError, match="no connection"):
         write_engine(address, [], np.ones((0, 4), dtype=np.float32), **settings)
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_requests_of_a_server_write_and_search_like_local_mode(local_warnings, tied, tied_queries):
+    languages = ["ar", "de", "en", "ja"]
+    local = QdrantClient(":memory:")
+    write(QdrantWriter(local, "c", QdrantStorage(workers=1)), tied.passages, tied.vectors)
+    with serving() as (port, requests):
+        url = f"qdrant+http://127.0.0.1:{port}/c"
+        written = write_engine(url, tied.passages, tied.vectors, about={"m": 1}, batch=16)
+        assert (written.sent, written.removed) == (90, 0)
+        part = tied.part(range(60))
+        written = write_engine(url + "?batch=16", part.passages, part.vectors, about={"m": 1})
+        assert (written.sent, written.unchanged, written.removed) == (0, 60, 30)
+        write_engine(url, tied.passages, tied.vectors, about={"m": 1})
+        with open_engine(url, exact=True) as engine:
+            assert engine.about == {"m": 1}
+            del requests[:]
+            found = engine.search(tied_queries, languages, 100, {"topic": ["art", "sport"]})
+            assert requests == ["POST /points/scroll", "POST /points/query/batch"]
+            ids = [passage.id for passage in tied.passages[::9]]
+            passages = engine.fetch(ids)
+    with QdrantEngine(local, "c", QdrantSettings(exact=True)) as engine:
+        same = engine.search(tied_queries, languages, 100, {"topic": ["art", "sport"]})
+        assert passages == engine.fetch(ids)
+    for lists, others in zip(found, same, strict=True):
+        for language in languages:
+            assert lists[language].ids == others[language].ids
+            assert lists[language].scores.tolist() == others[language].scores.tolist()
