@@ -253,7 +253,7 @@ class PgvectorEngine(Engine):
             settings = self._settings
             width = settings.ef_search or min(_MAXIMUM_EF, max(100, 2 * k))
             chosen = {
-                "hnsw.iterative_scan": "strict_order",
+                "hnsw.iterative_scan": "relaxed_order",  # the strict one drops what comes late
                 "hnsw.ef_search": str(width),
                 "hnsw.max_scan_tuples": str(settings.max_scan_tuples),
             }
