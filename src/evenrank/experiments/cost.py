@@ -71,7 +71,7 @@ class Cost:
 def estimate_cost(cells: Sequence[Cell], runner: Runner) -> Cost:
     """Estimate the time from cells that were measured, else from short runs.
 
-    Cells with the same encoder, batch size and maximum length are taken to be equally fast.
+    Cells with the same encoder, batch size and maximum length are expected to be equally fast.
     Evaluations are known once a cell is finished.
     """
     paces: dict[Pace, float] = {}

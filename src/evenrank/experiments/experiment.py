@@ -81,7 +81,7 @@ class Experiment:
     def cost(self) -> Cost:
         """Return what running it costs: cells, steps, and an estimate of the time.
 
-        A cell without a like that was measured is tried for a few steps.
+        Where no cell with the same sizes was measured, a run of a few steps measures the time.
         """
         self.prepare()
         return estimate_cost(self.cells, self.runner)
