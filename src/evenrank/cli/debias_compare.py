@@ -48,7 +48,7 @@ Methods = Annotated[
         "--methods",
         callback=split,
         metavar="NAMES",
-        help="Such as `project,calibrate`; may be given again. [default: all]",
+        help="Such as `project,calibrate`; may be given again. [default: all but `csls`]",
         show_default=False,
     ),
 ]

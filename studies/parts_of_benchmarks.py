@@ -1,11 +1,15 @@
-"""Corrections on corpora whose languages differ in size.
+"""Corrections on parts of a benchmark: some languages only, or languages of different size.
 
-    EVENRANK_DATA=DATA python studies/skewed_corpora.py MODEL FIT_CORPUS STORE
+    EVENRANK_DATA=DATA python studies/parts_of_benchmarks.py MODEL FIT_CORPUS STORE
 
-XQuAD-R without some of its passages: ``one``: 70 % of the passages are English, the others are
-spread over ten languages; ``three``: all English passages, a quarter of the German and one in
-twenty-five of the Thai ones, and nothing else. Corrections are fitted on FIT_CORPUS, as
-``studies/sentences.py`` writes it, chosen on half of the queries and reported on the other half.
+With ``--benchmark mlqa-r --languages ar,de,en,es``: only the passages and queries in these
+languages.
+
+Without ``--languages``, XQuAD-R without some of its passages: ``one``: 70 % of the passages are
+English, the others are spread over ten languages; ``three``: all English passages, a quarter of the
+German and one in twenty-five of the Thai ones, and nothing else. Corrections are fitted on
+FIT_CORPUS, as ``studies/sentences.py`` writes it, chosen on half of the queries and reported on the
+other half.
 """
 
 from __future__ import annotations
@@ -23,12 +27,13 @@ from numpy.typing import NDArray
 from evenrank import Plan, compare_corrections, load_benchmark, open_model
 from evenrank.benchmarks.benchmark import Benchmark, Relevance, TextSet
 from evenrank.evaluation.encode import embed
+from evenrank.languages import parse_languages
 from evenrank.tables import to_markdown
 from evenrank.tuning.choice import Goal
 from evenrank.tuning.grid import Grid
 from evenrank.tuning.page import NAMES, figures_table, sentence
 
-GRID = Grid(("center", "project", "calibrate"), strengths=(0.3, 1), own_shares=(0.5, 0.8))
+GRID = Grid(("center", "project", "calibrate"), strengths=(0.3, 1), own_shares=(0.4, 0.6, 0.7, 0.8))
 
 
 class Remembered:
@@ -69,6 +74,12 @@ def corpora(benchmark: Benchmark) -> Iterator[tuple[str, Benchmark]]:
         "three",
         part(benchmark, {"en": sizes["en"], "de": sizes["de"] // 4, "th": sizes["th"] // 25}),
     )
+
+
+def whole(benchmark: Benchmark, languages: str) -> dict[str, int]:
+    """Return the number of passages of some languages."""
+    sizes = dict(zip(benchmark.languages, np.diff(benchmark.offsets).tolist(), strict=True))
+    return {lang: sizes[lang] for lang in parse_languages(languages)}
 
 
 def part(benchmark: Benchmark, wanted: dict[str, int]) -> Benchmark:
@@ -118,13 +129,19 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("fit_corpus")
     parser.add_argument("store", type=Path)
+    parser.add_argument("--benchmark", default="xquad-r")
+    parser.add_argument("--languages", help="such as de,en: their passages and queries only")
+    parser.add_argument("--max-own-loss", type=float, default=0.02)
     given = parser.parse_args()
-    benchmark = load_benchmark("xquad-r")
+    benchmark = load_benchmark(given.benchmark)
     model = Remembered(open_model(given.model), benchmark, given.store)
-    for name, corpus in corpora(benchmark):
+    parts = corpora(benchmark)
+    if given.languages:
+        parts = iter([(given.languages, part(benchmark, whole(benchmark, given.languages)))])
+    for name, corpus in parts:
         sizes = np.bincount(corpus.passages.langs, minlength=len(benchmark.languages)).tolist()
         print(name, dict(zip(benchmark.languages, sizes, strict=True)), len(corpus.queries))
-        plan = Plan(fit_on=given.fit_corpus, grid=GRID, goal=Goal("even", max_own_loss=0.05))
+        plan = Plan(fit_on=given.fit_corpus, grid=GRID, goal=Goal("even", given.max_own_loss))
         found = compare_corrections(model, corpus, plan)
         print(to_markdown(figures_table(found, found.rows, name, NAMES)))
         print(sentence(found))
