@@ -18,7 +18,7 @@ from evenrank.debias.corpus import fit_on_corpus as fit_on_corpus
 from evenrank.debias.saving import load_correction as load_correction
 from evenrank.debias.saving import save_correction as save_correction
 from evenrank.debias.saving import save_model as save_model
-from evenrank.demo import run_demo as run_demo
+from evenrank.demo.run import run_demo as run_demo
 from evenrank.encoding.base import build_encoder as build_encoder
 from evenrank.encoding.loading import load_encoder as load_encoder
 from evenrank.encoding.opening import open_model as open_model

@@ -1,4 +1,4 @@
-"""Train, evaluate and report on the embedded benchmark, offline, in minutes on a CPU.
+"""Act two: small encoders, trained with three kinds of batches.
 
 One small encoder is built from the training text. From this start it is trained three times, with
 monolingual, cross-lingual and hybrid batches. Every model is evaluated on facts that none of them
@@ -7,7 +7,6 @@ has seen.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from evenrank.benchmarks.benchmark import Benchmark, load_benchmark
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.evaluation.evaluate import evaluate
-from evenrank.files import lock_folder, mark_folder, refuse_existing, require_writable
 from evenrank.report.build import write_report
 from evenrank.results.schema import Result
 from evenrank.training.config import TrainConfig
@@ -33,8 +31,8 @@ BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
-class Demo:
-    """What the demo writes.
+class Trained:
+    """What act two writes.
 
     Attributes:
         start: Result of the encoder before training.
@@ -47,50 +45,11 @@ class Demo:
     report: Path
 
 
-def run_demo(
-    output: str | Path,
-    *,
-    strategies: Sequence[str] = STRATEGIES,
-    benchmark: str | Benchmark = "world-facts",
-    steps: int = STEPS,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> Demo:
-    """Train and evaluate on World Facts, and write the report.
-
-    Args:
-        output: Folder for the models, results and ``report.html``.
-        strategies: Batch strategies to compare.
-        benchmark: What to evaluate on.
-        steps: Training steps per strategy.
-        seed: Source of all randomness.
-        overwrite: Replace an earlier demo. Files that evenrank did not write stay.
-
-    Raises:
-        ConfigError: ``output`` exists and may not be replaced, or another run writes to it.
-        FileError: ``output`` cannot be written.
-    """
-    with lock_folder(output):
-        return _run(Path(output), strategies, benchmark, steps, seed, overwrite=overwrite)
-
-
-def _run(
-    output: Path,
-    strategies: Sequence[str],
-    benchmark: str | Benchmark,
-    steps: int,
-    seed: int,
-    *,
-    overwrite: bool,
-) -> Demo:
-    refuse_existing(output, overwrite=overwrite, marker="demo")
-    require_writable(output)
+def train_and_report(
+    output: Path, strategies: Sequence[str], benchmark: str | Benchmark, steps: int, seed: int
+) -> Trained:
+    """Train from one start with each strategy, evaluate, and write the report."""
     report = output / "report.html"
-    for folder in ("start", "runs", "results"):
-        shutil.rmtree(output / folder, ignore_errors=True)
-    report.unlink(missing_ok=True)
-    output.mkdir(parents=True, exist_ok=True)
-    mark_folder(output, "demo")
     start = _build_start(output / "start", seed)
     results = output / "results"
     data = load_benchmark(benchmark)
@@ -101,7 +60,7 @@ def _run(
         label = "hybrid 0.5" if strategy == "hybrid" else strategy
         after.append(evaluate(run.model, data, output=results / strategy, label=label))
     write_report([results / name for name in (*strategies, "untrained")], report, ["html"])
-    return Demo(before.result, [one.result for one in after], report)
+    return Trained(before.result, [one.result for one in after], report)
 
 
 def _config(output: Path, start: Path, strategy: str, steps: int, seed: int) -> TrainConfig:
