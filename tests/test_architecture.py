@@ -23,7 +23,7 @@ LAYERS = [
     {"results"},
     {"search"},
     {"evaluation"},
-    {"comparison", "mining"},
+    {"comparison"},
     {"training"},
     {"report"},
     {"probing"},

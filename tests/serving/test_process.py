@@ -85,6 +85,7 @@ def is_open(host, port):
 @pytest.mark.slow
 def test_signals_open_a_newer_index_and_end_the_process(index, tmp_path):
     command = [sys.executable, "-m", "evenrank", "serve", str(index), "--port", "0"]
+    command += ["--log-level", "info"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         address = process.stdout.readline().decode().split()[-1]
         with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
@@ -113,4 +114,5 @@ def test_signals_open_a_newer_index_and_end_the_process(index, tmp_path):
         assert process.wait(60) == 0
         written = process.stderr.read()
     assert b"not reopened" in written
+    assert b"POST /search 200" in written
     assert b"pool" not in written

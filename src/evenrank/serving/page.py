@@ -81,6 +81,8 @@ class Column:
         (first, most), *others = counts.most_common()
         if not others:
             return f"all in {language_name(first)}"
+        if most == 1:
+            return f"{len(counts)} languages, one result each"
         return f"{len(counts)} languages, {most} of {counts.total()} in {language_name(first)}"
 
 
@@ -203,7 +205,7 @@ def _environment(service: Service) -> Environment:
         direction=lambda code: "rtl" if is_right_to_left(code) else "auto",
         language_name=language_name,
         number=lambda value: f"{value:.3f}".replace("0.", ".", 1),
-        percent=lambda share: "<1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %"),
+        percent=lambda share: "<1\u202f%" if share < 0.01 else f"{100 * share:.0f}\u202f%",
         width=lambda share: f"w{max(1, round(100 * share))}",
     )
     return environment

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from evenrank.errors import ConfigError, EvenrankError, FileError, MissingExtraError
@@ -53,7 +54,7 @@ def serve(
     from evenrank.serving.service import Service
 
     settings = settings or ServeSettings()
-    with listen(settings.host, settings.port) as listening:
+    with listen(settings.host, settings.port) as listening, _log(log_level):
         service = Service(open_index, settings)
         server = make_server(service, log_level)
         asyncio.run(_run(server, service.reload, listening, lambda: ready(url_of(listening))))
@@ -68,7 +69,7 @@ def make_server(service: Service, log_level: str = "warning") -> uvicorn.Server:
 
     config = uvicorn.Config(
         build_application(service),
-        log_level=log_level,
+        log_level="error" if log_level == "warning" else log_level,  # a line for each bad request
         access_log=False,  # it would log the text of queries
         server_header=False,
         proxy_headers=False,
@@ -102,6 +103,24 @@ async def _run(
     loop.add_signal_handler(signal.SIGHUP, reopen)
     ready()
     await server.serve(sockets=[listening])
+
+
+@contextmanager
+def _log(level: str) -> Iterator[None]:
+    """Write the log of the server to the standard error stream; other packages' logs stay out."""
+    log = logging.getLogger("evenrank.serving")
+    before = log.level, log.propagate
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.setLevel(level.upper())
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before[0])
+        log.propagate = before[1]
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,1 +1,0 @@
-"""Hard negatives for a corpus, found by an exact search."""
