@@ -42,7 +42,7 @@ def folder(rows, write_lines, tmp_path):
 
 
 def test_the_forms_of_source_are_found_by_themselves():
-    assert list(READERS) == ["beir", "file", "folder", "hf", "world-facts"]
+    assert list(READERS) == ["beir", "file", "folder", "hf", "mmarco", "world-facts"]
 
 
 def test_a_folder_has_a_file_for_each_language(folder):

@@ -104,11 +104,13 @@ class Reader:
         form: How such a source is written, for messages and help.
         recognises: Returns whether a source has this form, without reading it.
         open: Looks at the source; its rows are read later.
+        general: Whether it is tried after the others, because it recognises much.
     """
 
     form: str
     recognises: Callable[[str], bool]
     open: Callable[[str], Source]
+    general: bool = False
 
 
 READERS: Registry[Reader] = Registry(
@@ -117,13 +119,12 @@ READERS: Registry[Reader] = Registry(
 
 
 def open_source(source: str) -> Source:
-    """Open a source with the first reader, in the order of names, that recognises it.
+    """Open a source with the first reader that recognises it: general ones last, then by name.
 
     Raises:
         DataError: No reader recognises the source, or it cannot be read.
     """
-    for name in READERS:
-        reader = READERS.get(name)
+    for reader in sorted(map(READERS.get, READERS), key=lambda reader: reader.general):
         if reader.recognises(source):
             return reader.open(source)
     raise DataError(

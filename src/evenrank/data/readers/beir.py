@@ -304,6 +304,6 @@ def _missing(judged: _Judged, folder: _Folder, texts: _Texts, qrels: Path) -> Un
 
 
 READERS.register(
-    "beir",  # before "folder"
+    "beir",
     Reader("a BEIR folder, or a folder of them, one for each language", _recognises, _open),
 )

@@ -128,5 +128,6 @@ READERS.register(
         "a folder of such files, named after languages",
         lambda source: Path(source).is_dir(),
         _open_folder,
+        general=True,
     ),
 )

@@ -13,6 +13,7 @@ anything: ``hf:facebook/mlqa@refs/convert/parquet:mlqa-translate-train.*:train``
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -46,6 +47,13 @@ def _open(source: str) -> Source:
     name = _Name.of(source)
     local = Path(name.dataset).is_dir()
     folder = Path(name.dataset) if local else _downloaded(source, name)
+    where = str(folder.resolve()) if local else f"{name.dataset}@{name.revision}"
+    title = name.dataset.rstrip("/").rpartition("/")[2]
+    revision = folder.name if name.revision else ""  # a snapshot is named after its commit
+    mmarco = READERS.get("mmarco")
+    if not (name.config or name.split) and mmarco.recognises(str(folder)):
+        found = mmarco.open(str(folder))
+        return replace(found, name=title, origin=f"{_PREFIX}{where}", revision=revision)
     parts, files = [], []
     for config in _configs(source, folder, name.config):
         of_config = _files_of_split(_splits(source, folder, config), name.split, source)
@@ -57,13 +65,12 @@ def _open(source: str) -> Source:
                 part = part if rows_name_it else part_of(path, lang, part.key)
             parts.append(part)
             files.append(path)
-    where = str(folder.resolve()) if local else f"{name.dataset}@{name.revision}"
     return Source(
-        name.dataset.rstrip("/").rpartition("/")[2],
+        title,
         f"{_PREFIX}{where}:{name.config}:{name.split}",
         stamp_of_files(*files),
         tuple(parts),
-        revision=folder.name if name.revision else "",  # a snapshot is named after its commit
+        revision=revision,
     )
 
 
