@@ -235,7 +235,7 @@ class Constants:
     """What the simulation counts with.
 
     Attributes:
-        graph: Seconds of one search in a graph of ``n`` passages: ``a + b log2(n)``.
+        graph: Seconds of one search in a graph of ``n`` passages, divided by ``log2(n)``.
         client: Seconds of the client for one query, and for each language of it.
         up: Bytes of a request for each language.
         down: Bytes of an answer for each hit.
@@ -245,7 +245,7 @@ class Constants:
         cores: Cores of each machine.
     """
 
-    graph: tuple[float, float]
+    graph: float
     client: tuple[float, float]
     up: float
     down: float
@@ -261,10 +261,9 @@ def simulated(known: Constants, size: int, languages: int, shards: int) -> list[
     Shards are on machines of their own. The first machine sends the vectors to the others, each
     searches its part for every language on its cores, and the first merges.
     """
-    a, b = known.graph
 
     def graph(passages: float, hits: int) -> float:
-        return max(1, hits / 100) * (a + b * log2(max(passages, 2)))  # 100: width of the search
+        return max(1, hits / 100) * known.graph * log2(passages)  # 100: width of the search
 
     def row(name: str, lists: int, each: float, hits: int) -> tuple[str, ...]:
         inside = (shards - 1) * lists * (4 * known.width + 16 * hits)
@@ -310,13 +309,12 @@ def main() -> None:
     depths = depth_of_one_list(read_corpus(asked.passages, asked.queries, 0))
     print_table(["one list over all languages has", "1 of each", "3 of each", "10 of each"], depths)
     print_table(["passages in a graph", "ms"], [(f"{n:,}", f"{1000 * s:.2f}") for n, s in graphs])
-    b, a = np.polyfit([log2(n) for n, _ in graphs], [s for _, s in graphs], 1)
+    # the graphs of the largest corpus: small ones fit into the caches of the processor
+    graph = float(np.mean([seconds / log2(count) for count, seconds in graphs[-2:]]))
     few, many = client_cost(1, 384), client_cost(11, 384)
     slope = (many[0] - few[0]) / 10
     up = many[1] / 11
-    known = Constants(
-        (float(a), float(b)), (few[0] - slope, slope), up, many[2] / 11 / K, depths[0][-1]
-    )
+    known = Constants(graph, (few[0] - slope, slope), up, many[2] / 11 / K, depths[0][-1])
     print(f"\n{known}")
     for size, languages, shards in (
         (1_000_000, 11, 1),

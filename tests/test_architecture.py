@@ -23,7 +23,7 @@ LAYERS = [
     {"results"},
     {"search"},
     {"evaluation"},
-    {"comparison"},
+    {"comparison", "mining"},
     {"training"},
     {"report"},
     {"probing"},

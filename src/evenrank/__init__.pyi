@@ -28,6 +28,8 @@ from evenrank.evaluation.evaluate import evaluate as evaluate
 from evenrank.evaluation.evaluate_run import evaluate_run as evaluate_run
 from evenrank.evaluation.evaluator import BenchmarkEvaluator as BenchmarkEvaluator
 from evenrank.experiments.experiment import run_experiment as run_experiment
+from evenrank.mining.mine import Mined as Mined
+from evenrank.mining.mine import mine_negatives as mine_negatives
 from evenrank.probing.page import write_probe as write_probe
 from evenrank.probing.probe import Probe as Probe
 from evenrank.probing.probe import probe as probe

@@ -28,6 +28,40 @@ def copied(finished, tmp_path):
     return shutil.copytree(finished[0].folder, tmp_path / "copy")
 
 
+def test_a_soup_is_created_once_its_parts_are_finished(copied, values, tmp_path):
+    variants = {
+        "mono": {"strategy": "x-x-mono"},
+        "cross": {"strategy": "x-y"},
+        "as-is": {"as_is": True},
+        "half": {"soup": {"of": ["mono", "cross"], "weight": 0.25}},
+        "chosen": {
+            "soup": {
+                "of": ["mono", "as-is"],
+                "weight": [0, 0.5],
+                "dev_benchmark": "corpus:tiny/train",
+            }
+        },
+    }
+    one = Experiment(write(tmp_path / "soup.yaml", values(variants=variants)), copied)
+    mono, cross, _, half, chosen = one.cells
+    statuses = one.runner.run_all(one.cells)
+    assert set(statuses.values()) == {"finished"}, facts_of(one, chosen)
+    weights = [weights_of(one, cell) for cell in (mono, cross, half)]
+    assert np.allclose(weights[0] / 4 + weights[1] * 0.75, weights[2], atol=1e-6)
+    tried = one.runner.folder(chosen).run.read_facts()["tried"]
+    assert [entry["weight"] for entry in tried] == [0, 0.5]
+    assert set(one.report().benchmarks[0].systems) == set(variants)
+    alone = Experiment(write(tmp_path / "alone.yaml", values(variants=variants)), tmp_path / "new")
+    alone.prepare()
+    assert alone.runner.run(alone.cells[3]) == "waiting"
+
+
+def weights_of(experiment, cell):
+    (path,) = experiment.runner.folder(cell).run.model.glob("**/*.safetensors")
+    (weights,) = load_file(path).values()
+    return weights
+
+
 def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path):
     evaluation = {"benchmarks": ["corpus:tiny/test"], "rank_device": "cpu", "measures": ["AP"]}
     corrections = {"scores": {"corpus": "tiny/train", "method": "calibrate"}}
@@ -41,22 +75,6 @@ def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path
     corrected = read_result(folder.result("corpus-tiny-test+scores"))
     assert "rank_device" not in corrected.config
     assert corrected.config["debias"]["method"] == "calibrate"
-
-
-def test_a_soup_is_the_mean_of_its_parts(copied, values, tmp_path):
-    variants = {
-        "mono": {"strategy": "x-x-mono"},
-        "as-is": {"as_is": True},
-        "half": {"soup": {"of": ["mono", "as-is"], "weight": 0.25}},
-    }
-    again = Experiment(write(tmp_path / "soup.yaml", values(variants=variants)), copied)
-    assert set(again.runner.run_all(again.cells).values()) == {"finished"}
-    mono, start, half = (
-        load_file(next(again.runner.folder(cell).run.model.glob("**/*.safetensors")))
-        for cell in sorted(again.cells, key=lambda cell: list(variants).index(cell.variant))
-    )
-    for name, weights in half.items():
-        np.testing.assert_allclose(weights, mono[name] / 4 + start[name] * 0.75, atol=1e-6)
 
 
 def facts_of(experiment, cell):

@@ -72,7 +72,7 @@ def test_a_soup_averages_cells_of_one_seed_and_place_in_the_grid(tmp_path):
     ]
     for soup in soups:
         first, second = soup.parts
-        assert (first.variant, second.variant, soup.weight) == ("mono", "cross", 0.25)
+        assert (first.variant, second.variant, soup.soup.weight) == ("mono", "cross", 0.25)
         assert first.seed == second.seed == soup.seed
         assert first.config.temperature == second.config.temperature
 
@@ -99,6 +99,9 @@ def test_a_soup_averages_cells_of_one_seed_and_place_in_the_grid(tmp_path):
         ("baseline: b\nvariants: {a: {}}", 4, "unknown variant 'b'"),
         ("variants:\n  a: {}\n  s: {soup: {of: [a, b]}}", 6, "unknown variant that a soup can"),
         ("variants:\n  a: {}\n  s: {soup: {of: [a]}}", 6, "a wrong soup"),
+        ("variants:\n  a: {}\n  s: {soup: {of: [a, a], weight: 2}}", 6, "a wrong soup"),
+        ("variants:\n  a: {}\n  s: {soup: {of: [a, a], weight: [0.2, 0.4]}}", 6,
+         "no dev_benchmark that chooses"),
         ("variants:\n  a: {steps: 5}\ngrid: {steps: [1, 2]}", 5, "'steps' in the grid too"),
         ("variants: {a: {}, a: {}}", 4, "'a' again"),
     ],

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from evenrank.cli import guard
 from evenrank.cli.compare import compare_command
-from evenrank.cli.data import app as data_app
+from evenrank.cli.data_mine import app as data_app
 from evenrank.cli.debias import app as debias_app
 from evenrank.cli.demo import demo_command
 from evenrank.cli.doctor import doctor_command

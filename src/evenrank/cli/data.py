@@ -243,12 +243,17 @@ def convert(
     ] = "passage",
     seed: Annotated[int, typer.Option(help="Another seed gives another split.")] = 0,
     skip_bad: SkipBad = None,
+    negatives: Annotated[
+        str | None,
+        typer.Option(metavar="MINED", help="Corpus of `data mine`, whose negatives to copy."),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a corpus, or the parts of its split, as folders of `<lang>.jsonl.gz`.
 
     Example: `evenrank data convert corpus/ out/ --split train=0.9,test=0.1 --by article`
     """
+    from evenrank.data.negatives import copy_negatives
     from evenrank.data.opening import open_corpus, path_of
     from evenrank.data.splits import split_corpus
     from evenrank.data.writing import MARKER, write_corpus
@@ -260,6 +265,8 @@ def convert(
         remedy = "Write the bad rows to a file elsewhere"
         raise ConfigError("--skip-bad", f"{skip_bad}, inside of {out}", "another place", remedy)
     whole = open_corpus(source, where=where, languages=languages, skip_bad=skip_bad)
+    if negatives is not None:
+        whole = copy_negatives(whole, open_corpus(negatives))
     if fractions is None:
         corpora = {"": whole}
         write_corpus(whole, out, overwrite=overwrite)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from evenrank.data.corpus import SCHEMA, ParallelCorpus
-from evenrank.files import whole_folder
+from evenrank.files import whole_folder, write_json
 from evenrank.languages import normalise
 from evenrank.progress import Bar, bar
 
@@ -19,7 +21,13 @@ _BATCH_ROWS = 4096
 _COLUMNS = [name for name in SCHEMA.names if name != "lang"]  # the file's name says it
 
 
-def write_corpus(corpus: ParallelCorpus, folder: str | Path, *, overwrite: bool = False) -> None:
+def write_corpus(
+    corpus: ParallelCorpus,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
     """Write the items of a corpus, one file for each language, completely or not at all.
 
     Rows are in the order of the items. Fields that are null are left out. The same corpus gives
@@ -29,6 +37,7 @@ def write_corpus(corpus: ParallelCorpus, folder: str | Path, *, overwrite: bool 
         corpus: What to write; of a split, only its own items are written.
         folder: The folder to write.
         overwrite: Replace a corpus that evenrank wrote.
+        facts: JSON files to write next to the rows, by name.
 
     Raises:
         ConfigError: The folder exists, is not empty, and may not be replaced.
@@ -39,6 +48,8 @@ def write_corpus(corpus: ParallelCorpus, folder: str | Path, *, overwrite: bool 
         whole_folder(folder, marker=MARKER, overwrite=overwrite) as part,
         bar(f"Writing {corpus.name}", rows, "rows") as progress,
     ):
+        for name, value in (facts or {}).items():
+            write_json(part / name, value)
         for column, lang in enumerate(corpus.languages):
             path = part / f"{normalise(lang)}.jsonl.gz"
             numbers = corpus.rows[:, column]

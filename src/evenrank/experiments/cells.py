@@ -8,6 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from evenrank.encoding.base import ENCODERS
 from evenrank.errors import ConfigError, UnknownNameError
 from evenrank.experiments.file import ExperimentFile, SoupSpec, Source
@@ -32,7 +34,7 @@ class Cell:
         kind: Trained, a start as it is, or a soup.
         config: Settings of training; of a soup, those of its first part.
         parts: The two cells that a soup averages.
-        weight: Weight of the first.
+        soup: How it averages them.
     """
 
     system: str
@@ -41,7 +43,7 @@ class Cell:
     kind: Kind
     config: TrainConfig = field(repr=False)
     parts: tuple[Cell, ...] = ()
-    weight: float = 1.0
+    soup: SoupSpec | None = None
 
     @property
     def name(self) -> str:
@@ -51,8 +53,9 @@ class Cell:
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that its model depends on; defaults are left out."""
-        if self.kind == "soup":
-            return {"soup": [part.settings for part in self.parts], "weight": self.weight}
+        if self.soup is not None:
+            parts = [part.settings for part in self.parts]
+            return {"soup": parts, **self.soup.model_dump(mode="json", exclude={"of"})}
         settings = self.config.model_dump(mode="json", exclude={"output"}, exclude_defaults=True)
         settings |= {"seed": self.config.seed}
         if self.kind == "train":
@@ -159,10 +162,12 @@ def _soups(
     settings = variants[name]
     try:
         spec = SoupSpec.model_validate(settings["soup"])
-    except ValueError:
-        place = source.place("variants", name, "soup")
+    except ValidationError as cause:
+        first_error = cause.errors()[0]
+        place = source.place("variants", name, "soup", *first_error["loc"])
+        found_text = f"a wrong soup: {first_error['msg'].removeprefix('Value error, ')}"
         remedy = "Write 'soup: {of: [a, b], weight: 0.5}'"
-        raise ConfigError(place, "a wrong soup", "two variants and a weight", remedy) from None
+        raise ConfigError(place, found_text, "two variants and a weight", remedy) from None
     if more := [key for key in settings if key != "soup"]:
         place = source.place("variants", name, more[0])
         raise ConfigError(place, f"setting {more[0]!r} of a soup", "'soup' alone", "Remove it")
@@ -184,7 +189,7 @@ def _soups(
         seed = one.seed if one.seed is not None else other.seed
         longest = max(one, other, key=lambda cell: len(cell.system) - len(cell.variant))
         system = name + longest.system.removeprefix(longest.variant)
-        yield Cell(system, name, seed, "soup", one.config, (one, other), spec.weight)
+        yield Cell(system, name, seed, "soup", one.config, (one, other), spec)
 
 
 def _at(cell: Cell) -> tuple[str, int | None]:

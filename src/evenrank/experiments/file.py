@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from evenrank.errors import ConfigError
@@ -26,6 +27,7 @@ from evenrank.training.config import parse_yaml, read_text, yaml_lines
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.+-]{0,59}$")]
 """A name that is also the name of a file or folder."""
+Weight = Annotated[float, Field(ge=0, le=1)]
 FIGURES = (
     "mono AP",
     "cross AP",
@@ -56,10 +58,21 @@ class DataSpec(_Form):
 
 
 class SoupSpec(_Form):
-    """The average of two other variants: ``weight`` times the first, the rest the second."""
+    """The average of two other variants: ``weight`` times the first, the rest the second.
+
+    Of several weights, the best on ``dev_benchmark`` is used, by ``select_by``.
+    """
 
     of: Annotated[list[str], Field(min_length=2, max_length=2)]
-    weight: float = Field(0.5, ge=0, le=1)
+    weight: Weight | Annotated[list[Weight], Field(min_length=1)] = 0.5
+    dev_benchmark: str | None = None
+    select_by: str = "multi AP"
+
+    @model_validator(mode="after")
+    def _can_choose(self) -> Self:
+        if isinstance(self.weight, list) and self.dev_benchmark is None:
+            raise ValueError("no dev_benchmark that chooses one of several weights")
+        return self
 
 
 class CorrectionSpec(_Form):

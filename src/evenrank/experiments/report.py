@@ -39,7 +39,12 @@ HOW = (
 )
 TESTED = (
     f"Small print: 95 % bootstrap interval. {MARK}: p of at most .05, after Holm over all systems. "
+)
+TESTED_SEEDS = (
     "p is the larger one of a sign-flip test over parallel queries and a paired t-test over seeds."
+)
+TESTED_QUERIES = (
+    "p is that of a sign-flip test over parallel queries: with one seed, other runs may differ."
 )
 
 
@@ -92,7 +97,7 @@ def difference_table(found: BenchmarkOutcome) -> Table:
             )
             for system, rows in found.tests.items()
         ),
-        note=TESTED,
+        note=TESTED + (TESTED_SEEDS if _has_seeds(found) else TESTED_QUERIES),
     )
 
 
@@ -123,6 +128,10 @@ def _benchmark_sections(
             caption = "Systems on the line are not beaten in both figures by any other system."
             figure = Drawing(caption=caption, panels=(chart,))
             yield SectionContent(name="front", title="Pareto front", blocks=(figure,))
+
+
+def _has_seeds(found: BenchmarkOutcome) -> bool:
+    return any(row and row.p_seeds is not None for rows in found.tests.values() for row in rows)
 
 
 def _pair_table(found: BenchmarkOutcome) -> Table:

@@ -39,7 +39,7 @@ from evenrank.encoding.opening import open_model
 from evenrank.errors import ConfigError, EvenrankError
 from evenrank.evaluation.evaluate import evaluate
 from evenrank.experiments.cells import Cell
-from evenrank.experiments.file import ExperimentFile
+from evenrank.experiments.file import ExperimentFile, SoupSpec
 from evenrank.experiments.sources import Sources
 from evenrank.files import fingerprint_of, lock_folder, write_json
 from evenrank.processes import ALONE
@@ -243,10 +243,8 @@ class Runner:
                 if before.get(name, value) != value and name not in _PATHS:
                     found, expected = f"{name} {value!r}", f"{before[name]!r}, as it was trained"
                     raise ConfigError(str(folder.path), found, expected, "Remove the folder")
-        elif cell.kind == "soup":
-            if not folder.run.model.is_dir():
-                first, second = (self.model(part) for part in cell.parts)
-                soup(first, second, cell.weight, output=folder.run.path)
+        elif cell.soup is not None:
+            self._mix(cell.soup, cell, folder)
         elif config.encoder in ENCODERS and not folder.run.model.is_dir():
             opened = [
                 open_corpus(one, where=config.where, languages=config.languages)
@@ -254,6 +252,22 @@ class Runner:
             ]
             model, _ = make_model(config, split_dev(config, opened)[0], ALONE)
             model.save_pretrained(str(folder.run.model))
+
+    def _mix(self, spec: SoupSpec, cell: Cell, folder: CellFolder) -> None:
+        """Average the models of a soup's parts, unless that was done."""
+        if folder.run_facts().get("status") == "finished":
+            return
+        dev = spec.dev_benchmark
+        first, second = (self.model(part) for part in cell.parts)
+        soup(
+            first,
+            second,
+            spec.weight,
+            output=folder.run.path,
+            select_by=spec.select_by,
+            dev_benchmark=None if dev is None else self.sources.benchmark_name(dev),
+            overwrite=True,
+        )
 
     def model(self, cell: Cell) -> Path | str:
         """Return the folder or name of a cell's model."""

@@ -55,7 +55,7 @@ class Sources:
         if config.dev is not None:
             changes["dev"] = self.path(config.dev, "base", "dev")
         if config.dev_benchmark is not None:
-            changes["dev_benchmark"] = self._benchmark_name(config.dev_benchmark)
+            changes["dev_benchmark"] = self.benchmark_name(config.dev_benchmark)
         return config.model_copy(update=changes)
 
     def identity(self, cell: Cell) -> str:
@@ -80,8 +80,11 @@ class Sources:
 
     def _facts(self, cell: Cell) -> dict[str, Any]:
         facts = dict(cell.settings)
-        if cell.kind == "soup":
-            return {"soup": [self._facts(part) for part in cell.parts], "weight": cell.weight}
+        if cell.soup is not None:
+            facts["soup"] = [self._facts(part) for part in cell.parts]
+            if cell.soup.dev_benchmark is not None:
+                facts["dev_benchmark"] = self.benchmark(cell.soup.dev_benchmark).fingerprint
+            return facts
         config = self.resolved(cell, Path("run"))
         languages = tuple(config.languages) if config.languages else None
         facts["encoder"] = self._encoder(config.encoder)
@@ -94,13 +97,14 @@ class Sources:
             facts["dev_benchmark"] = self.benchmark(cell.config.dev_benchmark).fingerprint
         return facts
 
-    def _benchmark_name(self, name: str) -> str:
+    def benchmark_name(self, name: str) -> str:
+        """Return the benchmark that a name stands for."""
         if name.startswith(_CORPUS):
             return _CORPUS + self.path(name.removeprefix(_CORPUS), "evaluate", "benchmarks")
         return self._expanded(name, "evaluate", "benchmarks")
 
     def _benchmark(self, name: str | None) -> Benchmark:
-        return load_benchmark(self._benchmark_name(name or ""))
+        return load_benchmark(self.benchmark_name(name or ""))
 
     def _expanded(self, text: str, *key: object) -> str:
         """Return a text with the values of environment variables."""

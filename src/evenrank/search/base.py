@@ -12,10 +12,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from evenrank.errors import DataError
 
@@ -89,10 +91,12 @@ class Engine(ABC):
     Attributes:
         name: Its name in messages: a folder, or an address without a password.
         exact: Whether :meth:`search` returns the true best passages.
+        about: What its writer noted, such as the ``label`` and ``fingerprint`` of the model.
     """
 
     name: str = ""
     exact: bool = False
+    about: Mapping[str, JsonValue] = MappingProxyType({})
 
     @property
     @abstractmethod

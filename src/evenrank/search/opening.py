@@ -97,6 +97,10 @@ def _over_engine(
     if opened.width != engine.width:
         found, expected = f"width {opened.width}", f"width {engine.width} of {engine.name}"
         raise DataError(f"model {opened.label!r}", found, expected, "Name the model of the vectors")
+    wanted = engine.about.get("fingerprint")
+    if wanted not in (None, opened.fingerprint):
+        found, expected = f"fingerprint {opened.fingerprint}", f"{wanted} of {engine.name}"
+        raise DataError(f"model {opened.label!r}", found, expected, "Name the model of the vectors")
     if correction is not None:
         correction.require(encoder=opened.fingerprint)
     return Searcher(engine, opened, correction)

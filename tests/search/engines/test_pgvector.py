@@ -9,9 +9,11 @@ import time
 import numpy as np
 import pytest
 
+from evenrank.encoding.opening import as_model
 from evenrank.errors import ConfigError, DataError, EngineError, UnknownNameError
 from evenrank.search.base import Passage
 from evenrank.search.engines.opening import open_engine, write_engine
+from evenrank.search.opening import open_searcher
 
 from .conftest import unit
 from .postgres_server import PostgresServer
@@ -202,6 +204,29 @@ def test_numbers_of_16_bits_are_near_those_of_32(postgres, many):
 def test_a_width_that_no_graph_takes_is_refused(postgres):
     with pytest.raises(DataError, match="width 2001, expected 2000 at most"):
         write_engine(postgres.url("wide"), [Passage("a", "de", "x")], np.ones((1, 2001)))
+
+
+class Encoder:
+    """Encodes every text the same way."""
+
+    def encode_query(self, texts):
+        return [np.arange(1, 5) + len(text) for text in texts]
+
+    encode_document = encode_query
+
+
+def test_the_model_of_queries_must_be_that_of_the_passages(postgres):
+    passages = [Passage("a", "de", "x"), Passage("b", "en", "yy")]
+    vectors = unit(Encoder().encode_query(["x", "yy"]))
+    model = as_model(Encoder())
+    url = postgres.url("of_a_model")
+    write_engine(url, passages, vectors, about={"fingerprint": model.fingerprint})
+    with open_searcher(url, model) as searcher:
+        [found] = searcher.search("yy", k=1, policy="raw")
+        assert [one.id for one in found] == ["b"]
+    write_engine(url, passages, vectors, about={"fingerprint": "0123"})
+    with pytest.raises(DataError, match="expected 0123 of postgresql"):
+        open_searcher(url, model)
 
 
 def test_two_runs_do_not_write_one_table(postgres):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from evenrank.errors import DataError, EvenrankError, UnknownNameError
 from evenrank.search.base import Filters, Hits, Value
+
+_COUNTS_SECONDS = 300
 
 
 class Fields(BaseModel):
@@ -47,6 +50,31 @@ OWN_FIELDS = {
     "metadata_field": "metadata",
 }
 """Names that evenrank writes."""
+
+
+class Counts:
+    """Passages of each language, counted again now and then.
+
+    They are counted again after five minutes, or after a hundred times as long as the counting
+    took, and where a language is asked for that was not there before.
+
+    Args:
+        count: Counts the passages of each language.
+    """
+
+    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
+        self._count = count
+        self._counts: dict[str, int] = {}
+        self._until = -np.inf
+
+    def get(self, languages: Collection[str] = ()) -> dict[str, int]:
+        """Return the counts, which have ``languages`` if the engine has."""
+        if time.monotonic() > self._until or not set(languages) <= set(self._counts):
+            start = time.monotonic()
+            self._counts = dict(sorted(self._count().items()))
+            took = time.monotonic() - start
+            self._until = start + max(_COUNTS_SECONDS, 100 * took)
+        return self._counts
 
 
 def check_search(

@@ -7,18 +7,18 @@ somebody else is read with the names of its columns, and is never written.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from evenrank.errors import DataError
 from evenrank.search.base import Engine, Filters, Hits, Passage
 from evenrank.search.engines.fields import (
     OWN_FIELDS,
+    Counts,
     Fields,
     check_search,
     no_passage,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.sql import Composable, Composed
 
-_COUNTS_SECONDS = 300
-"""For which the passages of each language are not counted again."""
 _MAXIMUM_EF = 1000
 """Of pgvector."""
 
@@ -69,9 +67,6 @@ class PgvectorEngine(Engine):
         address: Where it is.
         settings: Names of its columns, unless evenrank wrote it, and how to search.
 
-    Attributes:
-        about: What :func:`write_engine` noted with the table, such as the model.
-
     Raises:
         DataError: There is no such table or column.
         EngineError: The server cannot be reached or refuses.
@@ -89,7 +84,7 @@ class PgvectorEngine(Engine):
         if mark is not None and not mark["complete"]:
             remedy = "Run the command that writes it again"
             raise DataError(self.name, "a table that is not complete", "", remedy)
-        self.about: Mapping[str, JsonValue] = mark["about"] if mark else {}
+        self.about = mark["about"] if mark else {}
         settings = settings.model_copy(update=OWN_FIELDS if mark else {})
         if not settings.id_field:
             settings = settings.model_copy(update={"id_field": "id"})
@@ -101,10 +96,9 @@ class PgvectorEngine(Engine):
         self._operator = "<#>" if self._owned or "ip" in graphs else "<=>"
         self.exact = settings.exact or not graphs & {"ip", "cosine"}
         self._width = columns.width if columns.width > 0 else self._found_width()
-        self._counts: dict[str, int] = {}
-        self._counted = -np.inf
+        self._counts = Counts(self._counted)
+        self._counts.get()  # so that a wrong name is refused here
         self._known: set[str] = set()
-        self._count()
 
     @property
     def width(self) -> int:
@@ -113,10 +107,8 @@ class PgvectorEngine(Engine):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Passages of each language, counted at most every five minutes."""
-        if time.monotonic() - self._counted > _COUNTS_SECONDS:
-            self._count()
-        return self._counts
+        """Passages of each language; up to five minutes old."""
+        return self._counts.get()
 
     def search(
         self,
@@ -126,9 +118,8 @@ class PgvectorEngine(Engine):
         filters: Filters | None = None,
     ) -> list[dict[str, Hits]]:
         """Return the best ``k`` passages of each language for each query."""
-        if not set(languages) <= set(self.counts):
-            self._count()  # a new one may have been added
-        vectors = check_search(self.name, self._width, self._counts, vectors, languages, k)
+        known = self._counts.get(languages)
+        vectors = check_search(self.name, self._width, known, vectors, languages, k)
         for name in filters or {}:
             if self._settings.metadata_field and name not in self._known:
                 self._require(name)
@@ -180,7 +171,7 @@ class PgvectorEngine(Engine):
             raise DataError(self.name, "no vectors", "a vector for each passage", "Add them")
         return int(found[0][0])
 
-    def _count(self) -> None:
+    def _counted(self) -> dict[str, int]:
         from psycopg import sql
 
         statement = sql.SQL(
@@ -191,7 +182,7 @@ class PgvectorEngine(Engine):
         if not counts and not self._owned:
             found, expected = "no passage with a language", "a language for each passage"
             raise DataError(self.name, found, expected, "Name the column with language_field")
-        self._counts, self._counted = dict(sorted(counts.items())), time.monotonic()
+        return counts
 
     def _run(self, statement: Composable, values: Mapping[str, Any] | None = None) -> list[Any]:
         return self._database.run(

@@ -7,18 +7,18 @@ server. A collection of somebody else is read with the names of its fields, and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from evenrank.errors import DataError
 from evenrank.search.base import Engine, Filters, Hits, Passage
 from evenrank.search.engines.fields import (
     OWN_FIELDS,
+    Counts,
     Fields,
     allowed_values,
     check_search,
@@ -38,8 +38,6 @@ _NUMBER_BYTES = 12
 """Of a number of a vector as JSON, about."""
 _MAXIMUM_TIES = 1024
 """Passages of equal score that are looked at beyond ``k``."""
-_COUNTS_SECONDS = 300
-"""For which the passages of each language are not counted again."""
 
 
 class QdrantSettings(Fields):
@@ -70,9 +68,6 @@ class QdrantEngine(Engine):
         settings: Names of its fields, unless evenrank wrote it, and how to search.
         name: Its name in messages; by default that of the collection.
 
-    Attributes:
-        about: What :func:`write_engine` noted with the collection, such as the model.
-
     Raises:
         DataError: There is no such collection or vector, or its distance is not cosine or dot.
         EngineError: The server cannot be reached or refuses.
@@ -89,15 +84,14 @@ class QdrantEngine(Engine):
         if mark is not None and not mark["complete"]:
             found = "a collection that is not complete"
             raise DataError(self.name, found, "", "Run the command that writes it again")
-        self.about: Mapping[str, JsonValue] = mark["about"] if mark else {}
+        self.about = mark["about"] if mark else {}
         self._owned = mark is not None
         self._settings = settings.model_copy(update=OWN_FIELDS) if mark else settings
         self._using, params = self._vector(info.config.params.vectors)
         self._width, self._cosine = int(params.size), params.distance == "Cosine"
-        self._counts: dict[str, int] = {}
-        self._counted = -np.inf
+        self._counts = Counts(self._counted)
+        self._counts.get()  # so that a wrong name is refused here
         self._known: set[str] = set()
-        self._count()
 
     @property
     def width(self) -> int:
@@ -106,10 +100,8 @@ class QdrantEngine(Engine):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Passages of each language, counted at most every five minutes."""
-        if time.monotonic() - self._counted > _COUNTS_SECONDS:
-            self._count()
-        return self._counts
+        """Passages of each language; up to five minutes old."""
+        return self._counts.get()
 
     def search(
         self,
@@ -119,9 +111,8 @@ class QdrantEngine(Engine):
         filters: Filters | None = None,
     ) -> list[dict[str, Hits]]:
         """Return the best ``k`` passages of each language for each query."""
-        if not set(languages) <= set(self.counts):
-            self._count()  # a new one may have been added
-        vectors = check_search(self.name, self._width, self._counts, vectors, languages, k)
+        known = self._counts.get(languages)
+        vectors = check_search(self.name, self._width, known, vectors, languages, k)
         conditions = self._conditions(filters)
         norms = np.linalg.norm(vectors, axis=2) if self._cosine else np.ones(vectors.shape[:2])
         wanted = [
@@ -181,14 +172,14 @@ class QdrantEngine(Engine):
             raise DataError(self.name, found, "Cosine or Dot", "Copy the vectors into one with it")
         return name or None, params
 
-    def _count(self) -> None:
+    def _counted(self) -> dict[str, int]:
         field = self._settings.language_field
         answer = self._server.ask("facet", key=field, limit=10_000, exact=True)
         counts = {str(hit.value): int(hit.count) for hit in answer.hits if hit.count}
         if not counts and not self._owned:
             expected, remedy = "the language of each passage", "Name the field with language_field"
             raise DataError(self.name, f"no values in field {field!r}", expected, remedy)
-        self._counts, self._counted = dict(sorted(counts.items())), time.monotonic()
+        return counts
 
     def _request(
         self, vector: NDArray[np.float32], language: str, limit: int, conditions: list[Any]

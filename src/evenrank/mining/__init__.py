@@ -1,0 +1,1 @@
+"""Hard negatives for a corpus, found by an exact search."""
