@@ -39,6 +39,8 @@ from evenrank.results.folder import Evaluation as Evaluation
 from evenrank.results.folder import read_evaluation as read_evaluation
 from evenrank.search.balance import Placed as Placed
 from evenrank.search.balance import balance as balance
+from evenrank.search.engines.opening import open_engine as open_engine
+from evenrank.search.engines.opening import write_engine as write_engine
 from evenrank.search.index.build import build_index as build_index
 from evenrank.search.opening import open_searcher as open_searcher
 from evenrank.search.policies.base import Policy as Policy

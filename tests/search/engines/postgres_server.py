@@ -9,6 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 USER = "embedded_postgres"
 """Who runs the server where the tests run as root, which the server refuses."""
 OPTIONS = "-h '' -c fsync=off -c autovacuum=off -c shared_buffers=32MB"
@@ -32,7 +34,8 @@ class PostgresServer:
         self.user = None
         if os.geteuid() == 0:
             self.user = USER
-            utils.ensure_user_exists(USER)
+            with FileLock(Path(tempfile.gettempdir()) / "evenrank-pg-user.lock"):
+                utils.ensure_user_exists(USER)
             utils.ensure_prefix_permissions(self.data)
             utils.ensure_prefix_permissions(POSTGRES_BIN_PATH)
             shutil.chown(self.data, USER)
@@ -54,6 +57,12 @@ class PostgresServer:
         ) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
+
+    def wait_for_end_of(self, application: str):
+        """Wait until all connections of an application have ended, and statistics are written."""
+        count = "select count(*) from pg_stat_activity where application_name = %s"
+        while self.execute(count, application) != [(0,)]:
+            self.execute("select pg_sleep(0.01)")
 
     def start(self):
         log = str(self.data / "log")

@@ -156,6 +156,7 @@ def best(data, query, language, k):
 def test_graphs_find_nearly_all_and_an_exact_search_all(many, postgres):
     queries = unit(np.random.default_rng(6).normal(size=(30, 1, 16)))
     only_graphs = "&options=-c%20enable_sort%3Doff%20-c%20enable_seqscan%3Doff"
+    only_graphs += "&application_name=graphs"
     found = {}
     for exact in (False, True):
         with open_engine(many[0] + only_graphs, exact=exact) as engine:
@@ -170,6 +171,7 @@ def test_graphs_find_nearly_all_and_an_exact_search_all(many, postgres):
             )
     assert found[True, "de"] == found[True, "sw"] == found[False, "sw"] == 1
     assert found[False, "de"] > 0.9
+    postgres.wait_for_end_of("graphs")
     table = many[0].partition("table=")[2]
     [(name, used)] = postgres.execute(
         "select indexrelname, idx_scan from pg_stat_user_indexes "
