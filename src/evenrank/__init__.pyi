@@ -27,6 +27,7 @@ from evenrank.evaluation.encode import encode_benchmark as encode_benchmark
 from evenrank.evaluation.evaluate import evaluate as evaluate
 from evenrank.evaluation.evaluate_run import evaluate_run as evaluate_run
 from evenrank.evaluation.evaluator import BenchmarkEvaluator as BenchmarkEvaluator
+from evenrank.evaluation.policies import evaluate_policies as evaluate_policies
 from evenrank.experiments.experiment import run_experiment as run_experiment
 from evenrank.mining.mine import Mined as Mined
 from evenrank.mining.mine import mine_negatives as mine_negatives

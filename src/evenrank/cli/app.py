@@ -19,6 +19,7 @@ from evenrank.cli.demo import demo_command
 from evenrank.cli.doctor import doctor_command
 from evenrank.cli.encode import encode_command
 from evenrank.cli.evaluate import evaluate_command
+from evenrank.cli.evaluate_policies import evaluate_policies_command
 from evenrank.cli.experiment import experiment_command
 from evenrank.cli.index import index_command
 from evenrank.cli.list import list_command
@@ -64,6 +65,7 @@ app.command("experiment", rich_help_panel=_MODELS)(experiment_command)
 app.command("soup", rich_help_panel=_MODELS)(soup_command)
 app.command("encode", rich_help_panel=_MODELS)(encode_command)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate_command)
+app.command("policies", rich_help_panel=_RESULTS)(evaluate_policies_command)
 app.command("compare", rich_help_panel=_RESULTS)(compare_command)
 app.add_typer(debias_app, name="debias", rich_help_panel=_RESULTS)
 app.command("probe", rich_help_panel=_RESULTS)(probe_command)

@@ -39,7 +39,7 @@ PolicyName = Annotated[
     typer.Option(
         "--policy",
         help="How the languages are merged, such as `raw` or `calibrated(strength=0.3)`. "
-        "[default: calibrated]",
+        "[default: balanced]",
         show_default=False,
     ),
 ]

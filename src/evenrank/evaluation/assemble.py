@@ -19,6 +19,7 @@ from evenrank.errors import DataError
 from evenrank.evaluation.examples import build_examples
 from evenrank.evaluation.score import score
 from evenrank.evaluation.worst import build_worst
+from evenrank.ranking.cells import LanguageCells
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.folder import Evaluation
 from evenrank.results.frames import ranks_table, top_table
@@ -34,6 +35,7 @@ def assemble(
     measures: Sequence[str],
     timings: Mapping[str, float],
     config: Mapping[str, Any],
+    single: LanguageCells | None = None,
 ) -> Evaluation:
     """Compute all figures of a ranking, and return them with its tables.
 
@@ -44,9 +46,10 @@ def assemble(
         measures: Names of measures.
         timings: Seconds by step.
         config: The settings of the evaluation; those that are ``None`` or empty are left out.
+        single: As for :func:`~evenrank.evaluation.score.score`.
     """
     start = time.perf_counter()
-    scores = score(benchmark, ranking, measures)
+    scores = score(benchmark, ranking, measures, single)
     seconds = round(time.perf_counter() - start, 4)
     result = Result(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.measures.base import BoundMeasure, Values
 from evenrank.measures.selection import DEFAULT_MEASURES, select_measures
-from evenrank.ranking.cells import single_cells
+from evenrank.ranking.cells import LanguageCells, single_cells
 from evenrank.ranking.ranks import PoolRanks, Ranking, language_pools, multilingual_pool
 from evenrank.results.frames import PoolValues, per_query_table
 from evenrank.results.schema import Figures, Setting, Share, Summary
@@ -33,7 +33,10 @@ class Scores(Summary, arbitrary_types_allowed=True):
 
 
 def score(
-    benchmark: Benchmark, ranking: Ranking, measures: Sequence[str] = DEFAULT_MEASURES
+    benchmark: Benchmark,
+    ranking: Ranking,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    single: LanguageCells | None = None,
 ) -> Scores:
     """Compute measures in every pool, and their macro means.
 
@@ -44,6 +47,7 @@ def score(
         benchmark: The benchmark that was ranked.
         ranking: The pass over it.
         measures: Names such as ``nDCG@10``.
+        single: Ranks of answers in one language only, where they do not follow from the ranking.
 
     Raises:
         ConfigError: A measure is unknown, or cannot be computed on this benchmark.
@@ -56,16 +60,16 @@ def score(
     pool = multilingual_pool(benchmark, ranking)
     together = _score_pool(pool, None, (*selection.ranking, *selection.bias))
     means_LL = {str(bound): _pair_means(by_language, str(bound)) for bound in selection.ranking}
-    cells = single_cells(pool)
-    single = {str(bound): bound(cells.pool) for bound in selection.ranking}
-    single_LL = {name: cells.means(values) for name, values in single.items()}
+    cells = single_cells(pool) if single is None else single
+    alone = {str(bound): bound(cells.pool) for bound in selection.ranking}
+    single_LL = {name: cells.means(values) for name, values in alone.items()}
     means_L = {name: _mean_by_lang(pool, values) for name, values in together.values.items()}
     means_L |= {str(bound): _by_group(pool, bound) for bound in selection.group}
     macro = {name: _figure(means) for name, means in means_L.items()}
     biases = (*selection.bias, *selection.group)
     named = _Names(benchmark)
     return Scores(
-        per_query=per_query_table(benchmark, [*by_language, together], cells, single),
+        per_query=per_query_table(benchmark, [*by_language, together], cells, alone),
         settings={
             "mono": {name: _figure(means.diagonal()) for name, means in means_LL.items()},
             "cross": {name: _figure(_off_diagonal(means)) for name, means in means_LL.items()},

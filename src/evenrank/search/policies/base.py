@@ -39,8 +39,8 @@ class Candidates:
     Attributes:
         scores: ``(Q, L, K)`` best first, ``-inf`` after the end of a list.
         languages: ``L`` codes, sorted.
-        query_langs: ``(Q,)`` position of the query language in ``languages``; -1 if it is not known
-            or no passage has it.
+        query_langs: ``(Q,)`` position of the query language in ``languages``; -1 if it is not
+            known.
         weights: ``(L,)`` above 0, how much a reader prefers each language; 1 without a preference.
         shares: ``(L,)`` share of each language that a guarantee is divided by; sums to 1.
     """
@@ -96,14 +96,15 @@ class Candidates:
 
     @cached_property
     def home(self) -> Numbers:
-        """``(Q,)`` the query language, or where it is not known, the language of highest level.
+        """``(Q,)`` the query language, or the language of highest level if that has no hit.
 
         Retrievers prefer the language of the query; multilingual-e5-small has its highest level
         there for 99.6 % of the queries of XQuAD-R. -1 without any hit.
         """
         guess = np.where(self.there, self.levels, -np.inf).argmax(axis=1)
         guess = np.where(self.there.any(axis=1), guess, -1)
-        return np.where(self.query_langs >= 0, self.query_langs, guess)
+        known = (self.query_langs >= 0) & self.there[np.arange(len(guess)), self.query_langs]
+        return np.where(known, self.query_langs, guess)
 
     @cached_property
     def at_home(self) -> NDArray[np.bool_]:
@@ -310,7 +311,7 @@ def arrange(chosen: Policy, found: Candidates, k: int) -> Order:
         best = _best(allowed, head_values, heads)
         there = left[rows, best]
         order.languages[there, place] = best[there]
-        order.nth[:, place] = given[rows, best]
+        order.nth[there, place] = given[rows, best][there]
         order.values[:, place] = head_values[rows, best]
         if first is not None:
             order.urgent[:, place] = first[rows, best]
