@@ -108,8 +108,19 @@ def part(benchmark: Benchmark, wanted: dict[str, int]) -> Benchmark:
         place[benchmark.relevance.passages[pairs]],
         len(queries),
     )
+    languages = sorted(wanted)
+    numbers = np.array(
+        [languages.index(one) if one in wanted else -1 for one in benchmark.languages]
+    )
+
+    def some(texts: TextSet, positions: NDArray[np.int64]) -> TextSet:
+        at = pa.array(positions)
+        langs = numbers[texts.langs[positions]].astype(np.int16)
+        return TextSet(texts.ids.take(at), texts.texts.take(at), langs)
+
     return replace(
         benchmark,
+        languages=tuple(languages),
         name=f"{benchmark.name} in {len(wanted)} languages",
         queries=some(benchmark.queries, queries),
         parallel=benchmark.parallel[queries],
@@ -117,11 +128,6 @@ def part(benchmark: Benchmark, wanted: dict[str, int]) -> Benchmark:
         relevance=relevance,
         digests=None,
     )
-
-
-def some(texts: TextSet, positions: NDArray[np.int64]) -> TextSet:
-    at = pa.array(positions)
-    return TextSet(texts.ids.take(at), texts.texts.take(at), texts.langs[positions])
 
 
 def main() -> None:
@@ -139,8 +145,8 @@ def main() -> None:
     if given.languages:
         parts = iter([(given.languages, part(benchmark, whole(benchmark, given.languages)))])
     for name, corpus in parts:
-        sizes = np.bincount(corpus.passages.langs, minlength=len(benchmark.languages)).tolist()
-        print(name, dict(zip(benchmark.languages, sizes, strict=True)), len(corpus.queries))
+        sizes = np.diff(corpus.offsets).tolist()
+        print(name, dict(zip(corpus.languages, sizes, strict=True)), len(corpus.queries))
         plan = Plan(fit_on=given.fit_corpus, grid=GRID, goal=Goal("even", given.max_own_loss))
         found = compare_corrections(model, corpus, plan)
         print(to_markdown(figures_table(found, found.rows, name, NAMES)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evenrank.benchmarks.benchmark import Relevance, TextSet
 from evenrank.comparison.compare import compare, setting_intervals
 from evenrank.debias.saving import load_correction
 from evenrank.errors import ConfigError, DataError, UnknownNameError
@@ -201,6 +202,23 @@ def test_bad_input(biased, corpus_of, measured_on, plan, change, error, message)
             measured_on,
             replace(plan, **{name: one(corpus_of) for name, one in change.items()}),
         )
+
+
+def test_queries_in_a_language_without_passages(biased, measured_on, plan):
+    """They are corrected too, so the texts of the fit need that language."""
+    keep = measured_on.passages.langs != 2
+    pairs = keep[measured_on.relevance.passages]
+    relevance = Relevance.of_pairs(
+        measured_on.relevance.query_of[pairs],
+        measured_on.relevance.passages[pairs],
+        len(measured_on.queries),
+    )
+    texts = measured_on.passages
+    passages = TextSet(texts.ids.filter(keep), texts.texts.filter(keep), texts.langs[keep])
+    two = replace(measured_on, passages=passages, relevance=relevance)
+    found = compare_corrections(biased, two, plan)
+    assert found.recommended.figures["R@10", "other"].change.low > 0
+    assert set(found.cosines) == {"de", "en"}
 
 
 def test_a_benchmark_without_parallel_answers(biased, plan):

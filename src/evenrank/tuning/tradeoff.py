@@ -212,10 +212,9 @@ def benchmark_name(benchmark: str | Path) -> str:
 
 
 def _restricted(source: str | Path | ParallelCorpus, benchmark: Benchmark) -> ParallelCorpus:
-    """Open the corpus to fit on, in the languages of the passages only."""
+    """Open the corpus to fit on, in the languages of the benchmark only."""
     corpus = source if isinstance(source, ParallelCorpus) else open_corpus(source)
-    wanted = [benchmark.languages[lang] for lang in np.unique(benchmark.passages.langs)]
-    missing = [lang for lang in wanted if lang not in corpus.languages]
+    missing = [lang for lang in benchmark.languages if lang not in corpus.languages]
     if missing:
         raise DataError(
             f"corpus {corpus.name!r}",
@@ -223,7 +222,7 @@ def _restricted(source: str | Path | ParallelCorpus, benchmark: Benchmark) -> Pa
             f"texts in every language of {benchmark.name}",
             "Name another parallel corpus with --fit-on",
         )
-    return corpus.restrict(wanted)
+    return corpus.restrict(benchmark.languages)
 
 
 @dataclass(frozen=True)
