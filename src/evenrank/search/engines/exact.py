@@ -17,21 +17,24 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
 from threading import Barrier
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.errors import DataError, UnknownNameError
 from evenrank.ranking.counting import NO_KEY, close_top, decode_keys, keep_top
-from evenrank.ranking.few import FEW, scan_few, score_pairs
+from evenrank.ranking.few import FEW, as_rows, scan_few, score_pairs
 from evenrank.search.base import Engine, Filters, Hits, Passage
 from evenrank.search.index.passages import PassageTable
+
+if TYPE_CHECKING:  # takes seconds to import
+    import torch
 
 STRETCH = 1 << 16
 """Passages that a thread takes at once, at most."""
 TILE = 2048
-"""Passages that are converted or collected together, and that many queries are scored with."""
+"""Passages that are collected together where a filter chooses them."""
 BLOCK = 256
 """Queries that are searched together; more are searched in several passes."""
 _SPARE = 64
@@ -202,24 +205,21 @@ class ExactEngine(Engine):
                 found.append(_Stretch(number, start, min(start + most, end), chosen))
         return found
 
-    def _rows(self, stretch: _Stretch, start: int, stop: int) -> NDArray[np.float32]:
-        """Return some passages of a stretch in float32."""
+    def _rows(self, stretch: _Stretch, start: int, stop: int) -> NDArray[Any]:
+        """Return some passages of a stretch as they are stored."""
         if stretch.chosen is None:
-            rows = self.vectors[start:stop]
-        else:
-            rows = self.vectors[stretch.chosen[start:stop]]
-        return np.asarray(rows, dtype=np.float32)
+            return self.vectors[start:stop]
+        return self.vectors[stretch.chosen[start:stop]]
 
     def _scan_rows(
         self, queries_BH: NDArray[np.float32], stretch: _Stretch, k: int
     ) -> NDArray[np.int64]:
         """Return ``(B, K)`` keys of the best passages of a stretch, for a few queries."""
         state = _candidates(len(queries_BH), min(k, stretch.stop - stretch.start))
-        plain = stretch.chosen is None and self.vectors.dtype == np.float32
-        step = stretch.stop - stretch.start if plain else TILE
+        step = TILE if stretch.chosen is not None else STRETCH
         for start in range(stretch.start, stretch.stop, step):
-            rows_TH = self._rows(stretch, start, min(start + step, stretch.stop))
-            scan_few(rows_TH, queries_BH, start, *state)
+            rows = self._rows(stretch, start, min(start + step, stretch.stop))
+            scan_few(as_rows(rows), queries_BH, start, *state)
         return _closed(*state)
 
     def _scan_panels(
@@ -229,20 +229,20 @@ class ExactEngine(Engine):
         import torch
 
         from evenrank.ranking.cpu import PANEL, PANELS
-        from evenrank.ranking.inputs import gathered, panels_of
 
         count = len(queries_BH)
-        padded = gathered(queries_BH, np.arange(count), -(-count // _LANES) * _LANES)
+        padded = torch.zeros((-(-count // _LANES) * _LANES, self.width))
+        padded[:count] = torch.from_numpy(queries_BH)
         state = _candidates(count, min(k, stretch.stop - stretch.start))
         width = min(PANEL, -(-(stretch.stop - stretch.start) // _LANES) * _LANES)
-        buffer = torch.empty((PANELS, width, self.width))
+        buffer = torch.empty((PANELS * width, self.width))
         scores = torch.empty((PANELS, len(padded), width))
         for start in range(stretch.start, stretch.stop, PANELS * width):
-            stop = min(start + PANELS * width, stretch.stop)
-            panels = panels_of(self._rows(stretch, start, stop), start, buffer)
+            rows = self._rows(stretch, start, min(start + PANELS * width, stretch.stop))
+            panels = _panels(rows, width, buffer)
             for panel, scores_BT in zip(panels, scores, strict=False):
                 torch.mm(padded, panel.T, out=scores_BT)
-            keep_top(scores[: len(panels)].numpy(), start, stop - start, *state)
+            keep_top(scores[: len(panels)].numpy(), start, len(rows), *state)
         return _closed(*state)
 
     def _add_hits(
@@ -266,11 +266,8 @@ class ExactEngine(Engine):
     ) -> NDArray[np.float32]:
         """Return ``(Q, K)`` scores, each from one row and one query alone."""
         scores_QK = np.empty(positions_QK.shape, dtype=np.float32)
-        rows, positions = self.vectors, positions_QK
-        if rows.dtype != np.float32:
-            rows = rows[positions_QK.ravel()].astype(np.float32)
-            positions = np.arange(len(rows)).reshape(positions_QK.shape)
-        score_pairs(rows, positions, np.ascontiguousarray(queries_QH), scores_QK)
+        queries_QH = np.ascontiguousarray(queries_QH)
+        score_pairs(as_rows(self.vectors), positions_QK, queries_QH, scores_QK)
         return scores_QK
 
     @cached_property
@@ -294,6 +291,22 @@ class ExactEngine(Engine):
         ready.wait()  # until then each of them holds one thread
         torch.set_num_threads(before)
         return pool
+
+
+def _panels(rows: NDArray[Any], width: int, buffer: torch.Tensor) -> torch.Tensor:
+    """Return consecutive passages as float32 panels, the last padded with zeros; copied if needed.
+
+    Unlike ``rank``, this does not look for numbers that are not finite: an index has none.
+    """
+    import torch
+
+    tile = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+    if tile.dtype != torch.float32 or len(tile) % width:
+        whole = buffer[: -(-len(tile) // width) * width]
+        whole[: len(tile)] = tile
+        whole[len(tile) :] = 0
+        tile = whole
+    return tile.view(-1, width, tile.shape[1])
 
 
 _State = tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]

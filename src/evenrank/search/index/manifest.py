@@ -185,8 +185,11 @@ def write_manifest(generation: Path, manifest: Manifest) -> None:
 def new_generation(folder: Path) -> Iterator[Path]:
     """Yield a folder to fill; it becomes the current generation when the block succeeds."""
     generations = folder / "generations"
-    for left in generations.glob(".*.part"):  # of a build that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    for left in [*folder.glob(".*.part"), *generations.glob(".*.part")]:  # of a killed build
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
     numbers = [int(path.name) for path in generations.glob("*") if path.name.isdecimal()]
     name = str(max(numbers, default=0) + 1)
     with whole_folder(generations / name, marker="index generation") as part:
