@@ -92,11 +92,11 @@ def show_demo(demo: Demo, console: Console) -> None:
 
 def _show_pretrained(found: Pretrained, console: Console) -> None:
     from evenrank.tables import to_rich
-    from evenrank.tuning.page import front_table, sentence
+    from evenrank.tuning.page import sentence, short_table
 
     console.print(f"\n[bold]1. {escape(found.model)} on a slice of World Facts[/]")
     console.print(f"{found.bias}\n{sentence(found.tradeoff)}\n", markup=False)
-    console.print(to_rich(front_table(found.tradeoff)))
+    console.print(to_rich(short_table(found.tradeoff)))
     console.print(to_rich(_search_table(found)))
     console.print(
         f"\nfront   {found.page}\nnext    evenrank search {found.index} "
