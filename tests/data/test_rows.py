@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evenrank.data.corpus import SCHEMA
 from evenrank.data.readers.base import Part
-from evenrank.data.rows import FIELDS, Values, values_of
+from evenrank.data.rows import FIELDS, Values, columns_of, values_of
 from evenrank.errors import DataError
 
 FILE = Part("corpus.jsonl", 0, lambda columns: iter(()))
@@ -174,3 +174,36 @@ def test_any_row_is_good_or_a_data_error(row):
         return
     texts = [values.id, values.passage_id, values.query, values.passage]
     assert all(text.strip() for text in texts + (values.negatives or []))
+
+
+some_text = st.sampled_from(["a", "?", "", " ", "\u200b", "a\x00", "\x00", "¿b", "é", "1"])
+some_row = st.fixed_dictionaries(
+    {
+        "id": some_text | st.integers(0, 3) | st.booleans(),
+        "query": some_text,
+        "passage": some_text | st.none(),
+        "lang": st.sampled_from(["de", "deu", "fr", "nonsense"]),
+    },
+    optional={
+        "passage_id": some_text | st.integers(0, 3) | st.none(),
+        "context_id": some_text,
+        "title": some_text | st.integers(0, 3) | st.none(),
+        "article": some_text,
+        "context": some_text,
+        "negatives": st.none() | st.lists(some_text, max_size=2),
+    },
+)
+
+
+@given(st.lists(some_row, min_size=1, max_size=3), st.sampled_from([FILE, GERMAN]))
+def test_rows_that_are_checked_together_are_checked_as_one_by_one(rows, part):
+    try:
+        values = [values_of(row, part, 1) for row in rows]
+    except DataError:
+        assert columns_of(rows, part) is None
+        return
+    assert columns_of(rows, part) == [list(column) for column in zip(*values, strict=True)]
+
+
+def test_what_is_not_a_row_is_checked_alone():
+    assert columns_of([GOOD, "no row"], FILE) is None

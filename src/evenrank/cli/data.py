@@ -279,7 +279,7 @@ def convert(
         say(f"{out / name}: {_size(len(corpus), corpus.sizes)}")
     counts = whole.counts
     for amount, what in (
-        (counts.filtered, "left out by the filter"),
+        (counts.filtered, f"left out by {'the filter' if where else 'their label'}"),
         (counts.other_languages, "in other languages"),
         (counts.skipped, f"bad and written to {skip_bad}"),
     ):

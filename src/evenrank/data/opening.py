@@ -85,8 +85,9 @@ def open_corpus(
     corpus = load(folder, name or found.name)
     counts = corpus.counts
     if counts.filtered or counts.other_languages:
-        text = "%s: of %d rows, %d left out by the filter and %d in other languages"
-        logger.info(text, corpus.name, counts.read, counts.filtered, counts.other_languages)
+        why = "the filter" if request.where else "their label"
+        text = "%s: of %d rows, %d left out by %s and %d in other languages"
+        logger.info(text, corpus.name, counts.read, counts.filtered, why, counts.other_languages)
     if counts.skipped:
         logger.warning("%s: skipped %d bad rows of %d", corpus.name, counts.skipped, counts.read)
     if skip_bad is not None:
