@@ -120,6 +120,24 @@ def test_rerank_corrects_where_the_languages_are_known(open_index, passages, mod
         assert [scores[at] for at in range(6)] == pytest.approx((rows @ query[0]).tolist())
 
 
+def test_the_raw_list_of_the_page_is_without_correction(open_index, passages, model):
+    plain = open_index()
+    rows = [
+        (encode(model, [one.text for one in passages if one.language == lang], "passage"), lang)
+        for lang in plain.languages
+    ]
+    correction = fit_correction("calibrate", rows)
+    (raw, corrected), _ = work(
+        lambda: Searcher(plain.engine, model, correction),
+        together(
+            SearchJob(queries=["pool 10"], options={"policy": "raw", "k": 40}, raw=True),
+            SearchJob(queries=["pool 10"], options={"policy": "raw", "k": 40}),
+        ),
+    )
+    assert raw == plain.search("pool 10", policy="raw", k=40)
+    assert [one.id for one in raw[0]] != [one.id for one in corrected[0]]
+
+
 def test_a_full_queue_refuses_and_says_when_to_come_again(open_index):
     found, _ = work(open_index, together(*[job(f"pool {n}") for n in range(10)]), queue=4)
     refused = [error for error in found if isinstance(error, RefusedError)]

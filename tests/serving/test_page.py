@@ -120,6 +120,7 @@ def test_a_bad_value_is_a_sentence_on_the_page(client, values):
     answer, page = read(client, **values)
     assert answer.status_code in (400, 413)
     assert len(page.all("div", role="alert")) == 1
+    assert page.all("input", id="q")[0]["value"] == values["q"].replace("\x00", "\\x00")
     assert "expected" in page.text
     assert page.all("form")
 

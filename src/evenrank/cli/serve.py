@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from evenrank.cli.debias import Debias, Strength, opened
 from evenrank.cli.options import ModelSetting, assignments, say, split
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def serve_command(
     index: Source,
     model: Model = None,
     model_setting: ModelSetting = None,
+    debias: Debias = None,
+    strength: Strength = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     title: Title = "",
@@ -117,6 +120,7 @@ def serve_command(
 
     Example: `evenrank serve my-index`
     """
+    correction = opened(debias, None)
     from evenrank.search.opening import open_searcher
     from evenrank.serving.run import serve
     from evenrank.serving.settings import ServeSettings, key_of_environment
@@ -139,7 +143,9 @@ def serve_command(
     )
     given = assignments("--model-setting", model_setting or []) or None
     serve(
-        lambda: open_searcher(index, model, model_settings=given),
+        lambda: open_searcher(
+            index, model, model_settings=given, correction=correction, strength=strength
+        ),
         settings,
         ready=lambda address: _say_ready(settings, address),
         log_level=log_level,

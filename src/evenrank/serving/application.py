@@ -151,6 +151,7 @@ def _found(result: Result, *, explain: bool) -> Found:
         text=result.text,
         score=result.score,
         raw_score=result.raw_score,
+        correction=result.correction,
         place_in_language=result.place_in_language,
         group=result.group,
         metadata=dict(result.metadata),

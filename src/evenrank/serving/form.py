@@ -89,7 +89,7 @@ def read_form(values: Mapping[str, Any], languages: Collection[str], most: int) 
             raise UnknownNameError("language", code[:40], languages)
     if asked is not None and asked not in languages:
         raise UnknownNameError("language", asked[:40], languages)
-    k, offset = _whole(values, "k", 10, most), _whole(values, "from", 0, most)
+    k, offset = _whole(values, "k", min(10, most), most), _whole(values, "from", 0, most)
     if not k or offset + k > most:
         expected = f"at most {most} in all"
         raise ConfigError("results", f"{k} after {offset}", expected, "Ask for others")

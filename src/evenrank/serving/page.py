@@ -139,7 +139,7 @@ def add_page(app: FastAPI, service: Service) -> None:
 
 async def _answer(service: Service, values: Mapping[str, Any]) -> Shown:
     """Return what the page shows for the values of its form."""
-    form = Form()
+    form = Form(values.get("q", ""))  # also where another value is wrong
     try:
         form = read_form(values, service.facts.languages, service.settings.max_k)
         if not form.query:

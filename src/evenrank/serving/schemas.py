@@ -29,9 +29,11 @@ class SearchBody(Asked):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="0: raw order, to 1: the most even one. Default: the server's.",
+        description="0: raw order, to 1: the most even one. Default: that of the policy.",
     )
-    policy: str | None = Field(None, description="Name of a policy, such as `round-robin`.")
+    policy: str | None = Field(
+        None, description="A policy, such as `round-robin`. Default: `balanced`."
+    )
     query_language: Code | None = Field(None, description="Language of the query, if known.")
     languages: list[Code] | None = Field(None, description="Passage languages. Default: all.")
     exclude: list[Code] | None = Field(None, description="Passage languages to leave out.")
@@ -60,8 +62,9 @@ class Found(BaseModel):
     id: str
     language: str
     text: str
-    score: float = Field(description="Cosine similarity, corrected if the index has a correction.")
+    score: float = Field(description="What the policy made the order by.")
     raw_score: float = Field(description="Cosine similarity of query and passage.")
+    correction: float = Field(description="What the correction of the index added to it.")
     place_in_language: int = Field(description="Place among the results of its language.")
     group: str = Field(description="Passages of one group are translations of each other.")
     metadata: dict[str, Any]
