@@ -25,9 +25,10 @@ METHODS = {
         {"by": "mean", "own_bonus": 0.1},
     ],
     "csls": [{}, {"k": 3}],
+    "flatten": [{}, {"k": 3, "hubs": 1.0, "common": 0.0}],
 }
 CASES = [(name, settings) for name, many in METHODS.items() for settings in many]
-VECTOR_CASES = [case for case in CASES if case[0] not in ("calibrate", "csls")]
+VECTOR_CASES = [case for case in CASES if case[0] not in ("calibrate", "csls", "flatten")]
 
 
 def pytest_generate_tests(metafunc):

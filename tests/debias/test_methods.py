@@ -163,6 +163,31 @@ def test_calibration_against_a_loop(fit, passages, queries, by):
         assert np.ptp(list(spread.values())) < 1e-5  # one scale for all languages of a query
 
 
+def test_flatten_against_a_loop(fit, passages, queries):
+    correction = fit("flatten", {"k": 4, "hubs": 0.5, "common": 0.7})
+    means = np.array(
+        [passages.rows[passages.langs == lang].mean(axis=0) for lang in LANGUAGES], np.float64
+    )
+    mean = means.mean(axis=0)
+    _, _, found = np.linalg.svd(means - mean)
+    language = found[: len(LANGUAGES) - 1]
+    outside = np.eye(len(mean)) - language.T @ language
+
+    def flat(rows):
+        changed = rows @ outside - 0.7 * mean @ outside
+        return changed / np.linalg.norm(changed, axis=1, keepdims=True)
+
+    near = flat(passages.rows) @ flat(correction.sample).T
+    near[near > 0.9999] = -1
+    density = np.sort(near, axis=1)[:, -4:].mean(axis=1)
+    expected = flat(queries.rows) @ flat(passages.rows).T - 0.5 * density
+    form = correction.for_index(queries.rows, None)
+    scores = form.scores(passages.rows, None, correction.stored(passages.rows, None))
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    none = correction.with_strength(0).for_index(queries.rows, None)
+    np.testing.assert_array_equal(none.vectors[:, 0], queries.rows.astype(np.float32))
+
+
 def test_csls_against_a_loop(fit, passages, queries):
     correction = fit("csls", {"k": 4})
     form = correction.for_index(queries.rows, queries.langs)
@@ -255,7 +280,9 @@ def test_without_queries_passages_stand_for_them(fit, passages):
 
 
 def test_every_method_says_what_it_does():
-    assert set(METHODS) == {"calibrate", "center", "csls", "leace", "lir", "project", "shift"}
+    assert set(METHODS) == {
+        *("calibrate", "center", "csls", "flatten", "leace", "lir", "project", "shift")
+    }
     assert all(len(METHODS.get(name).summary) > 20 for name in METHODS)
 
 

@@ -186,6 +186,17 @@ def test_guaranteed_keeps_places_at_the_end_of_each_page() -> None:
     assert found[8].reason == "place kept for 'en'"
 
 
+def test_more_languages_than_places_are_served_by_value() -> None:
+    lists = lists_of(
+        **{code: [0.9 - n / 10, 0.3, 0.2] for n, code in enumerate(["ar", "de", "en", "th"])}
+    )
+    found = balance(lists, 4, "guaranteed(window=3,margin=1)")
+    assert [one.language for one in found] == ["ar", "de", "en", "th"]
+    assert [one.reason for one in found[:3]] == [
+        f"place kept for '{c}'" for c in ("ar", "de", "en")
+    ]
+
+
 @given(st.integers(0, 4), st.integers(4, 12), st.integers(1, 36))
 def test_a_language_without_an_answer_gets_no_more_than_its_guarantee(
     places: int, window: int, k: int

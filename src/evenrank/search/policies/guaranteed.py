@@ -21,7 +21,8 @@ class Guaranteed(Policy):
     that languages are still owed, only these languages get places. So the start of each window is
     as it would be without a guarantee. A language is owed a place only while its next passage is
     within the margin: its excess, the score minus the level of its language, is at least
-    ``1 - margin`` of the highest excess of any passage.
+    ``1 - margin`` of the highest excess of any passage. If more places are owed than a window has,
+    those of the highest values come first.
 
     Attributes:
         places: Places of each language; by ``shares``, the mean over the languages.
@@ -54,7 +55,7 @@ class Guaranteed(Policy):
         end = (state.place // self.window + 1) * self.window
         languages = len(found.languages)
         shares = found.shares if self.by == "shares" else np.full(languages, 1 / languages)
-        rate = min(1.0, self.places * languages / self.window) * shares
+        rate = self.places / self.window * languages * shares
         best = np.where(found.there, found.scores[:, :, 0] - found.levels, 0).max(axis=1)
         near = state.heads - found.levels >= (1 - self.margin) * best[:, None]
         owed = np.floor(end * rate + 1e-9).astype(np.int64) - state.given
