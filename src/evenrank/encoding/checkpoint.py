@@ -71,6 +71,8 @@ def check_files(folder: Path, *, published: bool = False, weights: bool = True) 
         for pattern in () if published else _NEEDED.get(kind, ()):
             if pattern == "*.safetensors" and kind == "Transformer" and not weights:
                 continue
+            if pattern == "config.json" and is_adapter(part):  # that of its base is read
+                continue
             if not any(part.glob(pattern)):
                 name = pattern.replace("*", "model")
                 raise _damaged(part / name, "no such file", f"a file that {kind} is loaded from")

@@ -27,7 +27,7 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _split(value: object) -> object:
+def split_list(value: object) -> object:
     """Split texts at commas: ``de,en`` and ``[de, en]`` are the same list of languages."""
     values = _listed(value)
     if isinstance(values, list | tuple) and all(isinstance(one, str) for one in values):
@@ -57,7 +57,7 @@ class TrainConfig(BaseModel):
     where: str | None = Field(
         None, description="Train on rows that match this filter, e.g. 'in_xquad = false'."
     )
-    languages: Annotated[list[str] | None, BeforeValidator(_split)] = Field(
+    languages: Annotated[list[str] | None, BeforeValidator(split_list)] = Field(
         None, description="Use these languages only, such as de,en."
     )
 
@@ -69,6 +69,11 @@ class TrainConfig(BaseModel):
         default_factory=dict, description="Sizes of 'static' and 'scratch', such as width=256."
     )
     max_length: int | None = Field(None, ge=2, description="Maximum length of a text in tokens.")
+    lora: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Train small matrices next to frozen weights (LoRA): rank=8, alpha=16, "
+        "dropout=0.1, targets=query,value, merge=false.",
+    )
     query_prompt: str | None = Field(
         None, description="Prefix of queries; by default the encoder's own."
     )

@@ -28,6 +28,8 @@ from evenrank.processes import Team, joined
 from evenrank.progress import bar, quiet
 from evenrank.training.config import TrainConfig, read_config
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
+from evenrank.training.lora import LEARNING_RATE as LORA_LEARNING_RATE
+from evenrank.training.lora import add_adapter, lora_settings, merge_adapter, name_base
 from evenrank.training.losses.contrastive import needs_parallel
 from evenrank.training.pairs import PairDataset
 from evenrank.training.selection import check_selection, make_selection, split_dev
@@ -118,6 +120,7 @@ class _Run:
         self.config, self.folder, self.team = config, folder, team
         check_selection(config)
         trainer_arguments(config.trainer)
+        self.lora = lora_settings(config)
         if config.batch_size % team.count:
             remedy = f"Use a multiple of {team.count}"
             found, expected = str(config.batch_size), f"equal parts for {team.count} processes"
@@ -156,6 +159,8 @@ class _Run:
             "data": [f"{corpus.name} {corpus.fingerprint}" for corpus in self.corpora],
             "dev": self.selection.fingerprint if self.selection else None,
         }
+        if self.lora is not None:
+            add_adapter(self.model, self.lora, config.seed)
         self.trainer = make_trainer(
             config, arguments, self.model, learning_rate, dataset, self.selection
         )
@@ -206,6 +211,8 @@ class _Run:
         }
         part = folder.path / "model.part"
         shutil.rmtree(part, ignore_errors=True)
+        if self.lora is not None:
+            (merge_adapter if self.lora.merge else name_base)(self.model)
         self.model.save_pretrained(str(part))
         write_json(part / "evenrank.json", training)
         shutil.rmtree(folder.model, ignore_errors=True)
@@ -253,7 +260,9 @@ def make_model(
         passage_prompt=config.passage_prompt,
         max_length=config.max_length,
     )
-    return model, config.learning_rate or PRETRAINED_LEARNING_RATE
+    merge_adapter(model)  # that of an earlier run
+    usual = LORA_LEARNING_RATE if config.lora else PRETRAINED_LEARNING_RATE
+    return model, config.learning_rate or usual
 
 
 def texts_of(corpora: Sequence[ParallelCorpus]) -> Iterator[str]:

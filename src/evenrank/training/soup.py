@@ -29,6 +29,7 @@ from evenrank.files import (
     write_json,
 )
 from evenrank.training.folder import MARKER, RunFolder, write_facts
+from evenrank.training.lora import merge_adapter
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ def _read_both(
                 f"the start {known[0]['start']} of {first if records[0] else second}",
                 "Average two runs from one start, or a run and its start",
             )
+        merge_adapter(model)
         models.append(model)
     one, other = (
         {name: value.cpu() for name, value in model.state_dict().items()} for model in models

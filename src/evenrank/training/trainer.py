@@ -38,6 +38,7 @@ from evenrank.processes import Team
 from evenrank.progress import Bar
 from evenrank.training.config import TrainConfig
 from evenrank.training.folder import RunFolder
+from evenrank.training.lora import AdapterTrainer, has_adapter
 from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.pairs import PairDataset, sampler_of
 from evenrank.training.selection import Selection
@@ -160,7 +161,8 @@ def make_trainer(
     arguments.learning_rate = learning_rate
     model.model_card_data.local_files_only = True
     model.model_card_data.widget = [{"text": dataset[0]["anchor"]}]  # else it reads 1,000 rows
-    trainer = SentenceTransformerTrainer(
+    kind = AdapterTrainer if has_adapter(model) else SentenceTransformerTrainer
+    trainer = kind(
         model=model,
         args=arguments,
         train_dataset=dataset,
