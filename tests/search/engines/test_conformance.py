@@ -145,15 +145,15 @@ def test_a_searcher_balances_what_an_engine_finds(filled, tied, tied_queries):
 
 def test_changes_are_seen_and_only_changes_are_sent(case, tied, tied_queries):
     first = tied.part(range(3, len(tied.passages)))  # no Arabic
-    written = case.write(first, model="a")
+    written = case.write(first, model="a", prompts=("q: ", "p: "))
     assert (written.sent, written.unchanged, written.removed) == (87, 0, 0)
     with case.open() as engine:
-        assert engine.about == {"model": "a"}
+        assert engine.about == {"model": "a", "prompts": ["q: ", "p: "]}
         assert set(engine.counts) == {"de", "en", "ja"}
         later = tied.part([*range(20), *range(30, len(tied.passages))])
         later.passages[5] = changed(later.passages[5], text="new", metadata={"year": 5})
         later.vectors[6] = unit(np.arange(8))
-        written = case.write(later, model="a")
+        written = case.write(later, model="a", prompts=["q: ", "p: "])
         assert (written.sent, written.unchanged, written.removed) == (5, 75, 10)
         found = engine.search(tied_queries, LANGUAGES, 50)
         check_lists(engine, found, later, each(tied_queries, LANGUAGES), LANGUAGES, 50)
@@ -169,15 +169,21 @@ def test_an_interrupted_run_goes_on_and_is_not_searched_before(case, tied):
         yield from tied.passages[:70]
         raise KeyboardInterrupt
 
+    prompts = ("q: ", "p: ")
     with pytest.raises(KeyboardInterrupt):
-        case.write(Data(breaks(), tied.vectors))
+        case.write(Data(breaks(), tied.vectors), prompts=prompts)
     with pytest.raises(DataError, match="not complete"):
         case.open()
-    written = case.write(tied)
+    written = case.write(tied, prompts=prompts)
     assert written.sent + written.unchanged == 90
     assert written.unchanged >= 16  # whole batches that had been sent
-    with case.open() as engine:
-        assert engine.counts == SIZES
+    with pytest.raises(KeyboardInterrupt):  # an update by the same model, then one by another
+        case.write(Data(breaks(), tied.vectors), prompts=prompts)
+    case.open()
+    with pytest.raises(KeyboardInterrupt):
+        case.write(Data(breaks(), tied.vectors), prompts=("", ""))
+    with pytest.raises(DataError, match="not complete"):
+        case.open()
 
 
 def test_another_width_is_refused(case, tied):

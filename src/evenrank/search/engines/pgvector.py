@@ -49,7 +49,7 @@ class PgvectorSettings(Fields):
     Attributes:
         exact: Compare with every passage, also where the table has a graph (HNSW).
         ef_search: Width of the search in the graph; by default 100 or twice ``k``, at most 1,000.
-        max_scan_tuples: Passages that a search in the graph may look at before it gives up to find
+        max_scan_tuples: Maximum number of passages that a search in the graph looks at to find
             enough that pass the filters.
         timeout: Seconds until a statement counts as not answered.
     """

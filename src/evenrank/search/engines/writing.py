@@ -114,7 +114,7 @@ def write(
         EngineError: The engine cannot be reached or refuses.
     """
     total, width = vectors.shape
-    about = dict(about or {})
+    about = orjson.loads(orjson.dumps(dict(about or {})))  # as it will be read again
     writer.start(width, about)
     empty = writer.count() == 0
     keys_N = np.empty(total, dtype=np.uint64)
