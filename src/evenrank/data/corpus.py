@@ -39,6 +39,10 @@ items may share it); ``article`` is the document that a passage comes from, if i
 """
 
 
+_AT_ONCE = 1 << 16
+"""Rows or items for which temporary arrays are created."""
+
+
 @dataclass
 class Counts:
     """What became of the rows that were read; all others are in the corpus.
@@ -176,20 +180,47 @@ def index_rows(table: pa.Table) -> RowIndex:
     """
     item_of_row = codes(table.column("id"))
     languages = sorted(pc.unique(table.column("lang")).to_pylist())
-    lang_of_row = pc.index_in(table.column("lang"), pa.array(languages)).to_numpy()
-    numbers = np.arange(table.num_rows, dtype=np.int32)
+    lang_of_row = np.concatenate(
+        [
+            pc.index_in(chunk, pa.array(languages)).to_numpy().astype(np.int16)
+            for chunk in table.column("lang").chunks
+        ]
+    )
     rows = np.full((int(item_of_row.max()) + 1, len(languages)), -1, dtype=np.int32)
-    rows[item_of_row, lang_of_row] = numbers
-    clash = np.flatnonzero(rows[item_of_row, lang_of_row] != numbers)
-    np.minimum.at(rows, (item_of_row[clash], lang_of_row[clash]), numbers[clash])  # first stays
-    kept = rows[item_of_row, lang_of_row]
-    again = np.flatnonzero(kept != numbers)
+    blocks = [
+        slice(start, min(start + _AT_ONCE, len(item_of_row)))
+        for start in range(0, len(item_of_row), _AT_ONCE)
+    ]  # NumPy makes indices of 64 bits of those of a block, not of all
+    for block in blocks:
+        numbers = np.arange(block.start, block.stop, dtype=np.int32)
+        rows[item_of_row[block], lang_of_row[block]] = numbers
+    if len(clash := _other_rows(rows, item_of_row, lang_of_row, blocks)):
+        np.minimum.at(rows, (item_of_row[clash], lang_of_row[clash]), clash)  # first stays
+        clash = _other_rows(rows, item_of_row, lang_of_row, blocks)
+    first = rows[item_of_row[clash], lang_of_row[clash]]
     return RowIndex(
         languages=tuple(languages),
         rows=rows,
         groups=_passage_groups(rows, codes(table.column("passage_id"))),
-        repeated=np.column_stack([again, kept[again]]).astype(np.int64),
+        repeated=np.column_stack([clash, first]).astype(np.int64),
     )
+
+
+def _other_rows(
+    rows: NDArray[np.int32],
+    item_of_row: NDArray[np.int32],
+    lang_of_row: NDArray[np.int16],
+    blocks: Iterable[slice],
+) -> NDArray[np.int32]:
+    """Return the rows in whose place another row is."""
+    found = [
+        block.start
+        + np.flatnonzero(
+            rows[item_of_row[block], lang_of_row[block]] != np.arange(block.start, block.stop)
+        )
+        for block in blocks
+    ]
+    return np.concatenate(found).astype(np.int32)
 
 
 def corpus_from_table(table: pa.Table, name: str, fingerprint: str) -> ParallelCorpus:
@@ -268,8 +299,11 @@ def codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
     [0, 1, 0, -1]
     """
     chunks = column.dictionary_encode().chunks  # all chunks share one dictionary
-    indices = pa.chunked_array([chunk.indices for chunk in chunks], pa.int32())
-    numbers: NDArray[np.int32] = pc.fill_null(indices, -1).to_numpy()
+    numbers = np.empty(len(column), dtype=np.int32)
+    start = 0
+    for chunk in chunks:
+        numbers[start : start + len(chunk)] = pc.fill_null(chunk.indices, -1).to_numpy()
+        start += len(chunk)
     return numbers
 
 
@@ -289,10 +323,17 @@ def _passage_groups(
     rows: NDArray[np.int32], passage_of_row: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """Join passage ids that meet in an item, and return the number of each item's joined ids."""
-    own = passage_of_row[rows[np.arange(len(rows)), np.argmax(rows >= 0, axis=1)]]
-    item, lang = np.nonzero(rows >= 0)
-    other = passage_of_row[rows[item, lang]]
-    differ = own[item] != other
-    joined = components(int(passage_of_row.max()) + 1, own[item[differ]], other[differ])
+    own = np.empty(len(rows), dtype=np.int32)
+    left, right = [], []
+    for start in range(0, len(rows), _AT_ONCE):  # a few temporary arrays, not of all rows
+        some = rows[start : start + _AT_ONCE]
+        mine = passage_of_row[some[np.arange(len(some)), np.argmax(some >= 0, axis=1)]]
+        item, lang = np.nonzero(some >= 0)
+        other = passage_of_row[some[item, lang]]
+        differ = mine[item] != other
+        left.append(mine[item[differ]])
+        right.append(other[differ])
+        own[start : start + len(some)] = mine
+    joined = components(int(passage_of_row.max()) + 1, np.concatenate(left), np.concatenate(right))
     groups: NDArray[np.int32] = joined[own]
     return groups
