@@ -7,6 +7,9 @@ import pytest
 
 from evenrank import balance
 from evenrank.benchmarks.benchmark import Benchmark
+from evenrank.debias.base import fit_correction
+from evenrank.debias.rows import blocks_of
+from evenrank.evaluation.debias import rank_corrected
 from evenrank.evaluation.encode import Embeddings
 from evenrank.evaluation.policy_ranks import PolicyRanks, rank_by_policies
 from evenrank.evaluation.score import score
@@ -110,3 +113,20 @@ def test_a_language_that_is_not_told_is_inferred(
     (guessed,) = rank_by_policies(embeddings, benchmark, [policy], known_language=False)
     told = found["own-first(places=2)"].ranking.top_passages[:, :2]
     assert (guessed.ranking.top_passages[:, :2] != told).any()
+
+
+def test_lists_are_those_of_corrected_search(benchmark: Benchmark, embeddings: Embeddings) -> None:
+    langs = np.array(benchmark.languages)[benchmark.passages.langs]
+    correction = fit_correction("flatten", blocks_of(embeddings.passages, langs))
+    ranks = rank_by_policies(
+        embeddings, benchmark, [open_policy("raw")], correction=correction, top_k=PLACES
+    )
+    stored = correction.stored(embeddings.passages, langs)
+    form = correction.for_index(embeddings.queries, None)
+    scores_QD = form.scores(embeddings.passages, None, stored)
+    expected = np.sort(scores_QD, axis=1)[:, ::-1][:, :PLACES]
+    np.testing.assert_allclose(ranks[0].ranking.top_scores, expected, atol=1e-5)
+    asked = (embeddings.queries, np.array(benchmark.languages)[benchmark.queries.langs])
+    pool = (embeddings.passages, benchmark.languages, benchmark.offsets)
+    plain = rank_corrected(correction, asked, pool, benchmark.relevance, top_k=PLACES)
+    np.testing.assert_allclose(plain.top_scores, expected, atol=1e-5)

@@ -130,9 +130,12 @@ def rank_corrected(
     with bar("Ranking by corrected scores", total=len(queries), unit="queries") as progress:
         for start in range(0, len(queries), size):
             some = slice(start, start + size)
-            raw = np.asarray(queries[some], dtype=np.float32) @ rows_DH.T
-            best = best_scores(raw, codes, len(known), k) if (k := correction.best_needed) else None
+            best = None
+            if k := correction.best_needed:
+                raw = np.asarray(queries[some], dtype=np.float32) @ rows_DH.T
+                best = best_scores(raw, codes, len(known), k)
             form = correction.for_index(queries[some], query_langs[some], best)
+            raw = form.vectors[:, 0] @ rows_DH.T
             corrected = form.adjusted(raw, codes, stored)
             for row, query in enumerate(range(start, start + len(raw))):
                 line = _Line(corrected[row], raw[row])

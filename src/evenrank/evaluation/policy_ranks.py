@@ -121,6 +121,7 @@ class _Scorer:
             needed = correction.best_needed
             best = best_scores(scores, self._codes, len(self._known), needed) if needed else None
             form = correction.for_index(rows_BH, self._query_langs[some], best)
+            scores = form.vectors[:, 0] @ self._rows_DH.T
             scores = form.adjusted(scores, self._codes, self._stored).astype(np.float32)
         scores += 0.0  # -0 and 0 are one score
         scores[:, self._last] = LAST_SCORE
