@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 240
 """Characters of a passage in a table."""
+_DEEPER = 10
+"""How many times as many places the raw order is searched for."""
 
 Source = Annotated[
     str,
@@ -124,15 +126,19 @@ def search_command(
     correction = None if debias is None else opened(debias, None)
     settings = assignments("--model-setting", model_setting or []) or None
     from evenrank.search.opening import open_searcher
+    from evenrank.search.options import LARGEST
 
     with open_searcher(
         source, model, model_settings=settings, correction=correction, strength=strength
     ) as searcher:
         options["filters"] = _filters(filter_ or [], searcher)
-        found = {}
-        if both:
-            raw_options: Options = {**options, "policy": "raw"}
-            found["raw"] = searcher.search(query, **raw_options)[0]
+        found, raw = {}, None
+        if both:  # deeper, so that the raw place of most results is known
+            deep = min(_DEEPER * (offset + k), LARGEST)
+            raw_options: Options = {**options, "policy": "raw", "k": deep, "offset": 0}
+            every = searcher.search(query, **raw_options)[0]
+            raw = {one.id: one.place for one in every}
+            found["raw"] = every[offset : offset + k]
         chosen: Options = {**options, "policy": policy, "balance": balance}
         found[policy if policy and policy != "raw" else "balanced"] = searcher.search(
             query, **chosen
@@ -141,20 +147,18 @@ def search_command(
         lists = {name: [_facts(one) for one in results] for name, results in found.items()}
         print_json({"query": query} | (lists if both else {"results": lists.popitem()[1]}))
     else:
-        _print(found, explain)
+        _print(found, explain, raw)
 
 
-def _print(found: dict[str, list[Result]], explain: bool) -> None:
+def _print(found: dict[str, list[Result]], explain: bool, raw: dict[str, int] | None) -> None:
     """Print a table of each list; places in the raw order next to those of the policy."""
     from rich.console import Console
 
     from evenrank.tables import to_rich
 
-    both = len(found) > 1
-    raw = {one.id: one.place for one in found["raw"]} if both else {}
     for name, results in found.items():
-        shown = raw if both and name != "raw" else None
-        Console().print(to_rich(_table(name if both else "", results, explain, shown)))
+        caption, places = ("", None) if raw is None else (name, None if name == "raw" else raw)
+        Console().print(to_rich(_table(caption, results, explain, places)))
 
 
 def _facts(result: Result) -> dict[str, Any]:
