@@ -7,9 +7,14 @@ import orjson
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import (
+    MatryoshkaLoss,
+    MultipleNegativesRankingLoss,
+)
 
 from evenrank.encoding.base import build_encoder
-from evenrank.errors import ConfigError, UnknownNameError
+from evenrank.encoding.loading import load_encoder
+from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.training.losses.base import LOSSES, Scores
 from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.losses.info_nce import group_info_nce
@@ -110,6 +115,22 @@ def loss_and_gradients(model, config, *, groups, k=1, columns=2, start=None, **s
     return value.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
 
+def test_several_widths_are_those_of_sentence_transformers(model, config):
+    """The whole width is trained with weight 1 unless it has another one."""
+    for widths, whole in (({4: 0.5, 8: 2.0}, 1), ({4: 0.5, 16: 3.0}, 3)):
+        found, gradients = loss_and_gradients(model, config, groups=False, matryoshka=widths)
+        shares = {16: whole} | widths
+        inner = MultipleNegativesRankingLoss(model, scale=20)
+        peer = MatryoshkaLoss(model, inner, list(shares), list(shares.values()))
+        model.zero_grad()
+        value = peer([model.tokenize(TEXTS[:12]), model.tokenize(TEXTS[12:24])], None)
+        value.backward()
+        assert found == pytest.approx(value.item(), rel=1e-5)
+        expected = [p.grad for p in model.parameters() if p.grad is not None]
+        for one, other in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("other_positives", [True, False])
 def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
     for changes in ({"columns": 2}, {"columns": 4, "negatives": 2}, {"mini_batch_size": 5}):
@@ -128,8 +149,9 @@ def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
         {"k": 3},
         {"k": 2, "other_positives": False, "columns": 3, "negatives": 1},
         {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 4, "negatives": 1},
+        {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 3, "matryoshka": {8: 2, 4: 0.5}},
     ],
-    ids=["groups", "apart, with negatives", "all losses"],
+    ids=["groups", "apart, with negatives", "all losses", "all losses, several widths"],
 )
 def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, config, changes):
     changes = changes | {"groups": True, "start": encoder(seed=1)}
@@ -138,12 +160,12 @@ def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, confi
     assert parts == pytest.approx(whole, rel=1e-5)
     assert max(gradient.abs().max() for gradient in gradients) > 1e-3
     for one, other in zip(gradients, in_parts, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(one, other, atol=4e-6, rtol=1e-4)
 
 
-def queries_and_passages(run, lang="en"):
+def queries_and_passages(run, lang="en", width=None):
     """Return the softmax of the scores of each query of a language over the English passages."""
-    model = SentenceTransformer(str(run.model), local_files_only=True)
+    model = SentenceTransformer(str(run.model), local_files_only=True, truncate_dim=width)
     unit = {"normalize_embeddings": True}
     passages = model.encode([f"en passage tells of thing{n}." for n in range(20)], **unit)
     queries = model.encode(
@@ -186,12 +208,44 @@ def test_keep_holds_a_trained_model_near_its_start(config, tmp_path):
     assert change(losses={"keep": 5.0}) < 0.7 * change()
 
 
+def test_a_narrow_width_gets_better_if_it_is_trained(config):
+    def right(**changes):
+        run = train(config(steps=60, dev_fraction=0, batch_size=16, **changes), overwrite=True)
+        scores = queries_and_passages(run, width=3)
+        return scores[np.arange(40), np.arange(40) // 2].mean()
+
+    assert right(matryoshka={3: 2}) > 1.2 * right()
+
+
+def test_the_model_scores_as_its_teacher_does(config, tmp_path):
+    """The teacher has other tokens and another width, and its queries have a prompt."""
+    sizes = {"width": 24, "vocabulary": 560}
+    first = config(output=tmp_path / "teacher", steps=8, dev_fraction=0, encoder_settings=sizes)
+    teacher = train(first, query_prompt="query: ", learning_rate=0.02)
+    model = load_encoder(teacher.model)
+    passages = model.encode_document([f"en passage tells of thing{n}." for n in range(20)])
+    queries = model.encode_query(
+        [f"en question number {n} about thing{n // 2}?" for n in range(40)]
+    )
+    unit = [one / np.linalg.norm(one, axis=1, keepdims=True) for one in (queries, passages)]
+    wanted = softmax(unit[0] @ unit[1].T / 0.05)
+
+    def distance(**changes):
+        settings = {"steps": 60, "batch_size": 16, "negatives": 1} | changes
+        run = train(config(**settings, eval_every=60, dev_fraction=0.1), overwrite=True)
+        found = queries_and_passages(run)
+        return (wanted * np.log(wanted / found)).sum(axis=1).mean()
+
+    taught = {"teacher": str(teacher.model), "losses": {"teacher": 5.0}}
+    assert distance(**taught) < 0.6 * distance()
+
+
 def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
     """The weights hardly move, so all these runs have the same dev loss."""
     found = []
     for changes in (
         {"strategy": "x-x-mono"},
-        {"strategy": "x-y", "losses": {"consistency": 3.0}},
+        {"strategy": "x-y", "losses": {"consistency": 3.0}, "matryoshka": {4: 1}},
         {"strategy": "pool", "other_positives": False},
     ):
         run = train(config(steps=2, eval_every=2, learning_rate=1e-9, **changes), overwrite=True)
@@ -207,6 +261,10 @@ def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
         ({"losses": {"consistncy": 1}}, UnknownNameError, "nearest is 'consistency'"),
         ({"losses": {"consistency": 1}, "languages": ["de"], "strategy": "x-x"}, ConfigError,
          "at least 2 for parallel queries"),
+        ({"losses": {"teacher": 1}}, ConfigError, "teacher: found no value, expected a model"),
+        ({"teacher": "a/b"}, ConfigError, "teacher: found 'a/b', expected losses with teacher"),
+        ({"teacher": "nowhere", "losses": {"teacher": 1}}, DataError, "'nowhere': found nothing"),
+        ({"matryoshka": {8: 1, 17: 1}}, ConfigError, "matryoshka: found 17, expected at most 16"),
         ({"strategy": "pool", "pool_languages": 4}, ConfigError, r"3 languages .* at least 4"),
         ({"strategy": "pool", "pool_languages": 3}, ConfigError, "batch_size: found 8, .*of 3"),
     ],

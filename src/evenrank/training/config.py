@@ -36,6 +36,7 @@ def split_list(value: object) -> object:
 
 
 Weight = Annotated[float, Field(ge=0)]
+Width = Annotated[int, Field(ge=1)]
 
 
 class TrainConfig(BaseModel):
@@ -111,8 +112,18 @@ class TrainConfig(BaseModel):
     temperature: float = Field(0.05, gt=0, description="Temperature of InfoNCE.")
     losses: dict[str, Weight] = Field(
         default_factory=dict,
-        description="Losses added to InfoNCE, with their weights, such as consistency=0.5 or "
-        "keep=1.",
+        description="Losses added to InfoNCE, with their weights, such as consistency=0.5, "
+        "keep=1 or teacher=1.",
+    )
+    teacher: str | None = Field(
+        None,
+        description="Model whose scores the loss 'teacher' learns: a folder, a Hugging Face id, "
+        "openai:MODEL@URL or a URL.",
+    )
+    matryoshka: dict[Width, Weight] = Field(
+        default_factory=dict,
+        description="Apply all losses to the first values of the vectors too: widths with their "
+        "weights, such as 128=1 and 64=0.5.",
     )
     other_positives: bool = Field(
         True,

@@ -27,8 +27,8 @@ class PairDataset(Dataset):  # type: ignore[misc]
 
     These names are those that Sentence Transformers requires. If the plan has parallel queries,
     ``parallel`` is the last column. ``label`` is added to each pair, and the trainer's collator
-    does not tokenise it: its passage group, and the columns of the query's and the passage's
-    languages in the corpus.
+    does not tokenise it: its passage group, the columns of the query's and the passage's
+    languages in the corpus, and its number.
 
     Args:
         plan: The batches that use it.
@@ -73,8 +73,8 @@ class PairDataset(Dataset):  # type: ignore[misc]
             columns["parallel"] = values_at(
                 self._texts["query"], batch.parallel_rows[places] + first
             )
-        label = np.stack([batch.groups, batch.query_languages, batch.passage_languages], axis=1)
-        columns["label"] = label[places].tolist()
+        facts = (batch.groups, batch.query_languages, batch.passage_languages)
+        columns["label"] = np.stack([*(fact[places] for fact in facts), keys], axis=1).tolist()
         return [
             dict(zip(columns, pair, strict=True)) for pair in zip(*columns.values(), strict=True)
         ]

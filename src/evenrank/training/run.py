@@ -31,6 +31,7 @@ from evenrank.training.folder import RunFolder, begin_run, check_output, read_lo
 from evenrank.training.lora import LEARNING_RATE as LORA_LEARNING_RATE
 from evenrank.training.lora import add_adapter, lora_settings, merge_adapter, name_base
 from evenrank.training.losses.contrastive import needs_parallel
+from evenrank.training.losses.teacher import open_teacher
 from evenrank.training.pairs import PairDataset
 from evenrank.training.selection import check_selection, make_selection, split_dev
 from evenrank.training.tokens import CountTokens
@@ -97,7 +98,14 @@ def train(
     config = read_config(config, **settings)
     folder = RunFolder(config.output)
     benchmark = (config.dev_benchmark or "").removeprefix("corpus:")
-    refuse_overlap(folder.path, config.encoder, *config.corpora, config.dev or "", benchmark)
+    refuse_overlap(
+        folder.path,
+        config.encoder,
+        *config.corpora,
+        config.dev or "",
+        benchmark,
+        config.teacher or "",
+    )
     with (
         joined() as team,
         quiet(not team.first),
@@ -121,6 +129,7 @@ class _Run:
         check_selection(config)
         trainer_arguments(config.trainer)
         self.lora = lora_settings(config)
+        teacher = open_teacher(config)
         if config.batch_size % team.count:
             remedy = f"Use a multiple of {team.count}"
             found, expected = str(config.batch_size), f"equal parts for {team.count} processes"
@@ -158,11 +167,12 @@ class _Run:
             "encoder": model_fingerprint(self.model),
             "data": [f"{corpus.name} {corpus.fingerprint}" for corpus in self.corpora],
             "dev": self.selection.fingerprint if self.selection else None,
+            "teacher": teacher.fingerprint if teacher else None,
         }
         if self.lora is not None:
             add_adapter(self.model, self.lora, config.seed)
         self.trainer = make_trainer(
-            config, arguments, self.model, learning_rate, dataset, self.selection
+            config, arguments, self.model, learning_rate, dataset, self.selection, teacher
         )
 
     def train(self, *, resume: bool) -> TrainedRun:

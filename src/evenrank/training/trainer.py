@@ -31,6 +31,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from evenrank.encoding.loading import without_transformers_bars
+from evenrank.encoding.model import EmbeddingModel
 from evenrank.encoding.prompts import prompts_of
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.files import whole_file
@@ -40,6 +41,7 @@ from evenrank.training.config import TrainConfig
 from evenrank.training.folder import RunFolder
 from evenrank.training.lora import AdapterTrainer, has_adapter
 from evenrank.training.losses.contrastive import make_loss
+from evenrank.training.losses.teacher import Teacher
 from evenrank.training.pairs import PairDataset, sampler_of
 from evenrank.training.selection import Selection
 
@@ -151,6 +153,7 @@ def make_trainer(
     learning_rate: float,
     dataset: PairDataset,
     selection: Selection | None,
+    teacher: EmbeddingModel | None = None,
 ) -> SentenceTransformerTrainer:
     """Return the trainer of a model, without our callbacks."""
     query_prompt, passage_prompt = prompts_of(model)
@@ -169,7 +172,11 @@ def make_trainer(
         eval_dataset=selection.dataset if selection else None,
         evaluator=selection.evaluator if selection else None,
         loss=make_loss(
-            model, config, arguments.world_size, groups=dataset.plan.strategy.has_groups
+            model,
+            config,
+            arguments.world_size,
+            groups=dataset.plan.strategy.has_groups,
+            teacher=None if teacher is None else Teacher(teacher, dataset),
         ),
     )
     trainer.remove_callback(PrinterCallback)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from evenrank.errors import ConfigError
 from evenrank.training.config import TrainConfig
 from evenrank.training.losses.base import LOSSES, Scores, Term
 from evenrank.training.losses.info_nce import group_info_nce
+from evenrank.training.losses.teacher import Teacher
 
 Features = dict[str, Any]
 
@@ -61,7 +62,12 @@ def needs_parallel(config: TrainConfig) -> bool:
 
 
 def make_loss(
-    model: SentenceTransformer, config: TrainConfig, processes: int, *, groups: bool
+    model: SentenceTransformer,
+    config: TrainConfig,
+    processes: int,
+    *,
+    groups: bool,
+    teacher: Teacher | None = None,
 ) -> torch.nn.Module:
     """Return InfoNCE with in-batch negatives (paper, equation 1) and the losses added to it.
 
@@ -70,10 +76,11 @@ def make_loss(
         config: All settings.
         processes: Number of processes that train together.
         groups: Whether a query may have several relevant passages in a batch.
+        teacher: The teacher, if a loss needs it.
 
     Raises:
         ConfigError: The loss is to be computed in parts, and the encoder cannot encode a part of a
-            batch.
+            batch; or a width of ``matryoshka`` is above that of the encoder.
     """
     if config.mini_batch_size is not None and isinstance(model[0], StaticEmbedding):
         raise ConfigError(
@@ -85,17 +92,34 @@ def make_loss(
     gather = config.gather_negatives and processes > 1
     terms = added_losses(config)
     part = {} if config.mini_batch_size is None else {"mini_batch_size": config.mini_batch_size}
-    if not terms and not groups:
+    widths = _widths(model, config)
+    if not terms and not groups and len(widths) == 1:
         plain = CachedMultipleNegativesRankingLoss if part else MultipleNegativesRankingLoss
         options: dict[str, Any] = part | {"gather_across_devices": gather, "similarity_fct": cosine}
         return typing.cast("torch.nn.Module", plain(model, scale=1 / config.temperature, **options))
     start = None
     if any(term.needs == "start" for term, _ in terms):
         start = FrozenStart(model, config.mini_batch_size)
-    objective = Objective(terms, config.temperature, gather, config.other_positives, start)
+    objective = Objective(
+        terms, config.temperature, gather, config.other_positives, start, teacher, widths
+    )
     if config.mini_batch_size is None:
         return ContrastiveLoss(model, objective)
     return CachedContrastiveLoss(model, objective, config.mini_batch_size)
+
+
+def _widths(model: SentenceTransformer, config: TrainConfig) -> dict[int, float]:
+    """Return the widths that are trained, the model's own first, with their weights.
+
+    Raises:
+        ConfigError: A width is above the model's.
+    """
+    full = typing.cast(int, model.get_embedding_dimension())
+    for width in config.matryoshka:
+        if width > full:
+            expected = f"at most {full}, the width of the encoder"
+            raise ConfigError("matryoshka", str(width), expected, "Lower it")
+    return {full: 1.0} | config.matryoshka
 
 
 def cosine(one: Tensor, other: Tensor) -> Tensor:
@@ -145,6 +169,7 @@ class Embedded:
         passage_labels: ``(P, 2)`` the same; the group of a hard negative is -1.
         parallel: ``(Q, width)`` the same queries in another language, or ``None``.
         start: Queries and passages as the start model embeds them, or ``None``.
+        teacher: The same of the teacher, of any width.
     """
 
     queries: Tensor
@@ -153,19 +178,26 @@ class Embedded:
     passage_labels: Tensor
     parallel: Tensor | None = None
     start: tuple[Tensor, Tensor] | None = None
+    teacher: tuple[Tensor, Tensor] | None = None
 
-    def scores(self, rows: slice, temperature: float) -> Scores:
-        """Return the scores of some queries."""
+    def scores(self, rows: slice, temperature: float, width: int | None = None) -> Scores:
+        """Return the scores of some queries, by the first ``width`` values of the vectors.
+
+        Those of the start model and of the teacher are by their whole vectors.
+        """
         same = self.query_labels[rows, None] == self.passage_labels
-        parallel, start = self.parallel, self.start
+        passages = self.passages[:, :width]
+
+        def scored(queries: Tensor | None, passages: Tensor = passages) -> Tensor | None:
+            return None if queries is None else cosine(queries[rows], passages) / temperature
+
         return Scores(
-            cosine(self.queries[rows], self.passages) / temperature,
+            cosine(self.queries[rows, :width], passages) / temperature,
             relevant=same[:, :, 0],
             same_language=same[:, :, 1],
-            parallel=None
-            if parallel is None
-            else cosine(parallel[rows], self.passages) / temperature,
-            start=None if start is None else cosine(start[0][rows], start[1]) / temperature,
+            parallel=None if self.parallel is None else scored(self.parallel[:, :width]),
+            start=None if self.start is None else scored(*self.start),
+            teacher=None if self.teacher is None else scored(*self.teacher),
         )
 
 
@@ -179,6 +211,8 @@ class Objective:
         gather: Compare with the passages of all processes.
         other_positives: See ``group_info_nce``.
         start: The start model, if a loss needs it.
+        teacher: The teacher, if a loss needs it.
+        widths: The widths of vectors to train, the whole one first, with their weights.
     """
 
     terms: Sequence[tuple[Term, float]]
@@ -186,6 +220,8 @@ class Objective:
     gather: bool
     other_positives: bool
     start: FrozenStart | None
+    teacher: Teacher | None
+    widths: Mapping[int, float]
 
     def embedded(
         self, columns: Sequence[Tensor], labels: Tensor, features: Sequence[Features], train: bool
@@ -194,7 +230,7 @@ class Objective:
 
         Args:
             columns: The embeddings of each column.
-            labels: ``(Q, 3)`` passage group, query language, passage language.
+            labels: ``(Q, 4)`` passage group, query language, passage language, number of the pair.
             features: The tokens of each column, for the start model.
             train: ``False`` for the dev loss, which has InfoNCE only.
         """
@@ -204,26 +240,39 @@ class Objective:
         pairs = self._gathered(labels)[:, [0, 2]]
         negatives = pairs.clone()
         negatives[:, 0] = -1
-        start = None
+        start = teacher = None
         if train and self.start is not None:
-            texts = [self.start(column) for column in features[: len(columns)]]
-            start = texts[0], torch.cat([self._gathered(column) for column in texts[1:]])
+            start = self._compared([self.start(column) for column in features[: len(columns)]])
+        if train and self.teacher is not None:
+            teacher = self._compared(self.teacher(labels[:, 3]))
         return Embedded(
-            columns[0],
-            torch.cat([self._gathered(column) for column in columns[1:]]),
+            *self._compared(columns),
             labels[:, [0, 1]],
             torch.cat([pairs, *[negatives] * (len(columns) - 2)]),
             parallel,
             start,
+            teacher,
         )
 
     def loss(self, batch: Embedded, rows: slice, train: bool) -> Tensor:
-        """Return the loss of each of some queries."""
-        scores = batch.scores(rows, self.temperature)
-        loss = group_info_nce(scores, other_positives=self.other_positives)
-        for term, weight in self.terms if train else ():
-            loss = loss + weight * term.of(scores)
-        return loss
+        """Return the loss of each of some queries: in training, that of all widths."""
+        if not train:
+            return self._info_nce(batch.scores(rows, self.temperature))
+        total = torch.zeros((), device=batch.queries.device)
+        for width, share in self.widths.items():
+            scores = batch.scores(rows, self.temperature, width)
+            loss = self._info_nce(scores)
+            for term, weight in self.terms:
+                loss = loss + weight * term.of(scores)
+            total = total + share * loss
+        return total
+
+    def _info_nce(self, scores: Scores) -> Tensor:
+        return group_info_nce(scores, other_positives=self.other_positives)
+
+    def _compared(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return queries, and the passages and hard negatives of all processes."""
+        return columns[0], torch.cat([self._gathered(column) for column in columns[1:]])
 
     def _gathered(self, tensor: Tensor) -> Tensor:
         """Return the rows of all processes, in the order of the processes."""
