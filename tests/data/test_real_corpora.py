@@ -8,6 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from evenrank.benchmarks.benchmark import load_benchmark
+from evenrank.benchmarks.export import export_benchmark
 from evenrank.data.description import describe_corpus
 from evenrank.data.opening import open_corpus
 from evenrank.data.splits import split_corpus
@@ -71,3 +73,13 @@ def test_squad2_train_is_fully_parallel(real_data):
     assert len(corpus) == 130_319
     assert (corpus.rows >= 0).all()
     assert len(np.unique(corpus.groups)) == 19_035
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "items", "groups"), [("mlqa-r", 1148, 1137), ("xquad-r", 1190, 489)]
+)
+def test_an_exported_benchmark_keeps_its_groups(real_data, tmp_path, name, items, groups):
+    export_benchmark(load_benchmark(name), tmp_path / name, "beir")
+    corpus = open_corpus(tmp_path / name)
+    assert (len(corpus), len(np.unique(corpus.groups))) == (items, groups)

@@ -34,7 +34,8 @@ app = typer.Typer(
 
 SOURCE_HELP = (
     "A `.jsonl`, `.csv`, `.tsv` or `.parquet` file with a `lang` column; a folder of such files, "
-    "named after languages; a BEIR folder, or one for each language; `hf:ID[:CONFIG][:SPLIT]`; or "
+    "named after languages; a BEIR folder, or one for each language; a folder of mMARCO; "
+    "`hf:ID[@REVISION][:CONFIG][:SPLIT]`; or "
     "`world-facts[:SPLIT]`."
 )
 Source = Annotated[str, typer.Argument(metavar="PATH", help=SOURCE_HELP)]

@@ -49,7 +49,7 @@ def open_corpus(
     Args:
         source: A file of rows with a ``lang`` field (``.jsonl``, ``.csv``, ``.tsv``, ``.parquet``);
             a folder of such files named after languages; a BEIR folder, or one for each language;
-            ``hf:ID[:CONFIG][:SPLIT]``; or ``world-facts[:SPLIT]``.
+            a folder of mMARCO; ``hf:ID[@REVISION][:CONFIG][:SPLIT]``; or ``world-facts[:SPLIT]``.
         where: A filter on the columns of the source, such as ``is_impossible != true``; see
             ``evenrank.data.filters``.
         languages: Languages to read, such as ``["de", "en"]`` or ``"de,en"``; all if ``None``.
