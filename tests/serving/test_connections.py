@@ -52,7 +52,8 @@ def test_a_client_that_breaks_the_rules_gets_an_answer_or_an_end(address, parts,
     assert httpx.get(f"{address}/health", trust_env=False).status_code == 200
 
 
-def test_a_client_that_leaves_does_no_harm(address):
+def test_a_client_that_leaves_does_no_harm(served):
+    _, address = served
     body = b'{"query": "pool 3"}'
     for _ in range(20):
         length = f"Content-Length: {len(body)}\r\n\r\n".encode()

@@ -62,7 +62,7 @@ class Found(BaseModel):
     id: str
     language: str
     text: str
-    score: float = Field(description="What the policy made the order by.")
+    score: float = Field(description="What the policy orders by.")
     raw_score: float = Field(description="Cosine similarity of query and passage.")
     correction: float = Field(description="What the correction of the index added to it.")
     place_in_language: int = Field(description="Place among the results of its language.")
