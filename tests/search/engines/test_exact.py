@@ -77,6 +77,16 @@ def test_scores_do_not_depend_on_the_company_or_on_threads(vectors, passages, qu
         engine.close()
 
 
+def test_more_queries_than_a_block_are_searched_in_several_passes(engine, queries):
+    many = np.tile(queries, (14, 1))[:270, None]
+    found = engine.search(many, ["en"], 4)
+    once = engine.search(queries[:, None], ["en"], 4)
+    assert len(found) == 270
+    for number, lists in enumerate(found):
+        assert lists["en"].ids == once[number % 20]["en"].ids
+    assert engine.search(many[:0], ["en"], 4) == []
+
+
 def test_half_precision_is_searched_as_it_is_stored(vectors, passages, queries):
     half = vectors.astype(np.float16)
     with ExactEngine(half, table_of_passages("numbers", passages)) as engine:

@@ -16,8 +16,9 @@ from evenrank.data.corpus import corpus_from_rows
 from evenrank.debias.base import fit_correction
 from evenrank.encoding.model import EmbeddingModel
 from evenrank.errors import ConfigError, DataError, FileError
-from evenrank.files import lock_folder
+from evenrank.files import lock_folder, sha256_of
 from evenrank.search.index.build import build_index
+from evenrank.search.index.manifest import read_manifest, write_manifest
 from evenrank.search.index.opening import open_index
 from evenrank.search.opening import open_searcher
 
@@ -302,3 +303,29 @@ def test_a_name_in_a_manifest_cannot_leave_the_folder(corpus, tmp_path):
         (folder / "current.json").write_bytes(orjson.dumps(pointer | {"generation": wrong}))
         with pytest.raises(DataError, match="damaged index"):
             open_index(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("rows.npy", lambda rows: rows + 100, "an order of other passages"),
+        ("id_places.npy", lambda rows: rows + 100, "an order of other passages"),
+        ("rows.npy", lambda rows: rows[:2], "2 rows instead of 5"),
+        ("scale.npy", lambda rows: rows[:2], "2 numbers"),
+        ("vectors.npy", lambda rows: rows[:, :3], "vectors of width 3"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(corpus, tmp_path, name, change, words):
+    """With a manifest that names their checksums, as someone might write on purpose."""
+    folder = tmp_path / "index"
+    write(corpus, [*ROWS, {"id": "e2", "lang": "en", "text": "Two."}])
+    build_index(corpus, Encoder(), folder, fit="center")
+    generation = next((folder / "generations").iterdir())
+    np.save(generation / name, change(np.load(generation / name)))
+    manifest = read_manifest(generation)
+    (generation / "manifest.json").unlink()
+    write_manifest(generation, manifest)
+    pointer = {"generation": "1", "sha256": sha256_of(generation / "manifest.json")}
+    (folder / "current.json").write_bytes(orjson.dumps(pointer))
+    with pytest.raises(DataError, match=f"damaged index .{words}"):
+        open_index(folder)

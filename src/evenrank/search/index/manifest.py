@@ -176,6 +176,7 @@ def write_manifest(generation: Path, manifest: Manifest) -> None:
     files = {
         path.name: FileFacts(bytes=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(generation.iterdir())
+        if path.name != MARKER
     }
     whole = manifest.model_copy(update={"files": files})
     write_json(generation / "manifest.json", whole.model_dump(mode="json"))

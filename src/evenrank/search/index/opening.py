@@ -82,6 +82,7 @@ def _open(folder: Path, pointer: Pointer, verify: bool, threads: int | None) -> 
     check_files(generation, manifest, all_bytes=verify)
     try:
         passages = _read_passages(generation, manifest, str(folder))
+        passages.table.validate(full=verify)
         engine = ExactEngine(_load(generation / "vectors.npy", 2), passages, threads=threads)
         if engine.width != manifest.model.width:
             raise ValueError(f"vectors of width {engine.width}")
@@ -91,8 +92,10 @@ def _open(folder: Path, pointer: Pointer, verify: bool, threads: int | None) -> 
     if manifest.correction is not None:
         correction = load_correction(generation / CORRECTION)
     if "scale.npy" in manifest.files:
-        parts = (_load(generation / name, 1) for name in ("scale.npy", "minus.npy"))
-        stored = StoredNumbers.of(passages, *parts)
+        scale, minus = (_load(generation / name, 1) for name in ("scale.npy", "minus.npy"))
+        if {len(scale), len(minus)} != {len(passages)}:
+            raise damaged(generation / "scale.npy", f"{len(scale):,} numbers")
+        stored = StoredNumbers.of(passages, scale, minus)
     return Index(folder, pointer, manifest, engine, correction, stored)
 
 
@@ -109,8 +112,13 @@ def _read_passages(generation: Path, manifest: Manifest, name: str) -> PassageTa
     arrays = [_load(generation / f"{one}.npy", 1) for one in ("rows", "id_hashes", "id_places")]
     counts = manifest.languages
     total = sum(counts.values())
-    if {table.num_rows, *map(len, arrays)} != {total}:
-        raise ValueError(f"{table.num_rows:,} passages instead of {total:,}")
+    if others := {table.num_rows, *map(len, arrays)} - {total}:
+        raise ValueError(f"{min(others):,} rows instead of {total:,}")
+    if (
+        max(int(array.max()) for array in (arrays[0], arrays[2])) >= total
+        or min(counts.values()) < 1
+    ):
+        raise ValueError("an order of other passages")
     offsets = np.concatenate([[0], np.cumsum(list(counts.values()))]).astype(np.int64)
     return PassageTable(name, table, tuple(counts), offsets, *arrays)
 
