@@ -16,7 +16,7 @@ HEAD = b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/j
 
 @pytest.fixture(scope="module")
 def address(open_index, running):
-    service = Service(open_index, ServeSettings(timeout=0.5))
+    service = Service(open_index, ServeSettings(timeout=0.2))
     with running(service) as found:
         yield found
 
