@@ -34,6 +34,15 @@ Encoder = Annotated[
         "--model", help="What encodes the query. [default: the index's]", show_default=False
     ),
 ]
+EngineSetting = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-setting",
+        metavar="NAME=VALUE",
+        help="Of an engine at an address, such as `language_field=metadata.lang`; may be given "
+        "again.",
+    ),
+]
 K = Annotated[int, typer.Option("--k", "-k", help="Places to show.")]
 Offset = Annotated[int, typer.Option("--offset", help="Places to skip.")]
 PolicyName = Annotated[
@@ -105,6 +114,7 @@ def search_command(
     collapse: Collapse = False,
     debias: Debias = None,
     strength: Strength = None,
+    engine_setting: EngineSetting = None,
     explain: Explain = False,
     both: Both = False,
     as_json: AsJson = False,
@@ -123,26 +133,21 @@ def search_command(
         "collapse": collapse,
         "explain": explain,
     }
-    correction = None if debias is None else opened(debias, None)
-    settings = assignments("--model-setting", model_setting or []) or None
+    opening = {
+        "model_settings": assignments("--model-setting", model_setting or []) or None,
+        "correction": None if debias is None else opened(debias, None),
+        "strength": strength,
+        **assignments("--engine-setting", engine_setting or []),
+    }
     from evenrank.search.opening import open_searcher
-    from evenrank.search.options import LARGEST
 
-    with open_searcher(
-        source, model, model_settings=settings, correction=correction, strength=strength
-    ) as searcher:
+    with open_searcher(source, model, **opening) as searcher:
         options["filters"] = _filters(filter_ or [], searcher)
-        found, raw = {}, None
-        if both:  # deeper, so that the raw place of most results is known
-            deep = min(_DEEPER * (offset + k), LARGEST)
-            raw_options: Options = {**options, "policy": "raw", "k": deep, "offset": 0}
-            every = searcher.search(query, **raw_options)[0]
-            raw = {one.id: one.place for one in every}
-            found["raw"] = every[offset : offset + k]
+        raw = _raw_order(searcher, query, options) if both else None
         chosen: Options = {**options, "policy": policy, "balance": balance}
-        found[policy if policy and policy != "raw" else "balanced"] = searcher.search(
-            query, **chosen
-        )[0]
+        found = {} if raw is None else {"raw": raw[offset : offset + k]}
+        name = policy if policy and policy != "raw" else "balanced"
+        found[name] = searcher.search(query, **chosen)[0]
     if as_json:
         lists = {name: [_facts(one) for one in results] for name, results in found.items()}
         print_json({"query": query} | (lists if both else {"results": lists.popitem()[1]}))
@@ -150,15 +155,26 @@ def search_command(
         _print(found, explain, raw)
 
 
-def _print(found: dict[str, list[Result]], explain: bool, raw: dict[str, int] | None) -> None:
+def _raw_order(searcher: Searcher, query: str, options: Options) -> list[Result]:
+    """Return the raw order, deep enough that most results of a policy have a place in it."""
+    from evenrank.search.options import LARGEST
+
+    deep = min(_DEEPER * (options["offset"] + options["k"]), LARGEST)
+    asked: Options = {**options, "policy": "raw", "k": deep, "offset": 0}
+    return searcher.search(query, **asked)[0]
+
+
+def _print(found: dict[str, list[Result]], explain: bool, raw: list[Result] | None) -> None:
     """Print a table of each list; places in the raw order next to those of the policy."""
     from rich.console import Console
 
     from evenrank.tables import to_rich
 
+    places = {one.id: one.place for one in raw or ()}
     for name, results in found.items():
-        caption, places = ("", None) if raw is None else (name, None if name == "raw" else raw)
-        Console().print(to_rich(_table(caption, results, explain, places)))
+        next_to = None if raw is None or name == "raw" else places
+        caption = "" if raw is None else name
+        Console().print(to_rich(_table(caption, results, explain, next_to)))
 
 
 def _facts(result: Result) -> dict[str, Any]:
