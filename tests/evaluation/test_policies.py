@@ -15,6 +15,8 @@ from evenrank.comparison.compare import compare
 from evenrank.encoding.base import build_encoder
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.evaluation.policies import evaluate_policies
+from evenrank.report.entry import read_entries
+from evenrank.report.section import SECTIONS
 from evenrank.results.folder import read_evaluation
 
 MEASURES = ["R@3", "RR@10", "rank_distance", "share@10"]
@@ -59,6 +61,16 @@ def test_each_policy_has_a_result_that_can_be_compared(
     for setting in ("mono", "cross"):
         assert even.result.settings[setting] == raw.result.settings[setting]
     assert even.result.settings["multi"] != raw.result.settings["multi"]
+    shown = SECTIONS.get("policies")
+    entries = read_entries([one.folder for one in found])
+    assert shown.applies(entries)
+    assert not shown.applies(entries[:1])
+    _, figure = shown.content(entries)
+    (chart,) = figure.panels
+    expected = [
+        tuple(one.result.settings[name]["R@3"] for name in ("own", "other")) for one in found
+    ]
+    assert [point[1:] for point in chart.points] == expected
     comparison = compare([raw.folder, even.folder], measures=["R@3"], permutations=20)
     assert comparison is not None
 

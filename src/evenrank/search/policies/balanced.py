@@ -40,8 +40,8 @@ class Balanced(Policy):
 
     Attributes:
         balance: 0 is the order of the scores; 1 favours no language.
-        lead: Lead of the query language in units of scale; about 6 for corrected vectors, which
-            have no levels.
+        lead: Lead of the query language in units of scale; 5.6 for flattened lists, which have
+            no levels.
     """
 
     name: ClassVar[str] = "balanced"
