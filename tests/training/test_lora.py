@@ -80,7 +80,8 @@ def test_an_adapter_learns_and_merges_into_a_plain_model(tune, start):
 
 
 def test_an_adapter_that_is_not_merged_gives_the_same_vectors(tune, start, tmp_path):
-    apart, merged = tune("apart", {"merge": False}), tune("merged")
+    lengths = {"query_max_length": 9, "passage_max_length": 15}
+    apart, merged = tune("apart", {"merge": False}, **lengths), tune("merged", **lengths)
     assert list(apart.model.glob("**/adapter_model.safetensors"))
     assert not list(apart.model.glob("**/model.safetensors"))
     np.testing.assert_allclose(vectors(apart.model), vectors(merged.model), atol=1e-5)

@@ -8,9 +8,12 @@ from contextlib import redirect_stderr
 import numpy as np
 import orjson
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
+from transformers import XLMRobertaModel
 from transformers.utils import logging as transformers_logging
 
+from evenrank.encoding.loading import load_encoder
 from evenrank.errors import ConfigError, DataError, FileError, UnknownNameError
 from evenrank.files import lock_folder
 from evenrank.training.run import train
@@ -222,3 +225,68 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(config, tmp
     with pytest.raises(ConfigError, match="a file"):
         train(config(output=tmp_path / "file"))
     assert (tmp_path / "file").stat().st_size == 0
+
+
+def test_queries_and_passages_have_lengths_of_their_own(config):
+    """Training counts the tokens of both; the saved model cuts its texts in the same way."""
+    changes = {"query_max_length": 3, "passage_max_length": 7, "batch_size": 10}
+    run = train(config(**TRANSFORMER, **changes, steps=1, dev_fraction=0))
+    assert [entry["tokens"] for entry in map(orjson.loads, read_lines(run))][-1] == 10 * (3 + 7)
+    model = load_encoder(run.model)
+    for encode, equal in ((model.encode_query, True), (model.encode_document, False)):
+        one, other = encode(["thing1 passage", "thing1 nothing"])
+        assert np.allclose(one, other, atol=1e-6) == equal
+
+
+def read_lines(run):
+    return (run.folder / "log.jsonl").read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("lora", [{}, {"rank": 2}], ids=["all weights", "lora"])
+def test_gradient_checkpointing_changes_nothing_but_memory(config, lora, monkeypatch):
+    """Layers are computed again in the backward pass, and the losses are the same."""
+    calls, forward = [], torch.nn.functional.gelu
+    monkeypatch.setattr(torch.nn.functional, "gelu", lambda x: calls.append(1) or forward(x))
+
+    def losses(on):
+        calls.clear()
+        changes = {"lora": lora, "trainer": {"gradient_checkpointing": on}, "steps": 2}
+        run = train(config(**TRANSFORMER, **changes, dev_fraction=0), overwrite=True)
+        return [entry["loss"] for entry in run.log], len(calls)
+
+    (plain, once), (again, more) = losses(False), losses(True)
+    assert plain == pytest.approx(again, abs=1e-5)
+    assert more > once > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"query_max_length": 8}, "query_max_length: found 8, expected no value, since"),
+        (TRANSFORMER | {"passage_max_length": 9999}, "passage_max_length: found 9999, expected at"),
+    ],
+)
+def test_lengths_that_the_encoder_cannot_have_are_refused(config, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        train(config(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 12}, "batches of 12 pairs. Use mini_batch_size=3 "),
+        ({"mini_batch_size": 6}, "batches of 8 pairs in parts of 6. Use mini_batch_size=3 "),
+        ({"mini_batch_size": 1}, "batches of 8 pairs in parts of 1. Use a lower max_length"),
+    ],
+)
+def test_a_device_out_of_memory_offers_a_smaller_part(config, monkeypatch, changes, message):
+    forward = XLMRobertaModel.forward
+
+    def refuse(self, *inputs, **settings):
+        if self.training:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return forward(self, *inputs, **settings)
+
+    monkeypatch.setattr(XLMRobertaModel, "forward", refuse)
+    with pytest.raises(FileError, match=f"^training: out of memory with {message}"):
+        train(config(**TRANSFORMER | changes, dev_fraction=0))

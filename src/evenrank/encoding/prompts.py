@@ -1,4 +1,4 @@
-"""Prompts and maximum length of an encoder, set where Sentence Transformers saves them."""
+"""Prompts and maximum lengths of an encoder, set where Sentence Transformers saves them."""
 
 from __future__ import annotations
 
@@ -57,12 +57,43 @@ def set_max_length(model: SentenceTransformer, tokens: int | None) -> None:
             model[0].tokenizer.enable_truncation(tokens)
         return
     own, limit = model.max_seq_length, _position_limit(model)
-    if tokens is not None and limit is not None and tokens > limit:
-        expected = f"at most {limit} tokens (the encoder's position limit)"
-        raise ConfigError("max_length", str(tokens), expected, "Lower max_length")
+    _check_length("max_length", tokens, limit)
     chosen = [length for length in (own if tokens is None else tokens, limit) if length is not None]
     if chosen and min(chosen) != own:
         model.max_seq_length = min(chosen)
+
+
+def set_lengths(model: SentenceTransformer, query: int | None, passage: int | None) -> None:
+    """Cut queries and passages after numbers of tokens of their own.
+
+    ``encode_query`` and ``encode_document`` do so too, also after the model is saved and loaded.
+
+    Args:
+        model: The encoder to change.
+        query: Maximum length of queries; ``None`` keeps the encoder's own.
+        passage: Maximum length of passages; ``None`` keeps the encoder's own.
+
+    Raises:
+        ConfigError: The encoder has fewer positions, or one length for all texts.
+    """
+    given = {
+        "query_max_length": ("query_length", query),
+        "passage_max_length": ("document_length", passage),
+    }
+    for name, (attribute, tokens) in given.items():
+        if tokens is None:
+            continue
+        if not hasattr(model[0], attribute):
+            expected = "no value, since this encoder has one length for all texts"
+            raise ConfigError(name, str(tokens), expected, "Use max_length")
+        _check_length(name, tokens, _position_limit(model))
+        setattr(model[0], attribute, tokens)
+
+
+def _check_length(name: str, tokens: int | None, limit: int | None) -> None:
+    if tokens is not None and limit is not None and tokens > limit:
+        expected = f"at most {limit} tokens (the encoder's position limit)"
+        raise ConfigError(name, str(tokens), expected, f"Lower {name}")
 
 
 def _position_limit(model: SentenceTransformer) -> int | None:

@@ -70,6 +70,12 @@ class TrainConfig(BaseModel):
         default_factory=dict, description="Sizes of 'static' and 'scratch', such as width=256."
     )
     max_length: int | None = Field(None, ge=2, description="Maximum length of a text in tokens.")
+    query_max_length: int | None = Field(
+        None, ge=2, description="The same for queries alone; by default max_length."
+    )
+    passage_max_length: int | None = Field(
+        None, ge=2, description="The same for passages alone; by default max_length."
+    )
     lora: dict[str, Any] = Field(
         default_factory=dict,
         description="Train small matrices next to frozen weights (LoRA): rank=8, alpha=16, "

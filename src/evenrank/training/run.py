@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from transformers import set_seed
@@ -21,7 +22,7 @@ from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import ENCODERS, build_encoder
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
-from evenrank.encoding.prompts import set_max_length, set_prompts
+from evenrank.encoding.prompts import set_lengths, set_max_length, set_prompts
 from evenrank.errors import ConfigError, FileError, errno_in
 from evenrank.files import lock_folder, refuse_overlap, write_json
 from evenrank.processes import Team, joined
@@ -163,6 +164,7 @@ class _Run:
         )
         set_seed(config.seed)
         self.model, learning_rate = make_model(config, self.corpora, team)
+        set_lengths(self.model, config.query_max_length, config.passage_max_length)
         self.inputs = {
             "encoder": model_fingerprint(self.model),
             "data": [f"{corpus.name} {corpus.fingerprint}" for corpus in self.corpora],
@@ -184,7 +186,7 @@ class _Run:
             write_facts(folder, **facts, processes=team.count)
         checkpoint = team.from_first(folder.last_checkpoint)
         start = time.monotonic()
-        with _disk_errors(folder.path):
+        with _disk_errors(folder.path), _memory_errors(self.config, team.count):
             self._run_steps(checkpoint)
             seconds = time.monotonic() - start
             log = team.from_first(lambda: self._save(seconds))  # the others wait for the model
@@ -294,3 +296,24 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         if errno_in(cause) is None:
             raise
         raise FileError.of(cause, folder) from cause
+
+
+@contextmanager
+def _memory_errors(config: TrainConfig, processes: int) -> Iterator[None]:
+    """Raise an error of a device without enough memory as ``FileError``, with smaller settings."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as cause:
+        is_memory = isinstance(cause, torch.OutOfMemoryError | MemoryError)
+        if not (is_memory or "allocate memory" in str(cause)):  # the second on a CPU
+            raise
+        part = config.mini_batch_size
+        size = max(1, config.batch_size // processes // 4 if part is None else part // 2)
+        remedy = f"Use mini_batch_size={size} (same batches, less memory) and --overwrite"
+        if config.encoder == "static":
+            remedy = f"Use batch_size={max(2, config.batch_size // 2)} and --overwrite"
+        elif part == 1:
+            remedy = "Use a lower max_length, or lora, and --overwrite"
+        used = "" if part is None else f" in parts of {part}"
+        found = f"out of memory with batches of {config.batch_size} pairs{used}"
+        raise FileError("training", found, "", remedy) from cause

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.prompts import set_lengths
 from evenrank.errors import ConfigError, DataError
 from evenrank.evaluation.evaluator import BenchmarkEvaluator, parse_figure
 from evenrank.files import (
@@ -160,6 +161,10 @@ def _read_both(
     models = []
     for name, record in zip((first, second), records, strict=True):
         model = load_encoder(_model_of(name), **({} if record else prompts))
+        if record is None:
+            lengths = (settings.get(f"{kind}_max_length") for kind in ("query", "passage"))
+            set_lengths(model, *lengths)
+        merge_adapter(model)
         start = record["start"] if record else model_fingerprint(model)
         if start != known[0]["start"]:
             raise ConfigError(
@@ -168,7 +173,6 @@ def _read_both(
                 f"the start {known[0]['start']} of {first if records[0] else second}",
                 "Average two runs from one start, or a run and its start",
             )
-        merge_adapter(model)
         models.append(model)
     one, other = (
         {name: value.cpu() for name, value in model.state_dict().items()} for model in models

@@ -157,10 +157,11 @@ def make_trainer(
 ) -> SentenceTransformerTrainer:
     """Return the trainer of a model, without our callbacks."""
     query_prompt, passage_prompt = prompts_of(model)
-    prompts = {"anchor": query_prompt, "positive": passage_prompt}
-    prompts |= {f"negative_{number + 1}": passage_prompt for number in range(config.negatives)}
-    prompts["parallel"] = query_prompt
-    arguments.prompts = {column: prompt for column, prompt in prompts.items() if prompt}
+    tasks = {"anchor": "query", "positive": "document", "parallel": "query"}
+    tasks |= {f"negative_{number + 1}": "document" for number in range(config.negatives)}
+    prompts = {"query": query_prompt, "document": passage_prompt}
+    arguments.prompts = {column: prompts[task] for column, task in tasks.items() if prompts[task]}
+    arguments.router_mapping = arguments.router_mapping or tasks  # it decides on the length too
     arguments.learning_rate = learning_rate
     model.model_card_data.local_files_only = True
     model.model_card_data.widget = [{"text": dataset[0]["anchor"]}]  # else it reads 1,000 rows
