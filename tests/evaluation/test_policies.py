@@ -78,7 +78,7 @@ def test_each_policy_has_a_result_that_can_be_compared(
 def test_a_correction_of_scores_and_one_of_vectors(benchmark: Benchmark, model: str) -> None:
     corpus = evenrank.open_corpus("world-facts:train")
     encoder = evenrank.open_model(model)
-    for method, settings in (("calibrate", {"by": "mean"}), ("center", {}), ("flatten", {})):
+    for method, settings in (("calibrate", {"by": "mean"}), ("center", {})):
         correction = evenrank.fit_on_corpus(encoder, corpus, method, settings=settings, items=20)
         (raw,) = evaluate_policies(model, benchmark, ["raw"], measures=MEASURES, debias=correction)
         plain = evenrank.evaluate(model, benchmark, measures=MEASURES, debias=correction)
