@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,6 +36,12 @@ def split_list(value: object) -> object:
     return value
 
 
+def _repository(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError("owner/name")
+    return name
+
+
 Weight = Annotated[float, Field(ge=0)]
 Width = Annotated[int, Field(ge=1)]
 
@@ -50,6 +57,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     output: Path = Field(description="Run folder to create.")
+
+    push_to_hub: Annotated[str, AfterValidator(_repository)] | None = Field(
+        None,
+        description="Hugging Face repository, owner/name, to upload the finished model to; a new "
+        "one is private.",
+    )
 
     corpora: Annotated[list[str], BeforeValidator(_listed)] = Field(
         min_length=1,

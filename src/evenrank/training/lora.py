@@ -61,6 +61,9 @@ def lora_settings(config: TrainConfig) -> LoraSettings | None:
         expected = "a trained encoder, since the adapter alone is saved"
         remedy = "Leave merge out"
         raise ConfigError("lora, merge", f"false with {config.encoder!r}", expected, remedy)
+    if not settings.merge and config.push_to_hub and Path(config.encoder).exists():
+        expected = "an encoder of the hub, since the adapter alone is uploaded"
+        raise ConfigError("lora, merge", "false with push_to_hub", expected, "Leave merge out")
     try:
         import peft  # noqa: F401
     except ImportError:

@@ -27,8 +27,10 @@ from evenrank.errors import ConfigError, FileError, errno_in
 from evenrank.files import lock_folder, refuse_overlap, write_json
 from evenrank.processes import Team, joined
 from evenrank.progress import bar, quiet
+from evenrank.training.card import write_card
 from evenrank.training.config import TrainConfig, read_config
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
+from evenrank.training.hub import claim_repository, upload
 from evenrank.training.lora import LEARNING_RATE as LORA_LEARNING_RATE
 from evenrank.training.lora import add_adapter, lora_settings, merge_adapter, name_base
 from evenrank.training.losses.contrastive import needs_parallel
@@ -181,6 +183,8 @@ class _Run:
         """Run the steps and save the model."""
         team, folder = self.team, self.folder
         if team.first:
+            if self.config.push_to_hub is not None:
+                claim_repository(self.config.push_to_hub)
             begin_run(folder, self.config, self.inputs, resume=resume)
             facts = {"strategy": self.strategy.name, "steps": self.plan.total_steps}
             write_facts(folder, **facts, processes=team.count)
@@ -190,6 +194,8 @@ class _Run:
             self._run_steps(checkpoint)
             seconds = time.monotonic() - start
             log = team.from_first(lambda: self._save(seconds))  # the others wait for the model
+        if team.first and self.config.push_to_hub is not None:
+            upload(folder.model, self.config.push_to_hub)
         return TrainedRun(folder.path, folder.model, log, seconds)
 
     def _run_steps(self, checkpoint: Path | None) -> None:
@@ -225,11 +231,13 @@ class _Run:
         shutil.rmtree(part, ignore_errors=True)
         if self.lora is not None:
             (merge_adapter if self.lora.merge else name_base)(self.model)
-        self.model.save_pretrained(str(part))
+        self.model.save_pretrained(str(part), create_model_card=False)
         write_json(part / "evenrank.json", training)
+        steps = {"last_step": state.global_step, "selected_step": state.best_global_step}
+        corpora = [corpus.name for corpus in self.corpora]
+        write_card(part, self.model, self.config, training | steps | {"corpora": corpora}, log)
         shutil.rmtree(folder.model, ignore_errors=True)
         part.rename(folder.model)
-        steps = {"last_step": state.global_step, "selected_step": state.best_global_step}
         shares = self.plan.shares(state.global_step)
         write_facts(folder, **steps, shares=shares, status="finished", seconds=round(seconds, 1))
         shutil.rmtree(folder.checkpoints, ignore_errors=True)

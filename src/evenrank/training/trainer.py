@@ -59,6 +59,8 @@ _OURS = {
     "seed": "seed",
     "eval_every": "eval_strategy eval_steps save_strategy save_steps save_only_model",
     "select_by": "load_best_model_at_end metric_for_best_model greater_is_better",
+    "push_to_hub": "push_to_hub hub_model_id hub_strategy hub_token hub_private_repo "
+    "hub_always_push hub_revision",
     "--resume": "ignore_data_skip resume_from_checkpoint",
 }
 """Our settings, and the arguments of the trainer that follow from each."""
