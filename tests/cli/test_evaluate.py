@@ -149,6 +149,7 @@ def torchrun(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_second_process_ends_both_with_one_message(place):
     words = [f"wort {'und ' * number}" for number in range(15)]  # 30 texts: 4 units of 8
     rows = [

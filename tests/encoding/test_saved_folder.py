@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.loading import load_encoder
@@ -32,6 +33,7 @@ assert "evenrank" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_a_process_without_evenrank_gets_the_same_vectors(xlm_roberta, labse, tmp_path, texts):
     small = {"width": 16, "vocabulary": 600}
     models = {

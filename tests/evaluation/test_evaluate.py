@@ -285,6 +285,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_files_of_one(place):
     (place / "script.py").write_text(TOGETHER)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

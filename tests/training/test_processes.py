@@ -51,6 +51,7 @@ def facts_of(run_folder):
     return orjson.loads((run_folder / "run.json").read_bytes())
 
 
+@pytest.mark.slow
 def test_two_processes_train_stop_and_resume_as_one(config, tmp_path, together, weights_of):
     path = tmp_path / "config.yaml"
     path.write_text(config(**SETTINGS).model_dump_json())

@@ -75,12 +75,10 @@ def file_size_limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "rate"),
-    [
-        pytest.param({}, 0.3, id="static"),
-        pytest.param(TRANSFORMER, 0.03, id="transformer", marks=pytest.mark.slow),
-    ],
+    [pytest.param({}, 0.3, id="static"), pytest.param(TRANSFORMER, 0.03, id="transformer")],
 )
 def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(
     config, tmp_path, encoder, rate, assert_same_run

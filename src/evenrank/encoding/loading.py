@@ -143,6 +143,7 @@ def _loaded_and_checked(
         kwargs |= {
             "use_safetensors": True,
             "ignore_mismatched_sizes": local and not is_adapter(Path(name)),  # check_loaded refuses
+            "adapter_kwargs": dict(options),  # with PEFT, an adapter is looked for on the hub
         }
     # A checkpoint may miss a pooler, which nothing reads; transformers draws its weights from the
     # global generator, and the fingerprint must not depend on that.
