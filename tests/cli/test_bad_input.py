@@ -91,6 +91,11 @@ def test_a_language_code_that_is_none(folder, failing):
         (["--strategy", "hybird"], "The nearest is 'hybrid'"),
         (["--encoder-settings", "widht=16"], "The nearest is 'width'"),
         (["--select-by", "multi ndgc@10"], "The nearest is 'nDCG'"),
+        (["--lora", "rank=4", "--lora", "targets=query,value"], "an encoder without a transformer"),
+        (["--matryoshka", "4=1", "--matryoshka", "9999=0.5"], "matryoshka: found 9999"),
+        (["--matryoshka", "narrow=1"], "matryoshka: found 'narrow', expected a valid integer"),
+        (["--teacher", "x", "--losses", "keep=0"], "losses with teacher"),
+        (["--push-to-hub", "name"], "push_to_hub: found 'name', expected owner/name"),
     ],
 )
 def test_training_settings(folder, failing, tmp_path, flags, message):

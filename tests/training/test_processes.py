@@ -97,8 +97,20 @@ def test_two_processes_train_stop_and_resume_as_one(config, tmp_path, together, 
         {"strategy": "pool", "pool_languages": 2, "losses": {"consistency": 0.5}},
         {"strategy": "pool", "pool_languages": 2, "mini_batch_size": 4, "negatives": 1},
         {"strategy": "hybrid-any", "losses": {"keep": 2.0}},
+        {"losses": {"teacher": 3.0}, "negatives": 1, "matryoshka": {8: 1}},
+        {"losses": {"teacher": 3.0}, "negatives": 1, "matryoshka": {8: 1}, "mini_batch_size": 4},
+        {"lora": {"rank": 4, "targets": "all-linear"}},
     ],
-    ids=["negatives", "negatives, in parts", "pool", "pool, in parts", "keep"],
+    ids=[
+        "negatives",
+        "negatives, in parts",
+        "pool",
+        "pool, in parts",
+        "keep",
+        "teacher, widths",
+        "teacher, widths, in parts",
+        "lora",
+    ],
 )
 def test_two_processes_have_the_gradients_of_one(config, tmp_path, together, weights_of, changes):
     """After one step of plain gradient descent, the change of the weights is the gradient.
@@ -111,6 +123,9 @@ def test_two_processes_have_the_gradients_of_one(config, tmp_path, together, wei
         "dev_fraction": 0, "weight_decay": 0, "learning_rate": 1.0,
         "trainer": {"optim": "sgd", "max_grad_norm": 1e9, "lr_scheduler_type": "constant"},
     }  # fmt: skip
+    if "teacher" in settings.get("losses", {}):
+        teacher = config(**SETTINGS | {"encoder": "static", "encoder_settings": {"width": 8}})
+        settings["teacher"] = str(train(teacher, output=tmp_path / "teacher").model)
     path = tmp_path / "config.yaml"
     path.write_text(config(**settings).model_dump_json())
     codes, printed = together(("two", None, [str(path)]))

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,12 +35,6 @@ def split_list(value: object) -> object:
     return value
 
 
-def _repository(name: str) -> str:
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise ValueError("owner/name")
-    return name
-
-
 Weight = Annotated[float, Field(ge=0)]
 Width = Annotated[int, Field(ge=1)]
 
@@ -58,7 +51,7 @@ class TrainConfig(BaseModel):
 
     output: Path = Field(description="Run folder to create.")
 
-    push_to_hub: Annotated[str, AfterValidator(_repository)] | None = Field(
+    push_to_hub: str | None = Field(
         None,
         description="Hugging Face repository, owner/name, to upload the finished model to; a new "
         "one is private.",
@@ -197,6 +190,13 @@ class TrainConfig(BaseModel):
             and cls.model_fields[str(info.field_name)].annotation is not bool
         ):
             raise ValueError("a number or a text")
+        return value
+
+    @field_validator("push_to_hub")
+    @classmethod
+    def _is_a_repository(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", value):
+            raise ValueError("owner/name")
         return value
 
 
