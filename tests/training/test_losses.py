@@ -210,7 +210,7 @@ def test_keep_holds_a_trained_model_near_its_start(config, tmp_path):
 
 def test_a_narrow_width_gets_better_if_it_is_trained(config):
     def right(**changes):
-        run = train(config(steps=60, dev_fraction=0, batch_size=16, **changes), overwrite=True)
+        run = train(config(steps=40, dev_fraction=0, batch_size=16, **changes), overwrite=True)
         scores = queries_and_passages(run, width=3)
         return scores[np.arange(40), np.arange(40) // 2].mean()
 
@@ -231,8 +231,8 @@ def test_the_model_scores_as_its_teacher_does(config, tmp_path):
     wanted = softmax(unit[0] @ unit[1].T / 0.05)
 
     def distance(**changes):
-        settings = {"steps": 60, "batch_size": 16, "negatives": 1} | changes
-        run = train(config(**settings, eval_every=60, dev_fraction=0.1), overwrite=True)
+        settings = {"steps": 40, "batch_size": 16, "negatives": 1} | changes
+        run = train(config(**settings, dev_fraction=0), overwrite=True)
         found = queries_and_passages(run)
         return (wanted * np.log(wanted / found)).sum(axis=1).mean()
 

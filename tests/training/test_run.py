@@ -242,7 +242,11 @@ def read_lines(run):
     return (run.folder / "log.jsonl").read_bytes().splitlines()
 
 
-@pytest.mark.parametrize("lora", [{}, {"rank": 2}], ids=["all weights", "lora"])
+@pytest.mark.parametrize(
+    "lora",
+    [pytest.param({}, marks=pytest.mark.slow), {"rank": 2}],
+    ids=["all weights", "lora"],
+)
 def test_gradient_checkpointing_changes_nothing_but_memory(config, lora, monkeypatch):
     """Layers are computed again in the backward pass, and the losses are the same."""
     calls, forward = [], torch.nn.functional.gelu
@@ -275,7 +279,6 @@ def test_lengths_that_the_encoder_cannot_have_are_refused(config, changes, messa
     ("changes", "message"),
     [
         ({"batch_size": 12}, "batches of 12 pairs. Use mini_batch_size=3 "),
-        ({"mini_batch_size": 6}, "batches of 8 pairs in parts of 6. Use mini_batch_size=3 "),
         ({"mini_batch_size": 1}, "batches of 8 pairs in parts of 1. Use a lower max_length"),
     ],
 )
