@@ -119,3 +119,12 @@ def test_the_description_is_in_the_result(benchmark, model_folder):
     result = evaluate(model_folder, benchmark).result
     assert result.model.encoder["architecture"] == "StaticEmbedding"
     assert result.model.encoder["parameters"] > 0
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_too_little_memory_is_not_the_fault_of_the_model(error):
+    def refuse(vectors, texts):
+        raise error("20 GiB")
+
+    with pytest.raises(error):
+        check_encoder(PythonObject(Source(refuse)))

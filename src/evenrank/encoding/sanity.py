@@ -49,6 +49,7 @@ def check_encoder(model: EmbeddingModel, name: str = "encoder") -> None:
 
     Raises:
         DataError: The encoder fails, or its vectors do.
+        MemoryError, torch.OutOfMemoryError: The device has not enough memory.
     """
     texts = [text for pair in PROBES.values() for text in pair]
     batch = [*texts, texts[0]]  # short texts next to long ones: padding must not count
@@ -57,11 +58,10 @@ def check_encoder(model: EmbeddingModel, name: str = "encoder") -> None:
         alone_NH = model.encode(texts[:1], "passage")
         queries_NH = model.encode(texts[:2], "query")
         width, dtype = model.width, str(model.describe().get("dtype"))
-    except EvenrankError:
+    except (EvenrankError, MemoryError):
         raise
     except Exception as cause:  # what the libraries raise about a model that does not fit together
-        words = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
-        raise _failed(name, f"an error on the first text ({words})", "a vector") from cause
+        raise _failure(name, cause) from cause
     for vectors_NH in (passages_NH, queries_NH):
         if vectors_NH.shape[1] != width:
             found = f"vectors of width {vectors_NH.shape[1]}"
@@ -140,6 +140,14 @@ def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[n
     ]
     distances: NDArray[np.float32] = np.linalg.norm(units[0] - units[1], axis=1)
     return distances
+
+
+def _failure(name: str, cause: Exception) -> Exception:
+    """Return the error for an encoder that raises one; too little memory is not its fault."""
+    if type(cause).__name__ == "OutOfMemoryError":
+        return cause
+    words = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
+    return _failed(name, f"an error on the first text ({words})", "a vector")
 
 
 def _failed(name: str, found: str, expected: str) -> DataError:
