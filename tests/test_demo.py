@@ -42,7 +42,7 @@ def test_the_demo_corrects_searches_trains_and_reports(tmp_path, model):
         facts=(6, 4, 4),
         strategies=("hybrid",),
         benchmark=data,
-        steps=120,
+        steps=80,
         overwrite=True,
     )
     (hybrid,) = demo.trained.results

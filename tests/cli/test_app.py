@@ -173,6 +173,7 @@ def test_no_character_is_too_much_for_the_terminal(encoding):
 NO_UTF8 = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
 
+@pytest.mark.slow
 def test_names_of_files_need_no_locale(tmp_path):
     """Python decodes ASCII only there, and most libraries take no name with another letter."""
     (tmp_path / "Grün").mkdir()

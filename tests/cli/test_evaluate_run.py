@@ -133,6 +133,7 @@ def test_what_exists_is_refused_or_replaced():
     assert run(*FILES, "--overwrite").exit_code == 0
 
 
+@pytest.mark.slow
 def test_torchrun_passes_the_flags_of_a_run_on(place):
     """torchrun takes an abbreviation of its own options, such as --run, for itself."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "1"]

@@ -28,6 +28,7 @@ def copied(finished, tmp_path):
     return shutil.copytree(finished[0].folder, tmp_path / "copy")
 
 
+@pytest.mark.slow
 def test_a_soup_is_created_once_its_parts_are_finished(copied, values, tmp_path):
     variants = {
         "mono": {"strategy": "x-x-mono"},

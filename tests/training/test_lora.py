@@ -79,6 +79,7 @@ def test_an_adapter_learns_and_merges_into_a_plain_model(tune, start):
     assert rank[0] < 0.7 * rank[1]
 
 
+@pytest.mark.slow
 def test_an_adapter_that_is_not_merged_gives_the_same_vectors(tune, start, tmp_path):
     lengths = {"query_max_length": 9, "passage_max_length": 15, "steps": 4}
     apart, merged = tune("apart", {"merge": False}, **lengths), tune("merged", **lengths)
@@ -94,6 +95,7 @@ def test_an_adapter_that_is_not_merged_gives_the_same_vectors(tune, start, tmp_p
     np.testing.assert_allclose(vectors(more.model), vectors(apart.model), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

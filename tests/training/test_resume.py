@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(
     assert_same_run(whole.folder, killed.output)
 
 
-@pytest.mark.parametrize("step", [2, 13])
+@pytest.mark.parametrize("step", [2, pytest.param(13, marks=pytest.mark.slow)])
 def test_an_interrupted_run_resumes_to_the_same_bytes(config, tmp_path, step, assert_same_run):
     """24 steps are several passes over this corpus; the run that goes on has been moved."""
     settings = {"steps": 24, "batch_size": 12, "learning_rate": 0.05}
@@ -131,6 +131,7 @@ def test_a_signal_that_is_ignored_stays_ignored(config):
     assert run.log[-1]["step"] == 24
 
 
+@pytest.mark.slow
 def test_the_loss_is_a_mean_over_its_own_steps_after_a_kill(config, tmp_path, assert_same_run):
     """200 steps log every second one, and checkpoints come in between."""
     settings = {"steps": 200, "eval_every": 33, "patience": None, "learning_rate": 0.05}
@@ -147,7 +148,13 @@ def test_the_loss_is_a_mean_over_its_own_steps_after_a_kill(config, tmp_path, as
     assert_same_run(whole.folder, resumed.folder)
 
 
-@pytest.mark.parametrize("share", [0.5, 1.5], ids=["weights", "optimizer"])
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(0.5, id="weights"),
+        pytest.param(1.5, id="optimizer", marks=pytest.mark.slow),
+    ],
+)
 def test_a_full_disk_is_one_line_and_the_run_resumes(
     config, tmp_path, share, weights_of, assert_same_run
 ):
@@ -160,6 +167,7 @@ def test_a_full_disk_is_one_line_and_the_run_resumes(
     assert_same_run(whole.folder, resumed.folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_end_loses_nothing(config, tmp_path, assert_same_run):
     """The model cannot be saved: ``model.part`` is a file in the way of it."""
     broken = config()

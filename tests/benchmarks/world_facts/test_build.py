@@ -200,6 +200,7 @@ def test_languages_only_leave_columns_out(rows_in):
     assert wanted == [row for row in rows_in["test"] if row["lang"] in {"de", "zh"}]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_corpus():
     code = "from evenrank.benchmarks import world_facts as w"
     code += "; print(w.world_facts('train').fingerprint)"
