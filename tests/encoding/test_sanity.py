@@ -126,5 +126,6 @@ def test_too_little_memory_is_not_the_fault_of_the_model(error):
     def refuse(vectors, texts):
         raise error("20 GiB")
 
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         check_encoder(PythonObject(Source(refuse)))
+    assert raised.value.__cause__ is None

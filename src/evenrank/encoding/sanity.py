@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ def check_encoder(model: EmbeddingModel, name: str = "encoder") -> None:
     except (EvenrankError, MemoryError):
         raise
     except Exception as cause:  # what the libraries raise about a model that does not fit together
-        raise _failure(name, cause) from cause
+        _blame(name, cause)
     for vectors_NH in (passages_NH, queries_NH):
         if vectors_NH.shape[1] != width:
             found = f"vectors of width {vectors_NH.shape[1]}"
@@ -142,12 +142,12 @@ def _distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[n
     return distances
 
 
-def _failure(name: str, cause: Exception) -> Exception:
-    """Return the error for an encoder that raises one; too little memory is not its fault."""
+def _blame(name: str, cause: Exception) -> NoReturn:
+    """Raise the error for an encoder that raises one; too little memory is not its fault."""
     if type(cause).__name__ == "OutOfMemoryError":
-        return cause
+        raise cause
     words = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
-    return _failed(name, f"an error on the first text ({words})", "a vector")
+    raise _failed(name, f"an error on the first text ({words})", "a vector") from cause
 
 
 def _failed(name: str, found: str, expected: str) -> DataError:
