@@ -67,6 +67,7 @@ def test_passages_without_an_article_are_units_of_their_own(squad):
     assert not set.intersection(*articles)
 
 
+@pytest.mark.slow
 def test_squad2_train_is_fully_parallel(real_data):
     corpus = open_corpus(real_data / "squad2-train-en-fi")
     assert corpus.languages == ("en-BT", "fi")

@@ -176,6 +176,7 @@ for folder in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_a_plain_folder_encodes_where_evenrank_cannot_be_imported(tmp_path, encoder):
     corrections = {name: fitted(encoder, name, strength=0.8) for name in ("project", "leace")}
     for name, correction in corrections.items():

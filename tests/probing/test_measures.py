@@ -24,6 +24,7 @@ WITH_A_VALUE = (
 )
 
 
+@pytest.mark.slow
 def test_a_model_without_an_offset_is_not_biased(observed):
     """In 95 of 100 draws, the interval of each measure contains the value without bias."""
     said = Counter()

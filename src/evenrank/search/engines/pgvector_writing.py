@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -152,6 +153,10 @@ class PgvectorWriter(Writer):
         """Close the connections, and let others write."""
         self._database.close()
         if self._lock is not None:
+            from psycopg import Error
+
+            with suppress(Error):  # the server ends a connection, and its lock, a moment later
+                self._lock.execute("select pg_advisory_unlock_all()")
             self._lock.close()
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
