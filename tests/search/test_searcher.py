@@ -123,6 +123,10 @@ def test_corrected_search_is_the_corrected_score_of_every_passage(
             raw_score = vectors[places[one.id]] @ queries[found.index(results)]
             assert one.raw_score == pytest.approx(raw_score, abs=1e-5)
             assert one.raw_score + one.correction == pytest.approx(one.score, abs=1e-5)
+    policy = "balanced(lead=5.75)" if correction.changes_vectors else "balanced"
+    asked = {"k": 12, "query_languages": query_langs}
+    named = searcher.search_vectors(queries[:3], policy=policy, **asked)
+    assert searcher.search_vectors(queries[:3], **asked) == named
 
 
 @pytest.mark.parametrize(

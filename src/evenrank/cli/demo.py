@@ -45,9 +45,9 @@ def demo_command(
     if not as_json:
         console.print(
             "World Facts: questions about the world in 11 languages, from CLDR.\n"
-            "1. A pretrained model searches some of them: whom does it favour, and what helps?\n"
-            "2. One small encoder is trained with monolingual (x-x-mono), cross-lingual (x-y) and\n"
-            "   hybrid batches, and tested on facts that it has not seen.\n"
+            "1. A pretrained model searches: does it favour a language, and what helps?\n"
+            "2. A small encoder learns from monolingual (x-x-mono), cross-lingual (x-y)\n"
+            "   and hybrid batches, and is tested on facts that it has not seen.\n"
         )
     from evenrank.demo.run import run_demo  # torch takes seconds to import
     from evenrank.demo.training import STEPS

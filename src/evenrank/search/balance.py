@@ -27,6 +27,8 @@ from evenrank.search.policies.base import Candidates, Doubles, Policy, arrange, 
 
 DEFAULT_POLICY = "balanced"
 """The policy of a search that names none."""
+CORRECTED_POLICY = "balanced(lead=5.75)"
+"""The same over corrected vectors: they have no levels, so the lead has to be larger."""
 
 
 @dataclass(frozen=True)

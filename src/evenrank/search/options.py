@@ -9,7 +9,6 @@ from typing import TypedDict
 from evenrank.data.rows import is_visible
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.languages import normalise, parse_languages
-from evenrank.search.balance import DEFAULT_POLICY
 from evenrank.search.base import Engine, Filters
 from evenrank.search.policies.base import Policy, open_policy
 
@@ -73,7 +72,7 @@ class Plan:
         return self.offset + self.k
 
     @classmethod
-    def of(cls, queries: int, engine: Engine, options: Options) -> Plan:
+    def of(cls, queries: int, engine: Engine, options: Options, default_policy: str) -> Plan:
         """Check options."""
         for name in options:
             if name not in Options.__annotations__:
@@ -88,7 +87,7 @@ class Plan:
         return cls(
             k,
             offset,
-            open_policy(options.get("policy") or DEFAULT_POLICY, options.get("balance")),
+            open_policy(options.get("policy") or default_policy, options.get("balance")),
             _query_languages(options.get("query_languages"), queries),
             languages,
             _weights(options.get("weights"), languages),

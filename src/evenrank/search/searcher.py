@@ -22,7 +22,12 @@ from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.model import EmbeddingModel
 from evenrank.errors import ConfigError, DataError
 from evenrank.progress import quiet
-from evenrank.search.balance import Placed, balance_all
+from evenrank.search.balance import (
+    CORRECTED_POLICY,
+    DEFAULT_POLICY,
+    Placed,
+    balance_all,
+)
 from evenrank.search.base import Engine, Lists, Passage, Value
 from evenrank.search.correction import Corrector, StoredNumbers
 from evenrank.search.engines.exact import ExactEngine
@@ -102,6 +107,12 @@ class Searcher:
         return source if isinstance(source, EmbeddingModel) else source()
 
     @property
+    def default_policy(self) -> str:
+        """What merges the languages of a search that names no policy."""
+        corrected = self.correction is not None and self.correction.changes_vectors
+        return CORRECTED_POLICY if corrected else DEFAULT_POLICY
+
+    @property
     def languages(self) -> Mapping[str, int]:
         """Passages of each language."""
         return self.engine.counts
@@ -122,7 +133,7 @@ class Searcher:
             EvenrankError: The engine cannot be reached.
         """
         texts = [queries] if isinstance(queries, str) else list(queries)
-        plan = Plan.of(len(texts), self.engine, options)
+        plan = Plan.of(len(texts), self.engine, options, self.default_policy)
         for number, text in enumerate(texts):
             check_text(text, "query" if len(texts) == 1 else f"query {number + 1}")
         with quiet():
@@ -146,7 +157,8 @@ class Searcher:
             expected = f"width {self.engine.width} of {self.engine.name}"
             found = f"width {rows.shape[-1]}"
             raise DataError("query vectors", found, expected, "Use the encoder of the index")
-        return self._search(rows, Plan.of(len(rows), self.engine, options))
+        plan = Plan.of(len(rows), self.engine, options, self.default_policy)
+        return self._search(rows, plan)
 
     def close(self) -> None:
         """Let go of files, threads and connections."""
