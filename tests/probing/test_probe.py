@@ -260,3 +260,19 @@ def test_a_correction_of_another_model(run, place, tmp_path):
     other = build_encoder("static", [row["text"] for row in rows(0, 90)], {"width": 16})
     with pytest.raises(DataError, match="which it was fitted for"):
         probe(other, place / "passages.jsonl", canaries=None, debias=place / "center.safetensors")
+
+
+def test_a_k_that_is_too_large_is_refused_before_a_text_is_encoded(tmp_path):
+    class Silent:
+        def encode_query(self, texts):
+            raise AssertionError("a text was encoded")
+
+        encode_document = encode_query
+
+    rows = [
+        f'{{"text": "text {number}", "lang": "{"de" if number % 2 else "en"}"}}\n'
+        for number in range(6)
+    ]
+    (tmp_path / "few.jsonl").write_text("".join(rows))
+    with pytest.raises(ConfigError, match="k: found 10, expected 1 to 5"):
+        probe(Silent(), tmp_path / "few.jsonl")

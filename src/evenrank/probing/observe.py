@@ -51,6 +51,13 @@ class Asked:
     are_passages: bool = False
 
 
+def require_k(k: int, passages: int) -> None:
+    """Refuse a ``k`` that is not less than the number of passages."""
+    if not 1 <= k < passages:
+        remedy = "Use a smaller k, or more passages"
+        raise ConfigError("k", str(k), f"1 to {passages - 1}", remedy)
+
+
 def observe(
     pool: Pool,
     sample: Ints,
@@ -77,9 +84,7 @@ def observe(
             or the correction does not fit.
         ConfigError: ``k`` is not less than the number of passages.
     """
-    if not 1 <= k < len(pool.langs):
-        remedy = "Use a smaller k, or more passages"
-        raise ConfigError("k", str(k), f"1 to {len(pool.langs) - 1}", remedy)
+    require_k(k, len(pool.langs))
     moments = gather(_blocks(pool), "passage")
     scoring = Scoring(pool)
     none, langs = np.full(len(asked.langs), -1), pool.langs[sample].astype(np.int64)

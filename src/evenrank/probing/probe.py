@@ -22,7 +22,7 @@ from evenrank.encoding.opening import open_model
 from evenrank.encoding.store import Rows, Texts, each
 from evenrank.errors import ConfigError
 from evenrank.probing.base import Observed, ProbeFigure, probe_figures
-from evenrank.probing.observe import Asked, Canaries, observe
+from evenrank.probing.observe import Asked, Canaries, observe, require_k
 from evenrank.probing.scan import Pool
 from evenrank.probing.texts import CanaryTexts, Tagged, flat, open_canaries, open_texts
 
@@ -85,29 +85,29 @@ def probe(
 
     Args:
         model: As for :func:`~evenrank.encoding.opening.open_model`; not ready vectors.
-        corpus: A file whose rows have ``text`` and ``lang`` (``.jsonl``, ``.csv``, ``.tsv``,
-            ``.parquet``), a parallel corpus, or a benchmark.
+        corpus: A file of rows with ``text`` and ``lang``, a parallel corpus, or a benchmark.
         model_settings: Settings of the model.
-        queries: A file of queries with ``text`` and ``lang``. Without it, the queries of a parallel
-            corpus are used; without these, passages are queries for their own neighbours.
+        queries: A file of queries with ``text`` and ``lang``; without it, those of a parallel
+            corpus; without these, passages are queries for their own neighbours.
         canaries: A parallel corpus of which items are ranked with the passages, or ``None``.
         items: Canaries at most.
         k: Passages that count as the best.
-        sample: Queries and passages of each language that measures use, at most.
+        sample: Queries and passages of each language in measures, at most.
         store: Embedding store to read the passages from and to add them to.
         batch_size: Texts encoded at once.
-        debias: A correction, or its file: the search is measured as it is with it.
+        debias: A correction, or its file, that the search is measured with.
         label: What tables call the model.
         seed: Source of all randomness.
 
     Raises:
-        DataError: A text, a language or the canaries are not as described; the correction was
-            fitted for another model or on these texts; or a text has no direction.
+        DataError: A text, a language or the canaries are not as described; a text has no direction;
+            or the correction was fitted for another model or on these texts.
         ConfigError: A number is too small, or ``k`` is not less than the number of passages.
         FileError: The store cannot be written.
     """
     _require_numbers(items=items, sample=sample, k=k)
     passages, asked = open_texts(corpus, queries)
+    require_k(k, sum(passages.sizes.values()))
     planted = None if canaries is None else open_canaries(canaries, passages, items)
     correction = load_correction(debias) if isinstance(debias, str | Path) else debias
     _refuse_texts_of_the_fit(correction, passages, asked, planted)
