@@ -3,16 +3,18 @@
     python studies/policy_front.py xquad-r QUERIES.npy PASSAGES.npy
     python studies/policy_front.py xquad-r QUERIES.npy PASSAGES.npy --half 1
     python studies/policy_front.py xquad-r QUERIES.npy PASSAGES.npy --skewed en
-    python studies/policy_front.py xquad-r QUERIES.npy PASSAGES.npy --flatten
+    python studies/policy_front.py xquad-r QUERIES.npy PASSAGES.npy --correction flatten
 
-The vectors are unit vectors in the order of the benchmark. ``--half`` keeps every second query with
-its translations, ``--skewed`` gives one language 70 % of the pool, and ``--flatten`` searches with
-the correction ``flatten``, fitted on the passages of the pool.
+The vectors are unit vectors in the order of the benchmark: ``evenrank.encoding``'s store, or any
+encoder, gives them. ``--half`` keeps every second query with its translations, ``--skewed`` gives
+one language 70 % of the pool, and ``--correction`` searches with a correction such as ``flatten``,
+fitted on the passages of the pool.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from evenrank.debias.base import Correction, fit_correction
 from evenrank.debias.rows import blocks_of
 from evenrank.evaluation.assemble import assemble
 from evenrank.evaluation.encode import Embeddings
-from evenrank.evaluation.policy_ranks import rank_by_policies
+from evenrank.evaluation.policy_ranks import PolicyRanks, rank_by_policies
 from evenrank.results.schema import ModelFacts
 from evenrank.search.policies.base import open_policy
 
@@ -48,7 +50,7 @@ def main() -> None:
     parser.add_argument("--policy", action="append")
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--skewed", metavar="LANGUAGE")
-    parser.add_argument("--flatten", action="store_true")
+    parser.add_argument("--correction", metavar="METHOD")
     parser.add_argument("--unknown-language", action="store_true")
     given = parser.parse_args()
     benchmark = load_benchmark(given.benchmark)
@@ -61,7 +63,7 @@ def main() -> None:
         keep = skewed(benchmark, given.skewed)
     benchmark = part_of(benchmark, keep_queries, keep)
     embeddings = Embeddings(queries[keep_queries], passages[keep])
-    correction = flattened(benchmark, embeddings) if given.flatten else None
+    correction = fitted(given.correction, benchmark, embeddings) if given.correction else None
     policies = [open_policy(name) for name in given.policy or POLICIES]
     found = rank_by_policies(
         embeddings,
@@ -70,41 +72,44 @@ def main() -> None:
         correction=correction,
         known_language=not given.unknown_language,
     )
-    small = [lang for lang in benchmark.languages if lang != given.skewed]
     print("| policy | own hit@10 | @20 | RR | other hit@10 | @20 | RR | us per query |")
     print("|---|---|---|---|---|---|---|---|")
     for policy, ranks in zip(policies, found, strict=True):
-        facts = ModelFacts(
-            label=policy.label,
-            path="",
-            fingerprint="",
-            dimension=queries.shape[1],
-            query_prompt="",
-            passage_prompt="",
-        )
-        one = assemble(benchmark, facts, ranks.ranking, MEASURES, {}, {}, ranks.single)
-        intervals = setting_intervals(one, MEASURES, resamples=1000)
-        cells = []
-        for setting in ("own", "other"):
-            for name in MEASURES:
-                value = one.result.settings[setting][name]
-                if given.skewed:  # answers in the small languages
-                    table = one.result.single[name]
-                    value = np.nanmean(
-                        [
-                            table[asked][lang]
-                            for asked in table
-                            for lang in small
-                            if (asked == lang) == (setting == "own")
-                        ]
-                    )
-                    cells.append(f"{value:.3f}")
-                    continue
-                low, high = intervals[name, setting]
-                wide = f" ±{(high - low) / 2:.3f}" if name != "R@20" else ""
-                cells.append(f"{value:.3f}{wide}")
+        cells = row_of(benchmark, policy.label, ranks, given.skewed)
         time = 1e6 * ranks.seconds / len(benchmark.queries)
         print(f"| {policy.label} | {' | '.join(cells)} | {time:.0f} |", flush=True)
+
+
+def row_of(
+    benchmark: Benchmark, label: str, ranks: PolicyRanks, skewed_to: str | None
+) -> Iterator[str]:
+    """Yield the figures of a policy; in a skewed pool, those of answers in the small languages."""
+    facts = ModelFacts(
+        label=label,
+        path="",
+        fingerprint="",
+        dimension=1,  # not shown
+        query_prompt="",
+        passage_prompt="",
+    )
+    one = assemble(benchmark, facts, ranks.ranking, MEASURES, {}, {}, ranks.single)
+    intervals = setting_intervals(one, MEASURES, resamples=1000)
+    small = [lang for lang in benchmark.languages if lang != skewed_to]
+    for setting in ("own", "other"):
+        for name in MEASURES:
+            if skewed_to:
+                table = one.result.single[name]
+                cells = [
+                    table[asked][lang]
+                    for asked in table
+                    for lang in small
+                    if (asked == lang) == (setting == "own")
+                ]
+                yield f"{np.nanmean(cells):.3f}"
+                continue
+            low, high = intervals[name, setting]
+            wide = f" ±{(high - low) / 2:.3f}" if name != "R@20" else ""
+            yield f"{one.result.settings[setting][name]:.3f}{wide}"
 
 
 def skewed(benchmark: Benchmark, language: str, share: float = 0.7) -> np.ndarray:
@@ -148,10 +153,10 @@ def part_of(benchmark: Benchmark, queries: np.ndarray, passages: np.ndarray) -> 
     return benchmark_of(benchmark.name, benchmark.card, some, pool, new)
 
 
-def flattened(benchmark: Benchmark, embeddings: Embeddings) -> Correction:
+def fitted(method: str, benchmark: Benchmark, embeddings: Embeddings) -> Correction:
     """Fit the correction on the passages that are searched, as an index does."""
     langs = np.array(benchmark.languages)[benchmark.passages.langs]
-    return fit_correction("flatten", blocks_of(embeddings.passages, langs))
+    return fit_correction(method, blocks_of(embeddings.passages, langs))
 
 
 if __name__ == "__main__":

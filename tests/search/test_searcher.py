@@ -90,6 +90,7 @@ def test_words_are_encoded_and_vectors_are_taken_as_they_are(searcher):
         ("calibrate", {"by": "z"}),
         ("calibrate", {"by": "top", "k": 5}),
         ("csls", {"k": 3}),
+        ("flatten", {"k": 3}),
     ],
 )
 def test_corrected_search_is_the_corrected_score_of_every_passage(
@@ -123,10 +124,6 @@ def test_corrected_search_is_the_corrected_score_of_every_passage(
             raw_score = vectors[places[one.id]] @ queries[found.index(results)]
             assert one.raw_score == pytest.approx(raw_score, abs=1e-5)
             assert one.raw_score + one.correction == pytest.approx(one.score, abs=1e-5)
-    policy = "balanced(lead=5.75)" if correction.changes_vectors else "balanced"
-    asked = {"k": 12, "query_languages": query_langs}
-    named = searcher.search_vectors(queries[:3], policy=policy, **asked)
-    assert searcher.search_vectors(queries[:3], **asked) == named
 
 
 @pytest.mark.parametrize(
@@ -188,3 +185,42 @@ def test_what_does_not_fit_together_is_refused(engine, searcher, vectors, passag
 def test_an_engine_without_passages_of_equal_number_is_refused(vectors, passages):
     with pytest.raises(DataError, match="expected 3,071 rows"):
         ExactEngine(vectors[:5], table_of_passages("numbers", passages))
+
+
+def corrected(engine, vectors, passages, method, **settings):
+    """A searcher with a correction that was fitted on its passages."""
+    langs = [one.language for one in passages]
+    blocks = [(vectors[at : at + 1], lang) for at, lang in enumerate(langs)] * 2
+    correction = fit_correction(method, blocks, blocks, settings=settings)
+    return Searcher(engine, None, correction, stored_numbers(engine, correction))
+
+
+@pytest.mark.parametrize("method", ["project", "flatten", "calibrate"])
+def test_at_balance_0_the_order_is_that_of_raw_scores(
+    engine, searcher, vectors, passages, queries, method
+):
+    other = corrected(engine, vectors, passages, method)
+    asked = {"k": 40, "query_languages": "de"}
+    plain = searcher.search_vectors(queries, policy="raw", **asked)
+    assert other.search_vectors(queries, balance=0, **asked) == plain
+    assert other.search_vectors(queries, policy="raw", corrected=False, **asked) == plain
+    assert other.search_vectors(queries, policy="raw", **asked) != plain
+
+
+@pytest.mark.parametrize(
+    ("method", "policy"),
+    [
+        ("flatten", "balanced(lead=5.75)"),
+        ("calibrate", "balanced(lead=5.75)"),
+        ("csls", "balanced"),  # it leaves the levels of the languages
+    ],
+)
+def test_without_levels_the_query_language_gets_a_larger_lead(
+    engine, vectors, passages, queries, method, policy
+):
+    found = corrected(engine, vectors, passages, method)
+    asked = {"k": 40, "query_languages": "de"}
+    every = found.search_vectors(queries, **asked)
+    assert every == found.search_vectors(queries, policy=policy, **asked)
+    for other in {"balanced", "balanced(lead=5.75)"} - {policy}:
+        assert every != found.search_vectors(queries, policy=other, **asked)

@@ -130,7 +130,7 @@ def test_the_raw_list_of_the_page_is_without_correction(open_index, passages, mo
     (raw, corrected), _ = work(
         lambda: Searcher(plain.engine, model, correction),
         together(
-            SearchJob(queries=["pool 10"], options={"policy": "raw", "k": 40}, raw=True),
+            SearchJob(queries=["pool 10"], options={"policy": "raw", "corrected": False, "k": 40}),
             SearchJob(queries=["pool 10"], options={"policy": "raw", "k": 40}),
         ),
     )

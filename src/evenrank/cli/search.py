@@ -160,7 +160,7 @@ def _raw_order(searcher: Searcher, query: str, options: Options) -> list[Result]
     from evenrank.search.options import LARGEST
 
     deep = min(_DEEPER * (options["offset"] + options["k"]), LARGEST)
-    asked: Options = {**options, "policy": "raw", "k": deep, "offset": 0}
+    asked: Options = {**options, "policy": "raw", "corrected": False, "k": deep, "offset": 0}
     return searcher.search(query, **asked)[0]
 
 

@@ -101,6 +101,11 @@ class Correction(ABC):
         return True
 
     @property
+    def removes_levels(self) -> bool:
+        """Whether languages lose the levels of their scores, which tell the query language."""
+        return True
+
+    @property
     @abstractmethod
     def needs_language(self) -> bool:
         """Whether it depends on the language or on the kind of a text."""

@@ -58,6 +58,11 @@ class Csls(Correction):
     sample: Floats
 
     @property
+    def removes_levels(self) -> bool:
+        """False: hubs lose, languages do not."""
+        return False
+
+    @property
     def changes_vectors(self) -> bool:
         """False: it changes scores."""
         return False

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from evenrank.data.rows import is_visible
+from evenrank.debias.base import Correction
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.languages import normalise, parse_languages
+from evenrank.search.balance import CORRECTED_POLICY, DEFAULT_POLICY
 from evenrank.search.base import Engine, Filters
 from evenrank.search.policies.base import Policy, open_policy
 
@@ -28,7 +30,8 @@ class Options(TypedDict, total=False):
         offset: Places to skip: ``offset=10`` is the second page of ten.
         policy: How the lists of the languages are merged: a policy or its name, also with settings,
             such as ``calibrated(strength=0.3)``.
-        balance: A place of the dial of the policy, 0 to 1; 0 is the order of the scores.
+        balance: A place of the dial of the policy, 0 to 1; 0 is the order of the raw scores.
+        corrected: Use the correction of the searcher; by default unless ``balance`` is 0.
         query_languages: Language of all queries, or of each; ``None`` where it is not known.
         languages: Languages to search; all if ``None``.
         exclude: Languages to leave out.
@@ -43,6 +46,7 @@ class Options(TypedDict, total=False):
     offset: int
     policy: str | Policy | None
     balance: float | None
+    corrected: bool
     query_languages: str | Sequence[str | None] | None
     languages: Languages | None
     exclude: Languages | None
@@ -59,6 +63,7 @@ class Plan:
     k: int
     offset: int
     policy: Policy
+    corrected: bool
     query_languages: list[str | None]
     languages: list[str]
     weights: Mapping[str, float] | None
@@ -72,8 +77,10 @@ class Plan:
         return self.offset + self.k
 
     @classmethod
-    def of(cls, queries: int, engine: Engine, options: Options, default_policy: str) -> Plan:
-        """Check options."""
+    def of(
+        cls, queries: int, engine: Engine, options: Options, correction: Correction | None
+    ) -> Plan:
+        """Check options of a search with, or without, a correction."""
         for name in options:
             if name not in Options.__annotations__:
                 raise UnknownNameError("option", name, Options.__annotations__, "search")
@@ -83,11 +90,15 @@ class Plan:
         if offset + k > LARGEST:
             expected = f"offset + k of at most {LARGEST:,}"
             raise ConfigError("search", f"{offset + k:,} places", expected, "Ask for fewer")
+        corrected = correction is not None and options.get("corrected", options.get("balance") != 0)
+        flat = corrected and correction is not None and correction.removes_levels
+        policy = options.get("policy") or (CORRECTED_POLICY if flat else DEFAULT_POLICY)
         languages = _chosen_languages(options.get("languages"), options.get("exclude"), engine)
         return cls(
             k,
             offset,
-            open_policy(options.get("policy") or default_policy, options.get("balance")),
+            open_policy(policy, options.get("balance")),
+            corrected,
             _query_languages(options.get("query_languages"), queries),
             languages,
             _weights(options.get("weights"), languages),

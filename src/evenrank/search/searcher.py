@@ -22,12 +22,7 @@ from evenrank.encoding.encode import Work, encode_texts
 from evenrank.encoding.model import EmbeddingModel
 from evenrank.errors import ConfigError, DataError
 from evenrank.progress import quiet
-from evenrank.search.balance import (
-    CORRECTED_POLICY,
-    DEFAULT_POLICY,
-    Placed,
-    balance_all,
-)
+from evenrank.search.balance import Placed, balance_all
 from evenrank.search.base import Engine, Lists, Passage, Value
 from evenrank.search.correction import Corrector, StoredNumbers
 from evenrank.search.engines.exact import ExactEngine
@@ -90,6 +85,7 @@ class Searcher:
     ) -> None:
         self.engine, self.correction = engine, correction
         self._corrector = Corrector(engine, correction, stored)
+        self._plain = Corrector(engine)
         self._source = model
 
     @cached_property
@@ -105,12 +101,6 @@ class Searcher:
             expected = "the model that encoded the passages"
             raise ConfigError(self.engine.name, "no model", expected, "Name it with --model")
         return source if isinstance(source, EmbeddingModel) else source()
-
-    @property
-    def default_policy(self) -> str:
-        """What merges the languages of a search that names no policy."""
-        corrected = self.correction is not None and self.correction.changes_vectors
-        return CORRECTED_POLICY if corrected else DEFAULT_POLICY
 
     @property
     def languages(self) -> Mapping[str, int]:
@@ -133,7 +123,7 @@ class Searcher:
             EvenrankError: The engine cannot be reached.
         """
         texts = [queries] if isinstance(queries, str) else list(queries)
-        plan = Plan.of(len(texts), self.engine, options, self.default_policy)
+        plan = Plan.of(len(texts), self.engine, options, self.correction)
         for number, text in enumerate(texts):
             check_text(text, "query" if len(texts) == 1 else f"query {number + 1}")
         with quiet():
@@ -157,7 +147,7 @@ class Searcher:
             expected = f"width {self.engine.width} of {self.engine.name}"
             found = f"width {rows.shape[-1]}"
             raise DataError("query vectors", found, expected, "Use the encoder of the index")
-        plan = Plan.of(len(rows), self.engine, options, self.default_policy)
+        plan = Plan.of(len(rows), self.engine, options, self.correction)
         return self._search(rows, plan)
 
     def close(self) -> None:
@@ -172,9 +162,10 @@ class Searcher:
 
     def _search(self, vectors: NDArray[np.float32], plan: Plan) -> list[list[Result]]:
         places = plan.end * (min(len(plan.languages), _TRANSLATIONS) if plan.collapse else 1)
+        corrector = self._corrector if plan.corrected else self._plain
         while True:
             depth = plan.policy.depth(places, len(plan.languages))
-            lists, raw = self._corrector.search(
+            lists, raw = corrector.search(
                 vectors, plan.query_languages, plan.languages, depth, plan.filters
             )
             ranked = balance_all(
@@ -215,7 +206,7 @@ class Searcher:
     def _results(
         self, shown: Sequence[_Shown], vector_H: NDArray[np.float32], raw: Lists, plan: Plan
     ) -> list[Result]:
-        cosines = self._raw_scores(vector_H, [item for item, _ in shown], raw)
+        cosines = self._raw_scores(vector_H, [item for item, _ in shown], raw, plan)
         return [
             Result(
                 passage.id,
@@ -236,11 +227,10 @@ class Searcher:
         ]
 
     def _raw_scores(
-        self, vector_H: NDArray[np.float32], chosen: list[Placed], raw: Lists
+        self, vector_H: NDArray[np.float32], chosen: list[Placed], raw: Lists, plan: Plan
     ) -> list[float]:
         """Return the cosines of the chosen passages; the engine's scores where only it has them."""
-        changed = self.correction is not None and self.correction.changes_vectors
-        if changed and isinstance(self.engine, ExactEngine):
+        if plan.corrected and isinstance(self.engine, ExactEngine):
             return list(map(float, self.engine.scores(vector_H, [item.id for item in chosen])))
         wanted = {item.language for item in chosen}
         scores = {

@@ -60,18 +60,16 @@ class SearchJob(Job):
         queries: The queries.
         options: Arguments of :meth:`~evenrank.search.searcher.Searcher.search_vectors`.
         query_languages: The language of each query, or ``None`` where it is not known.
-        raw: Leave out the correction of the index.
     """
 
     queries: Sequence[str]
     options: Mapping[str, Any] = field(default_factory=dict)
     query_languages: Sequence[str | None] | None = None
-    raw: bool = False
 
     @property
     def group(self) -> Hashable:
         """Searches with the same options are one search."""
-        return (self.raw, self.query_languages is None, _frozen(self.options))
+        return (self.query_languages is None, _frozen(self.options))
 
     @staticmethod
     def answer(
@@ -81,8 +79,6 @@ class SearchJob(Job):
         languages = None
         if jobs[0].query_languages is not None:
             languages = [language for job in jobs for language in job.query_languages]
-        if jobs[0].raw and searcher.correction is not None:
-            searcher = Searcher(searcher.engine, searcher.model)
         found = searcher.search_vectors(queries, query_languages=languages, **jobs[0].options)
         rest = iter(found)
         return [[next(rest) for _ in job.queries] for job in jobs]

@@ -160,15 +160,13 @@ async def _columns(service: Service, form: Form) -> list[Column]:
         options["collapse"] = True
     asked = None if form.query_language is None else [form.query_language]
 
-    async def found(choice: dict[str, Any], *, raw: bool = False) -> list[Result]:
-        job = SearchJob(
-            queries=[form.query], options=options | choice, query_languages=asked, raw=raw
-        )
+    async def found(choice: dict[str, Any]) -> list[Result]:
+        job = SearchJob(queries=[form.query], options=options | choice, query_languages=asked)
         (results,) = await service.batcher.submit(job)
         return list(results)
 
     raw, balanced = await asyncio.gather(
-        found({"policy": "raw"}, raw=True), found({"balance": form.balance})
+        found({"policy": "raw", "corrected": False}), found({"balance": form.balance})
     )
     for result in balanced[form.offset : end]:
         service.metrics.count("evenrank_results_total", language=result.language)
