@@ -65,6 +65,7 @@ def weights_of(experiment, cell):
 
 def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path):
     evaluation = {"benchmarks": ["corpus:tiny/test"], "rank_device": "cpu", "measures": ["AP"]}
+    evaluation["model_settings"] = {"query_prompt": "query: "}
     corrections = {"scores": {"corpus": "tiny/train", "method": "calibrate"}}
     variants = {"mono": {"strategy": "x-x-mono"}}
     content = values(variants=variants, corrections=corrections, evaluate=evaluation)
@@ -72,7 +73,10 @@ def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path
     (cell,) = again.cells
     assert again.runner.run(cell) == "finished", facts_of(again, cell)
     folder = again.runner.folder(cell)
-    assert read_result(folder.result("corpus-tiny-test")).config["rank_device"] == "cpu"
+    result = read_result(folder.result("corpus-tiny-test"))
+    assert result.config["rank_device"] == "cpu"
+    assert result.config["model_settings"] == {"query_prompt": "query: "}
+    assert result.model.query_prompt == "query: "
     corrected = read_result(folder.result("corpus-tiny-test+scores"))
     assert "rank_device" not in corrected.config
     assert corrected.config["debias"]["method"] == "calibrate"

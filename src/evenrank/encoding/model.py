@@ -6,8 +6,9 @@ Shapes: ``N`` texts, ``H`` width of the embeddings.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class EmbeddingModel(ABC):
         prompts: Prefixes of queries and passages, which :meth:`encode` puts before each text.
         by_id: :meth:`encode` takes the ids of texts in place of the texts.
         batches_at_once: How many batches :meth:`encode` is given at once.
+        settings: The settings that it was opened with, by name.
         tokens: Tokens that a server has counted so far; ``None`` where nobody counts them.
     """
 
@@ -33,6 +35,7 @@ class EmbeddingModel(ABC):
     prompts: tuple[str, str] = ("", "")
     by_id: bool = False
     batches_at_once: int = 8
+    settings: Mapping[str, Any] = MappingProxyType({})
     tokens: int | None = None
 
     @property

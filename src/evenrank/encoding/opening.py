@@ -63,7 +63,14 @@ def open_model(
         opened = as_model(model)
         check_encoder(opened)
         return opened
-    name = str(model)
+    opened = _open_named(str(model), settings, device)
+    opened.settings = dict(settings or {})
+    return opened
+
+
+def _open_named(
+    name: str, settings: Mapping[str, Any] | None, device: str | None
+) -> EmbeddingModel:
     if is_address(name):
         opened = Endpoint(name, checked_settings(EndpointSettings, settings, "endpoint"))
         check_encoder(opened, f"endpoint {opened.name!r}")

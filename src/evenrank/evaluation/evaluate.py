@@ -100,7 +100,7 @@ def evaluate(
         config: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k}
         config |= {"precision": precision if store else None, "rank_device": rank_device}
         config |= {"empty_passages": _count(embeddings) if empty_texts == "last" else None}
-        config |= {"debias": correction and correction.facts, **_facts(source, model_settings)}
+        config |= {"debias": correction and correction.facts, **_facts(source)}
         found = partial(assemble, data, facts, ranking, by.names, encode_time | rank_time, config)
         write = _writer(data, ranking, facts.label if write_run else None, overwrite)
         return team.from_first(lambda: write(found(), output))
@@ -160,8 +160,8 @@ def _writer(
     return partial(write_evaluation, overwrite=overwrite, more=trec)
 
 
-def _facts(source: EmbeddingModel, settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"model_settings": dict(settings or {}), "tokens": source.tokens}
+def _facts(source: EmbeddingModel) -> dict[str, Any]:
+    return {"model_settings": dict(source.settings), "tokens": source.tokens}
 
 
 def _count(embeddings: Embeddings) -> int:

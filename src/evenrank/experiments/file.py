@@ -96,6 +96,7 @@ class EvaluateSpec(_Form):
     batch_size: int = Field(64, ge=1)
     rank_device: str | None = None
     empty_texts: Literal["error", "last"] = "error"
+    model_settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class ExperimentFile(_Form):

@@ -287,7 +287,7 @@ class Runner:
         if cell.kind == "as-is":
             names = ("query_prompt", "passage_prompt", "max_length")
             settings = {name: getattr(cell.config, name) for name in names}
-        model = open_model(self.model(cell), settings)
+        model = open_model(self.model(cell), settings | self.spec.evaluate.model_settings)
         # texts of a benchmark are encoded once, and not once for each correction
         store = folder.path / "store" if len(missing) > 1 and self.spec.corrections else None
         for one in missing:
@@ -337,7 +337,10 @@ class Runner:
         return correction
 
     def _key(self, benchmark: str, correction: str | None) -> str:
-        settings = self.spec.evaluate.model_dump(exclude={"benchmarks", "figures", "batch_size"})
+        left_out = {"benchmarks", "figures", "batch_size"}
+        if not self.spec.evaluate.model_settings:  # so the cells of earlier versions keep their key
+            left_out.add("model_settings")
+        settings = self.spec.evaluate.model_dump(exclude=left_out)
         content = self.sources.benchmark(benchmark).fingerprint
         key = self._correction_key(correction) if correction else ""
         return fingerprint_of(json_bytes(settings, sort=True), content, key)
