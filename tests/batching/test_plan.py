@@ -62,6 +62,17 @@ def test_a_query_is_paired_with_its_own_passage_and_batched_with_no_other_versio
         assert len(ids) == 12
 
 
+def test_without_the_rule_items_come_once_and_their_passages_may_repeat():
+    of = corpus(items=120, per_passage=3, holes=0.4)
+    repeats = 0
+    for batch in epoch_of(plan("hybrid", of=[of], distinct_passages=False)):
+        ids = of.column("id", batch.query_rows)
+        assert len(set(ids)) == len(set(batch.groups.tolist())) == 12
+        repeats += 12 - len(set(of.column("passage_id", batch.passage_rows)))
+    assert repeats > 20
+    plan("x-x-mono", of=[corpus(items=12)], batch_size=12, distinct_passages=False)
+
+
 def test_modes_compose_languages_as_their_names_say():
     of = corpus(items=120, holes=0.3)
     for batch in epoch_of(plan("x-x-mono", of=[of])):

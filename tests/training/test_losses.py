@@ -101,12 +101,14 @@ def model():
     return encoder(seed=0)
 
 
-def loss_and_gradients(model, config, *, groups, k=1, columns=2, start=None, **settings):
+def loss_and_gradients(
+    model, config, *, groups, k=1, columns=2, start=None, in_batch=None, mode=0, **settings
+):
     """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training."""
     settings = config(encoder="a-trained-one", encoder_settings={}, **settings)
-    loss = make_loss(start or model, settings, 1, groups=groups)
+    loss = make_loss(start or model, settings, 1, groups=groups, in_batch=in_batch)
     loss.model = model
-    labels = torch.tensor([[n // k, n % 2, n % 3] for n in range(12)])
+    labels = torch.tensor([[n // k, n % 2, n % 3, n, mode] for n in range(12)])
     texts = [TEXTS[12 * column : 12 * column + 12] for column in range(columns)]
     model.train()
     model.zero_grad()
@@ -161,6 +163,47 @@ def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, confi
     assert max(gradient.abs().max() for gradient in gradients) > 1e-3
     for one, other in zip(gradients, in_parts, strict=True):
         torch.testing.assert_close(one, other, atol=4e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("parts", [{}, {"mini_batch_size": 5}])
+def test_without_in_batch_negatives_a_pair_has_its_own_hard_negatives(model, config, parts):
+    """The first mode has none: a softmax over three passages; the second is the plain loss."""
+    settings = {"columns": 4, "negatives": 2, "groups": False, **parts}
+    found, gradients = loss_and_gradients(model, config, in_batch=[False, True], **settings)
+    columns = [TEXTS[12 * column : 12 * column + 12] for column in range(4)]
+    query, *passages = (model.encode(texts, normalize_embeddings=True) for texts in columns)
+    scores = np.stack([(query * one).sum(axis=1) for one in passages], axis=1) / 0.05
+    assert found == pytest.approx(-np.log(softmax(scores)[:, 0]).mean(), rel=1e-4)
+    assert max(gradient.abs().max() for gradient in gradients) > 1e-3
+    other, with_all = (
+        loss_and_gradients(model, config, in_batch=modes, mode=1, **settings)[0]
+        for modes in ([False, True], None)
+    )
+    assert other == pytest.approx(with_all, rel=1e-5)
+    assert other > found + 0.5
+
+
+def test_a_run_has_in_batch_negatives_in_the_modes_that_are_named(config):
+    """At this temperature all scores are equal: the loss is the log of how many are compared."""
+    settings = {"steps": 8, "dev_fraction": 0, "temperature": 1e6, "negatives": 1}
+    run = train(config(**settings, strategy="hybrid", in_batch_negatives=["x-y"]))
+    facts = orjson.loads((run.folder / "run.json").read_bytes())
+    monolingual = round(8 * facts["shares"]["modes"]["x-x-mono"])
+    assert 3 <= monolingual <= 5
+    compared = sorted(round(float(np.exp(entry["loss"]))) for entry in run.log)
+    assert compared == [2] * monolingual + [16] * (8 - monolingual)
+
+
+def test_without_the_rule_equal_passages_are_false_negatives(config):
+    """All 40 queries in a batch: each has its passage twice, which costs log 2 at least."""
+    settings = {"steps": 60, "dev_fraction": 0, "strategy": "x-x-mono", "batch_size": 40}
+    with pytest.raises(ConfigError, match=r"20 distinct passages in de .* at least 40"):
+        train(config(**settings))
+    run = train(config(**settings, distinct_passages=False))
+    last = np.mean([entry["loss"] for entry in run.log[-5:]])
+    assert np.log(2) < last < np.log(2) + 0.4
+    with_rule = train(config(**settings | {"batch_size": 20}), overwrite=True)
+    assert np.mean([entry["loss"] for entry in with_rule.log[-5:]]) < 0.4
 
 
 def queries_and_passages(run, lang="en", width=None):
@@ -265,6 +308,12 @@ def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
         ({"teacher": "a/b"}, ConfigError, "teacher: found 'a/b', expected losses with teacher"),
         ({"teacher": "nowhere", "losses": {"teacher": 1}}, DataError, "'nowhere': found nothing"),
         ({"matryoshka": {8: 1, 17: 1}}, ConfigError, "matryoshka: found 17, expected at most 16"),
+        ({"in_batch_negatives": "none"}, ConfigError,
+         r"without any negative \(x-x-mono, x-y\).* Set negatives"),
+        ({"in_batch_negatives": "x-x-mono"}, ConfigError, r"without any negative \(x-y\)"),
+        ({"in_batch_negatives": "x-any", "negatives": 1}, UnknownNameError,
+         "unknown mode 'x-any', expected one of all, none, x-x-mono, x-y"),
+        ({"in_batch_negatives": "all,x-y"}, ConfigError, "'all' with other values"),
         ({"strategy": "pool", "pool_languages": 4}, ConfigError, r"3 languages .* at least 4"),
         ({"strategy": "pool", "pool_languages": 3}, ConfigError, "batch_size: found 8, .*of 3"),
     ],

@@ -89,7 +89,7 @@ def test_the_sampler_yields_every_epoch_of_the_plan_in_turn():
         assert dataset.__getitems__(keys[2:]) == pairs[2:]  # the part of a second process
 
 
-def test_a_label_has_the_group_both_languages_and_the_number():
+def test_a_label_has_the_group_both_languages_the_number_and_the_mode():
     plan = plan_of(corpus("one"), corpus("two"), parallel=True)
     dataset = PairDataset(plan)
     assert dataset.column_names == ["anchor", "positive", "parallel"]
@@ -98,9 +98,9 @@ def test_a_label_has_the_group_both_languages_and_the_number():
         of = plan.corpora[batch.corpus]
         pairs = dataset.__getitems__(keys)
         assert [pair["label"] for pair in pairs] == [
-            [group, of.languages.index(pair["anchor"][-2:]), of.languages.index(passage[-2:]), key]
+            [group, *(of.languages.index(text[-2:]) for text in texts), key, 0]
             for key, group, pair in zip(keys, batch.groups.tolist(), pairs, strict=True)
-            for passage in [pair["positive"]]
+            for texts in [(pair["anchor"], pair["positive"])]
         ]
         assert [pair["parallel"] for pair in pairs] == of.column("query", batch.parallel_rows)
 

@@ -100,6 +100,7 @@ def test_two_processes_train_stop_and_resume_as_one(config, tmp_path, together, 
         {"losses": {"teacher": 3.0}, "negatives": 1, "matryoshka": {8: 1}},
         {"losses": {"teacher": 3.0}, "negatives": 1, "matryoshka": {8: 1}, "mini_batch_size": 4},
         {"lora": {"rank": 4, "targets": "all-linear"}},
+        {"negatives": 2, "in_batch_negatives": "none", "mini_batch_size": 4},
     ],
     ids=[
         "negatives",
@@ -110,6 +111,7 @@ def test_two_processes_train_stop_and_resume_as_one(config, tmp_path, together, 
         "teacher, widths",
         "teacher, widths, in parts",
         "lora",
+        "no in-batch negatives, in parts",
     ],
 )
 def test_two_processes_have_the_gradients_of_one(config, tmp_path, together, weights_of, changes):

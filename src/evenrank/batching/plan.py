@@ -88,6 +88,8 @@ class BatchPlan:
             (1: by size, 0: uniform).
         language_exponent: The same for languages within a corpus, by items.
         parallel: Also draw the same query in another language for each pair.
+        distinct_passages: If ``False``, a batch may contain items with one passage, or translations
+            of it, which are false negatives of each other: each item is a group of its own.
 
     Raises:
         ConfigError: A corpus has too few languages or too few distinct passages for the batches,
@@ -106,8 +108,13 @@ class BatchPlan:
         corpus_exponent: float = 1.0,
         language_exponent: float = 0.0,
         parallel: bool = False,
+        distinct_passages: bool = True,
     ) -> None:
         self.corpora = tuple(corpora)
+        self._groups = [
+            corpus.groups if distinct_passages else np.arange(len(corpus), dtype=np.int32)
+            for corpus in corpora
+        ]
         self.strategy = strategy
         self.batch_size = batch_size
         self.seed = seed
@@ -150,7 +157,7 @@ class BatchPlan:
             corpus.languages[stream.language] if mode.one_language else None,
             rows[every, query],
             rows[every, passage],
-            corpus.groups[items].astype(np.int64),
+            self._groups[stream.corpus][items].astype(np.int64),
             query,
             passage,
             parallel,
@@ -202,7 +209,7 @@ class BatchPlan:
     def _distinct_items(self, stream: Stream, epoch: int, turn: int) -> NDArray[np.int64]:
         """Return the next items of a stream, each with a passage of its own."""
         eligible = self._items(stream)
-        groups = self.corpora[stream.corpus].groups
+        groups = self._groups[stream.corpus]
         size, wanted = eligible.size, self._items_of(self.strategy.modes[stream.mode])
         positions = turn * wanted + np.arange(wanted)
         walk = np.empty(wanted, dtype=np.int64)
@@ -261,7 +268,7 @@ class BatchPlan:
                 f"at least half of the items, for {mode.name} batches",
                 "Use a smaller pool_languages, or add translations",
             )
-        passages = len(np.unique(corpus.groups[items.at(np.arange(items.size))]))
+        passages = len(np.unique(self._groups[stream.corpus][items.at(np.arange(items.size))]))
         if passages < (wanted := self._items_of(mode)):
             where = f" in {corpus.languages[stream.language]}" if stream.language >= 0 else ""
             largest = passages * mode.pairs_per_item

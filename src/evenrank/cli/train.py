@@ -86,6 +86,8 @@ def _flags() -> list[Parameter]:
         panel = _PANELS.get(name, panel)
         kind, flag = _kind(name), _flag(name)
         default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if isinstance(default, list):
+            default = ",".join(default)
         shown = "" if default in (None, {}) else f" [default: {default}]"
         option = typer.Option(
             f"{flag}/--no-{flag[2:]}" if kind is bool else flag,

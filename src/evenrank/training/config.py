@@ -115,7 +115,18 @@ class TrainConfig(BaseModel):
     language_exponent: float = Field(
         0.0, description="Languages are drawn by size to this power: 1 by size, 0 uniformly."
     )
+    distinct_passages: bool = Field(
+        True,
+        description="Never put two items with one passage, or translations of it, into a batch: "
+        "their passages would be false negatives.",
+    )
     negatives: int = Field(0, ge=0, description="Hard negatives per pair, from the corpus.")
+    in_batch_negatives: Annotated[list[str], BeforeValidator(split_list)] = Field(
+        ["all"],
+        min_length=1,
+        description="Batches in which the passages of the other pairs are negatives: all, none, or "
+        "modes such as x-x-mono. The others have hard negatives only.",
+    )
     gather_negatives: bool = Field(True, description="Use the in-batch negatives of all devices.")
     mini_batch_size: int | None = Field(
         None, ge=1, description="Encode batches in parts of this size (GradCache): less memory."

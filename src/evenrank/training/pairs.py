@@ -28,7 +28,7 @@ class PairDataset(Dataset):  # type: ignore[misc]
     These names are those that Sentence Transformers requires. If the plan has parallel queries,
     ``parallel`` is the last column. ``label`` is added to each pair, and the trainer's collator
     does not tokenise it: its passage group, the columns of the query's and the passage's
-    languages in the corpus, and its number.
+    languages in the corpus, its number, and the number of the batch's mode in the strategy.
 
     Args:
         plan: The batches that use it.
@@ -42,6 +42,7 @@ class PairDataset(Dataset):  # type: ignore[misc]
         self.plan = plan
         self._texts = pa.concat_tables(corpus.table for corpus in plan.corpora)  # copies nothing
         self._negatives = negatives
+        self._modes = [mode.name for mode in plan.strategy.modes]
         if negatives:
             _require_negatives(plan.corpora, negatives)
         columns = {"anchor": self._texts["query"], "positive": self._texts["passage"]}
@@ -74,7 +75,10 @@ class PairDataset(Dataset):  # type: ignore[misc]
                 self._texts["query"], batch.parallel_rows[places] + first
             )
         facts = (batch.groups, batch.query_languages, batch.passage_languages)
-        columns["label"] = np.stack([*(fact[places] for fact in facts), keys], axis=1).tolist()
+        mode = np.full(len(keys), self._modes.index(batch.mode))
+        columns["label"] = np.stack(
+            [*(fact[places] for fact in facts), keys, mode], axis=1
+        ).tolist()
         return [
             dict(zip(columns, pair, strict=True)) for pair in zip(*columns.values(), strict=True)
         ]

@@ -31,6 +31,7 @@ from evenrank.training.card import write_card
 from evenrank.training.config import TrainConfig, read_config
 from evenrank.training.folder import RunFolder, begin_run, check_output, read_log, write_facts
 from evenrank.training.hub import claim_repository, upload
+from evenrank.training.in_batch import in_batch_modes
 from evenrank.training.lora import LEARNING_RATE as LORA_LEARNING_RATE
 from evenrank.training.lora import add_adapter, lora_settings, merge_adapter, name_base
 from evenrank.training.losses.contrastive import needs_parallel
@@ -143,6 +144,7 @@ class _Run:
             schedule=config.alpha_schedule,
             pool_languages=config.pool_languages,
         )
+        in_batch_modes(config, self.strategy)
         opened = [
             open_corpus(source, where=config.where, languages=config.languages)
             for source in config.corpora
@@ -158,6 +160,7 @@ class _Run:
             corpus_exponent=config.corpus_exponent,
             language_exponent=config.language_exponent,
             parallel=needs_parallel(config),
+            distinct_passages=config.distinct_passages,
         )
         dataset = PairDataset(self.plan, config.negatives)
         self.selection = make_selection(config, dev, team.count)

@@ -39,6 +39,7 @@ from evenrank.processes import Team
 from evenrank.progress import Bar
 from evenrank.training.config import TrainConfig
 from evenrank.training.folder import RunFolder
+from evenrank.training.in_batch import in_batch_modes
 from evenrank.training.lora import AdapterTrainer, has_adapter
 from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.losses.teacher import Teacher
@@ -179,6 +180,7 @@ def make_trainer(
             config,
             arguments.world_size,
             groups=dataset.plan.strategy.has_groups,
+            in_batch=in_batch_modes(config, dataset.plan.strategy),
             teacher=None if teacher is None else Teacher(teacher, dataset),
         ),
     )

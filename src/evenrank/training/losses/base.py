@@ -26,6 +26,8 @@ class Scores:
         parallel: ``(Q, P)`` scores of the same queries in another language, if a loss needs them.
         start: ``(Q, P)`` scores of the start model, without gradient, if a loss needs them.
         teacher: ``(Q, P)`` scores of the teacher, without gradient, if a loss needs them.
+        compared: ``(Q, P)`` whether InfoNCE compares the passage: where it is relevant, a hard
+            negative of the pair, or an in-batch negative that is used. ``None``: all passages.
     """
 
     model: Tensor
@@ -34,6 +36,7 @@ class Scores:
     parallel: Tensor | None = None
     start: Tensor | None = None
     teacher: Tensor | None = None
+    compared: Tensor | None = None
 
 
 @dataclass(frozen=True)

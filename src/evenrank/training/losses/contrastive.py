@@ -67,6 +67,7 @@ def make_loss(
     processes: int,
     *,
     groups: bool,
+    in_batch: Sequence[bool] | None = None,
     teacher: Teacher | None = None,
 ) -> torch.nn.Module:
     """Return InfoNCE with in-batch negatives (paper, equation 1) and the losses added to it.
@@ -76,6 +77,7 @@ def make_loss(
         config: All settings.
         processes: Number of processes that train together.
         groups: Whether a query may have several relevant passages in a batch.
+        in_batch: Whether each mode has in-batch negatives; ``None`` if all have.
         teacher: The teacher, if a loss needs it.
 
     Raises:
@@ -93,7 +95,7 @@ def make_loss(
     terms = added_losses(config)
     part = {} if config.mini_batch_size is None else {"mini_batch_size": config.mini_batch_size}
     widths = _widths(model, config)
-    if not terms and not groups and len(widths) == 1:
+    if not terms and not groups and in_batch is None and len(widths) == 1:
         plain = CachedMultipleNegativesRankingLoss if part else MultipleNegativesRankingLoss
         options: dict[str, Any] = part | {"gather_across_devices": gather, "similarity_fct": cosine}
         return typing.cast("torch.nn.Module", plain(model, scale=1 / config.temperature, **options))
@@ -101,7 +103,7 @@ def make_loss(
     if any(term.needs == "start" for term, _ in terms):
         start = FrozenStart(model, config.mini_batch_size)
     objective = Objective(
-        terms, config.temperature, gather, config.other_positives, start, teacher, widths
+        terms, config.temperature, gather, config.other_positives, in_batch, start, teacher, widths
     )
     if config.mini_batch_size is None:
         return ContrastiveLoss(model, objective)
@@ -165,8 +167,9 @@ class Embedded:
     Attributes:
         queries: ``(Q, width)``.
         passages: ``(P, width)``: those of the pairs, then the hard negatives.
-        query_labels: ``(Q, 2)`` passage group and language.
-        passage_labels: ``(P, 2)`` the same; the group of a hard negative is -1.
+        query_labels: ``(Q, 3)`` passage group, language and number of the pair.
+        passage_labels: ``(P, 3)`` the same; the group of a hard negative is -1.
+        in_batch: ``(Q, 1)`` whether in-batch negatives are used; ``None`` if all queries use them.
         parallel: ``(Q, width)`` the same queries in another language, or ``None``.
         start: Queries and passages as the start model embeds them, or ``None``.
         teacher: The same of the teacher, of any width.
@@ -176,6 +179,7 @@ class Embedded:
     passages: Tensor
     query_labels: Tensor
     passage_labels: Tensor
+    in_batch: Tensor | None = None
     parallel: Tensor | None = None
     start: tuple[Tensor, Tensor] | None = None
     teacher: tuple[Tensor, Tensor] | None = None
@@ -195,6 +199,9 @@ class Embedded:
             cosine(self.queries[rows, :width], passages) / temperature,
             relevant=same[:, :, 0],
             same_language=same[:, :, 1],
+            compared=None
+            if self.in_batch is None
+            else self.in_batch[rows] | same[:, :, 0] | same[:, :, 2],
             parallel=None if self.parallel is None else scored(self.parallel[:, :width]),
             start=None if self.start is None else scored(*self.start),
             teacher=None if self.teacher is None else scored(*self.teacher),
@@ -210,6 +217,7 @@ class Objective:
         temperature: That of all softmaxes.
         gather: Compare with the passages of all processes.
         other_positives: See ``group_info_nce``.
+        in_batch: Whether each mode has in-batch negatives; ``None`` if all have.
         start: The start model, if a loss needs it.
         teacher: The teacher, if a loss needs it.
         widths: The widths of vectors to train, the whole one first, with their weights.
@@ -219,6 +227,7 @@ class Objective:
     temperature: float
     gather: bool
     other_positives: bool
+    in_batch: Sequence[bool] | None
     start: FrozenStart | None
     teacher: Teacher | None
     widths: Mapping[int, float]
@@ -230,25 +239,29 @@ class Objective:
 
         Args:
             columns: The embeddings of each column.
-            labels: ``(Q, 4)`` passage group, query language, passage language, number of the pair.
+            labels: ``(Q, 5)`` passage group, query language, passage language, number of the pair,
+                number of the mode.
             features: The tokens of each column, for the start model.
             train: ``False`` for the dev loss, which has InfoNCE only.
         """
         parallel = None
         if train and any(term.needs == "parallel" for term, _ in self.terms):
             *columns, parallel = columns
-        pairs = self._gathered(labels)[:, [0, 2]]
+        pairs = self._gathered(labels)[:, [0, 2, 3]]
         negatives = pairs.clone()
         negatives[:, 0] = -1
-        start = teacher = None
+        in_batch = start = teacher = None
+        if train and self.in_batch is not None:
+            in_batch = torch.tensor(self.in_batch, device=labels.device)[labels[:, 4:5]]
         if train and self.start is not None:
             start = self._compared([self.start(column) for column in features[: len(columns)]])
         if train and self.teacher is not None:
             teacher = self._compared(self.teacher(labels[:, 3]))
         return Embedded(
             *self._compared(columns),
-            labels[:, [0, 1]],
+            labels[:, [0, 1, 3]],
             torch.cat([pairs, *[negatives] * (len(columns) - 2)]),
+            in_batch,
             parallel,
             start,
             teacher,

@@ -19,14 +19,17 @@ def group_info_nce(scores: Scores, *, other_positives: bool = True) -> Tensor:
 
     Args:
         scores: The scores of the queries.
-        other_positives: ``j`` is any passage. If ``False``, ``j`` is ``p`` or a passage that is
-            not relevant, so that the relevant passages do not compete with each other.
+        other_positives: ``j`` is any passage that is compared. If ``False``, ``j`` is ``p`` or one
+            that is not relevant, so that the relevant passages do not compete with each other.
     """
     positives = scores.relevant.sum(dim=1)
+    compared = scores.model
+    if scores.compared is not None:
+        compared = compared.masked_fill(~scores.compared, -torch.inf)
     if other_positives:
         own = (scores.model * scores.relevant).sum(dim=1) / positives
-        return torch.logsumexp(scores.model, dim=1) - own
-    negatives = scores.model.masked_fill(scores.relevant, -torch.inf)
+        return torch.logsumexp(compared, dim=1) - own
+    negatives = compared.masked_fill(scores.relevant, -torch.inf)
     total = torch.logsumexp(negatives, dim=1, keepdim=True)
     each = torch.logaddexp(scores.model, total) - scores.model
     return (each * scores.relevant).sum(dim=1) / positives
