@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from evenrank.errors import DataError
-from evenrank.search.base import Engine, Filters, Hits, Passage
+from evenrank.search.base import Filters, Hits, Passage
 from evenrank.search.engines.fields import (
     OWN_FIELDS,
-    Counts,
     Fields,
-    check_search,
     no_passage,
     ordered_hits,
     plain_metadata,
@@ -34,6 +32,7 @@ from evenrank.search.engines.postgres import (
     identifier,
     literal,
 )
+from evenrank.search.engines.served import ServedEngine
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -60,7 +59,7 @@ class PgvectorSettings(Fields):
     timeout: float = Field(default=60, ge=0.01)
 
 
-class PgvectorEngine(Engine):
+class PgvectorEngine(ServedEngine):
     """A table of PostgreSQL with a column of pgvector.
 
     Args:
@@ -95,31 +94,16 @@ class PgvectorEngine(Engine):
         }
         self._operator = "<#>" if self._owned or "ip" in graphs else "<=>"
         self.exact = settings.exact or not graphs & {"ip", "cosine"}
-        self._width = columns.width if columns.width > 0 else self._found_width()
-        self._counts = Counts(self._counted)
-        self._counts.get()  # so that a wrong name is refused here
         self._known: set[str] = set()
+        self._opened(columns.width if columns.width > 0 else self._found_width())
 
-    @property
-    def width(self) -> int:
-        """``H``."""
-        return self._width
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Passages of each language; up to five minutes old."""
-        return self._counts.get()
-
-    def search(
+    def _search(
         self,
         vectors: NDArray[np.float32],
         languages: Sequence[str],
         k: int,
-        filters: Filters | None = None,
+        filters: Filters | None,
     ) -> list[dict[str, Hits]]:
-        """Return the best ``k`` passages of each language for each query."""
-        known = self._counts.get(languages)
-        vectors = check_search(self.name, self._width, known, vectors, languages, k)
         for name in filters or {}:
             if self._settings.metadata_field and name not in self._known:
                 self._require(name)

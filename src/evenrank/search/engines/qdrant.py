@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from evenrank.errors import DataError
-from evenrank.search.base import Engine, Filters, Hits, Passage
+from evenrank.search.base import Filters, Hits, Passage
 from evenrank.search.engines.fields import (
     OWN_FIELDS,
-    Counts,
     Fields,
     allowed_values,
-    check_search,
     no_passage,
     ordered_hits,
     plain_metadata,
     unknown_field,
 )
 from evenrank.search.engines.qdrant_server import Server, json_path, mark_of, point_of, value_at
+from evenrank.search.engines.served import ServedEngine
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -58,7 +57,7 @@ class QdrantSettings(Fields):
     grpc_port: int | None = Field(default=None, ge=1, le=65535)
 
 
-class QdrantEngine(Engine):
+class QdrantEngine(ServedEngine):
     """A collection of Qdrant.
 
     Args:
@@ -88,31 +87,17 @@ class QdrantEngine(Engine):
         self._owned = mark is not None
         self._settings = settings.model_copy(update=OWN_FIELDS) if mark else settings
         self._using, params = self._vector(info.config.params.vectors)
-        self._width, self._cosine = int(params.size), params.distance == "Cosine"
-        self._counts = Counts(self._counted)
-        self._counts.get()  # so that a wrong name is refused here
+        self._cosine = params.distance == "Cosine"
         self._known: set[str] = set()
+        self._opened(int(params.size))
 
-    @property
-    def width(self) -> int:
-        """``H``."""
-        return self._width
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Passages of each language; up to five minutes old."""
-        return self._counts.get()
-
-    def search(
+    def _search(
         self,
         vectors: NDArray[np.float32],
         languages: Sequence[str],
         k: int,
-        filters: Filters | None = None,
+        filters: Filters | None,
     ) -> list[dict[str, Hits]]:
-        """Return the best ``k`` passages of each language for each query."""
-        known = self._counts.get(languages)
-        vectors = check_search(self.name, self._width, known, vectors, languages, k)
         conditions = self._conditions(filters)
         norms = np.linalg.norm(vectors, axis=2) if self._cosine else np.ones(vectors.shape[:2])
         wanted = [
