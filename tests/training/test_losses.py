@@ -72,6 +72,20 @@ def test_consistency_is_the_jensen_shannon_divergence():
     np.testing.assert_allclose(equal, 0, atol=1e-12)
 
 
+def test_self_distillation_teaches_the_parallel_query_alone():
+    (model, parallel, start), relevant, same = random_scores()
+    p, other = softmax(model), softmax(parallel)
+    scores = as_scores((model, parallel, start), relevant, same)
+    scores.model.requires_grad_()
+    scores.parallel.requires_grad_()
+    found = LOSSES.get("self-distillation").of(scores)
+    expected = (p * np.log(p / other)).sum(axis=1)
+    np.testing.assert_allclose(found.detach(), expected, rtol=1e-6)
+    found.sum().backward()
+    assert scores.model.grad is None
+    np.testing.assert_allclose(scores.parallel.grad, other - p, atol=1e-9)
+
+
 def test_keep_is_the_divergence_from_the_start_within_the_language():
     (model, parallel, start), relevant, same = random_scores()
     expected = []
@@ -151,9 +165,16 @@ def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
         {"k": 3},
         {"k": 2, "other_positives": False, "columns": 3, "negatives": 1},
         {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 4, "negatives": 1},
+        {"losses": {"self-distillation": 2.0}, "columns": 3},
         {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 3, "matryoshka": {8: 2, 4: 0.5}},
     ],
-    ids=["groups", "apart, with negatives", "all losses", "all losses, several widths"],
+    ids=[
+        "groups",
+        "apart, with negatives",
+        "all losses",
+        "self-distillation",
+        "all losses, several widths",
+    ],
 )
 def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, config, changes):
     changes = changes | {"groups": True, "start": encoder(seed=1)}
