@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Router
 
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.loading import load_encoder
@@ -29,17 +30,20 @@ DAMAGES = {
 
 @pytest.fixture(scope="module")
 def folders(xlm_roberta, labse, texts, tmp_path_factory):
-    """Four kinds of model: BERT and XLM-R as finished models, XLM-R as a checkpoint, static."""
+    """BERT and XLM-R as finished models, XLM-R as a checkpoint, static, and a Router of two."""
     root = tmp_path_factory.mktemp("models")
     finished = load_encoder(xlm_roberta, device="cpu", max_length=32)
     finished.save_pretrained(str(root / "finished"))
     static = build_encoder("static", texts, {"width": 16, "vocabulary": 600})
     static.save_pretrained(str(root / "static"))
+    routes = Router.for_query_document([*static], [*finished])
+    SentenceTransformer(modules=[routes], device="cpu").save_pretrained(str(root / "router"))
     return {
         "labse": labse,
         "finished": root / "finished",
         "checkpoint": xlm_roberta,
         "static": root / "static",
+        "router": root / "router",
     }
 
 
@@ -52,7 +56,7 @@ def edit(path, **values):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("kind", ["labse", "finished", "checkpoint", "static"])
+@pytest.mark.parametrize("kind", ["labse", "finished", "checkpoint", "static", "router"])
 def test_each_damaged_file_is_named_or_is_not_needed(kind, damage, folders, tmp_path):
     expected = load_encoder(folders[kind], device="cpu").encode_document(TEXTS)
     files = [path for path in sorted(folders[kind].rglob("*")) if path.is_file()]
@@ -81,6 +85,32 @@ def refusal(folder):
     except DataError as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda f: f["structure"].update(image=f["structure"]["query"]),
+            "the routes 'query', 'doc",
+        ),
+        (lambda f: f["structure"].pop("query"), "the routes 'document'"),
+        (lambda f: f["structure"].update(query=["elsewhere"]), "the route 'query' with"),
+        (lambda f: f["structure"].update(query=[]), "the route 'query' with"),
+        (lambda f: f["types"].update({"../static": "a.StaticEmbedding"}), "the path '../static'"),
+        (lambda f: f["types"].update(more="sentence_transformers.base.modules.Router"), "type"),
+        (lambda f: f["types"].update(more="os.system"), "no readable model|no such file"),
+        (lambda f: f["parameters"].update(route_mappings={"(None, 'text')": "query"}), "mappings"),
+        (lambda f: f.update(types=[]), "no lists of modules"),
+    ],
+)
+def test_a_router_with_other_routes_or_modules_is_refused(folders, tmp_path, change, message):
+    path = changed(folders, "router", tmp_path) / "router_config.json"
+    facts = json.loads(path.read_text())
+    change(facts)
+    path.write_text(json.dumps(facts))
+    with pytest.raises(DataError, match=message):
+        load_encoder(path.parent, device="cpu")
 
 
 def test_a_missing_tokenizer_is_not_replaced_by_a_blank_one(folders, tmp_path):

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evenrank.encoding.routes import ROUTES, has_routes
 from evenrank.encoding.sanity import PROBES
 from evenrank.errors import DataError
 
@@ -35,6 +36,9 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "Dense": ("config.json", "*.safetensors"),
 }
 """What a module cannot be loaded without, by class."""
+_ROUTERS = ("Router", "Asym")
+_ROUTER_FILES = ("router_config.json", "config.json")
+"""Where a Router lists its modules; the second one is that of earlier versions."""
 _NOT_DENSE = ("sparse_encoder", "cross_encoder", "multi_vector_encoder")
 _TASK_HEAD = re.compile(
     r"For(?!MaskedLM|CausalLM|PreTraining|ConditionalGeneration|TextEncoding)\w+$"
@@ -92,11 +96,24 @@ def check_loaded(model: SentenceTransformer, folder: Path, source: str, **option
         DataError: Weights are missing, are left over or have another shape, or the tokenizer is
             blank or of another model.
     """
+    part = _parts(folder)[0][0]
+    if not has_routes(model):
+        _check_input(model[0], part, folder, source, **options)
+        return
+    structure = _json(_router_file(part))["structure"]
+    for route in ROUTES:
+        own = part / structure[route][0]
+        if is_adapter(own):
+            found, remedy = f"an adapter in the route {route!r}", "Merge it, and save the model"
+            raise DataError(str(own), found, "weights of a whole model", remedy)
+        _check_input(model[0].sub_modules[route][0], own, folder, source, **options)
+
+
+def _check_input(first: Any, part: Path, folder: Path, source: str, **options: Any) -> None:  # noqa: ANN401
+    """Check a module that reads texts."""
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    part = _parts(folder)[0][0]
-    first = model[0]
     if isinstance(first, StaticEmbedding):
         _check_vocabulary(part, first.tokenizer.get_vocab_size(), first.num_embeddings)
     if not isinstance(first, Transformer):
@@ -104,7 +121,7 @@ def check_loaded(model: SentenceTransformer, folder: Path, source: str, **option
     if first.transformer_task != "feature-extraction":
         raise _not_dense(part, f"a model for {first.transformer_task}")
     if not (is_adapter(part) or getattr(first.model, "is_quantized", False)):
-        subfolder = "" if part == folder else part.name
+        subfolder = "" if part == folder else part.relative_to(folder).as_posix()
         _check_weights(first.model, part, source, subfolder=subfolder, **options)
     if first.tokenizer is not None and (rows := getattr(first.config, "vocab_size", None)):
         own = first.tokenizer.vocab_size  # added tokens may lie after those that have embeddings
@@ -137,7 +154,49 @@ def _parts(folder: Path) -> list[tuple[Path, str]]:
             raise _not_dense(listed, f"a module {module['type']!r}")
         if Path(module["path"]).is_absolute() or ".." in Path(module["path"]).parts:
             raise _damaged(listed, f"the path {module['path']!r}", "a folder inside of the model")
-    return [(folder / module["path"], module["type"].rpartition(".")[2]) for module in modules]
+    parts = []
+    for module in modules:
+        part, kind = folder / module["path"], module["type"].rpartition(".")[2]
+        parts.append((part, kind))
+        if kind in _ROUTERS:
+            parts += _routed(part)
+    return parts
+
+
+def _router_file(part: Path) -> Path:
+    return next((part / n for n in _ROUTER_FILES if (part / n).exists()), part / _ROUTER_FILES[0])
+
+
+def _routed(part: Path) -> list[tuple[Path, str]]:
+    """Return the folder and class of each module of a Router."""
+    file = _router_file(part)
+    facts = _json(file)
+    types, structure, settings = (
+        (facts.get(key) if isinstance(facts, dict) else None)
+        for key in ("types", "structure", "parameters")
+    )
+    if not (isinstance(types, dict) and isinstance(structure, dict) and isinstance(settings, dict)):
+        raise _damaged(file, "no lists of modules", "types, structure and parameters of a Router")
+    if set(structure) != set(ROUTES) or settings.get("route_mappings"):
+        raise DataError(
+            str(file),
+            f"the routes {', '.join(map(repr, structure))}",
+            "the routes 'query' and 'document', without mappings",
+            "Build the model with Router.for_query_document",
+        )
+    for route, names in structure.items():
+        if not (isinstance(names, list) and names and all(name in types for name in names)):
+            raise _damaged(
+                file, f"the route {route!r} with {names!r}"[:200], "names of its modules"
+            )
+    for name, kind in types.items():
+        if len(Path(name).parts) != 1 or name == "..":
+            raise _damaged(file, f"the path {name!r}", "a folder inside of the model")
+        if not isinstance(kind, str) or kind.rpartition(".")[2] in _ROUTERS:
+            raise _damaged(file, f"a module of the type {kind!r}"[:200], "a module without routes")
+        if any(family in kind for family in _NOT_DENSE):
+            raise _not_dense(file, f"a module {kind!r}")
+    return [(part / name, kind.rpartition(".")[2]) for name, kind in types.items()]
 
 
 def _checkpoint(folder: Path, *, finished: bool) -> list[tuple[Path, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from evenrank.encoding.routes import ROUTES, input_of, inputs_of
 from evenrank.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,17 +51,22 @@ def set_max_length(model: SentenceTransformer, tokens: int | None) -> None:
     Raises:
         ConfigError: The encoder has fewer positions.
     """
+    for module in inputs_of(model):
+        _set_length(module, "max_length", tokens)
+
+
+def _set_length(module: Any, name: str, tokens: int | None) -> None:  # noqa: ANN401
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    if isinstance(model[0], StaticEmbedding):
+    if isinstance(module, StaticEmbedding):
         if tokens is not None:
-            model[0].tokenizer.enable_truncation(tokens)
+            module.tokenizer.enable_truncation(tokens)
         return
-    own, limit = model.max_seq_length, _position_limit(model)
-    _check_length("max_length", tokens, limit)
+    own, limit = getattr(module, "max_seq_length", None), _position_limit(module)
+    _check_length(name, tokens, limit)
     chosen = [length for length in (own if tokens is None else tokens, limit) if length is not None]
     if chosen and min(chosen) != own:
-        model.max_seq_length = min(chosen)
+        module.max_seq_length = min(chosen)
 
 
 def set_lengths(model: SentenceTransformer, query: int | None, passage: int | None) -> None:
@@ -76,18 +82,19 @@ def set_lengths(model: SentenceTransformer, query: int | None, passage: int | No
     Raises:
         ConfigError: The encoder has fewer positions, or one length for all texts.
     """
-    given = {
-        "query_max_length": ("query_length", query),
-        "passage_max_length": ("document_length", passage),
-    }
-    for name, (attribute, tokens) in given.items():
+    given = {"query_max_length": query, "passage_max_length": passage}
+    for (name, tokens), route in zip(given.items(), ROUTES, strict=True):
         if tokens is None:
             continue
-        if not hasattr(model[0], attribute):
+        module = input_of(model, route)
+        if len(inputs_of(model)) > 1:
+            _set_length(module, name, tokens)
+            continue
+        if not hasattr(module, f"{route}_length"):
             expected = "no value, since this encoder has one length for all texts"
             raise ConfigError(name, str(tokens), expected, "Use max_length")
-        _check_length(name, tokens, _position_limit(model))
-        setattr(model[0], attribute, tokens)
+        _check_length(name, tokens, _position_limit(module))
+        setattr(module, f"{route}_length", tokens)
 
 
 def _check_length(name: str, tokens: int | None, limit: int | None) -> None:
@@ -96,12 +103,13 @@ def _check_length(name: str, tokens: int | None, limit: int | None) -> None:
         raise ConfigError(name, str(tokens), expected, f"Lower {name}")
 
 
-def _position_limit(model: SentenceTransformer) -> int | None:
-    """Return how many tokens an encoder has position embeddings for; ``None`` without a limit."""
-    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+def _position_limit(module: Any) -> int | None:  # noqa: ANN401
+    """Return how many tokens a module has position embeddings for; ``None`` without a limit."""
+    config = getattr(module, "config", None)
+    positions: int | None = getattr(config, "max_position_embeddings", None)
     if positions is None or positions < 1:  # XLNet writes -1 for "no limit"
         return None
-    embeddings = getattr(model.transformers_model, "embeddings", None)
+    embeddings = getattr(module.model, "embeddings", None)
     padding: int | None = getattr(embeddings, "padding_idx", None)
     # RoBERTa and its relatives count positions from the number after that of the padding token
     return positions if padding is None else positions - padding - 1

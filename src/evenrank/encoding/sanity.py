@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from evenrank.encoding.model import EmbeddingModel, Kind
+from evenrank.encoding.routes import ROUTES, has_routes, inputs_of, maximum_length, module_names
 from evenrank.errors import DataError, EvenrankError
 
 if TYPE_CHECKING:
@@ -87,31 +89,44 @@ def describe_encoder(model: SentenceTransformer) -> dict[str, JsonValue]:
     The keys: ``architecture`` (class of the transformer), ``modules`` (classes), ``pooling``,
     ``max_length`` (tokens; ``None`` without a limit), ``dtype``, ``parameters`` (how many),
     ``tokenizer`` (class), ``vocabulary`` (tokens), ``unread_scripts`` (scripts of which the
-    tokenizer knows no word).
+    tokenizer knows no word). Where queries and passages have modules of their own, classes of both
+    are named, and figures are the smaller ones.
     """
-    transformer, tokenizer = model.transformers_model, model.tokenizer
-    length = model.max_seq_length
-    size = getattr(tokenizer, "get_vocab_size", lambda: len(tokenizer))()
+    inputs, length = inputs_of(model), maximum_length(model)
+    tokenizers = [module.tokenizer for module in inputs]
+    sizes = [
+        one.get_vocab_size() if hasattr(one, "get_vocab_size") else len(one) for one in tokenizers
+    ]
+    tasks = ROUTES if has_routes(model) else ROUTES[1:]
     return {
-        "architecture": type(model[0] if transformer is None else transformer).__name__,
-        "modules": [type(module).__name__ for module in model],
-        "pooling": next((mode for one in model if (mode := getattr(one, "pooling_mode", 0))), None),
+        "architecture": _classes(getattr(module, "model", module) for module in inputs),
+        "modules": [*module_names(model)],
+        "pooling": next(
+            (mode for one in model.modules() if (mode := getattr(one, "pooling_mode", 0))), None
+        ),
         "max_length": None if length is None or length == float("inf") else int(length),
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         "parameters": sum(weights.numel() for weights in model.parameters()),
-        "tokenizer": type(tokenizer).__name__,
-        "vocabulary": int(size),
+        "tokenizer": _classes(tokenizers),
+        "vocabulary": int(min(sizes)),
         "unread_scripts": [
             script
             for script, (one, other) in PROBES.items()
-            if (tokens := _tokens(model, one)) and tokens == _tokens(model, other)
+            if any(
+                (tokens := _tokens(model, one, task)) and tokens == _tokens(model, other, task)
+                for task in tasks
+            )
         ],
     }
 
 
-def _tokens(model: SentenceTransformer, text: str) -> list[int] | None:
+def _classes(values: Iterable[object]) -> str:
+    return " and ".join(dict.fromkeys(type(value).__name__ for value in values))
+
+
+def _tokens(model: SentenceTransformer, text: str, task: str) -> list[int] | None:
     """Return the numbers of a text's tokens; ``None`` for an encoder without such numbers."""
-    ids = model.preprocess([text], task="document").get("input_ids")
+    ids = model.preprocess([text], task=task).get("input_ids")
     return None if ids is None else ids.flatten().tolist()
 
 

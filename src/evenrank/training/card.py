@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from evenrank.encoding.base import ENCODERS
 from evenrank.encoding.prompts import prompts_of
+from evenrank.encoding.routes import maximum_length
 from evenrank.tables import escape_markdown
 from evenrank.training.config import TrainConfig
 
@@ -115,7 +116,7 @@ def _vectors(model: SentenceTransformer, config: TrainConfig) -> dict[str, Any]:
         "width" if len(widths) == 1 else "widths": ", ".join(map(str, widths)),
         "prompt of queries": repr(query),
         "prompt of passages": repr(passage),
-        "maximum length in tokens": model.max_seq_length,
+        "maximum length in tokens": maximum_length(model),
     }
 
 

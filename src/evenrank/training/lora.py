@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 
 from evenrank.encoding.base import ENCODERS, checked_settings
+from evenrank.encoding.routes import has_routes
 from evenrank.errors import ConfigError, DataError, MissingExtraError
 from evenrank.training.config import TrainConfig, split_list
 
@@ -81,10 +82,13 @@ def add_adapter(model: SentenceTransformer, settings: LoraSettings, seed: int) -
         seed: Source of their first values.
 
     Raises:
-        ConfigError: The model has no transformer, or misses the target layers.
+        ConfigError: The model has no transformer or has routes, or misses the target layers.
     """
     from peft import LoraConfig
 
+    if has_routes(model):
+        found, expected = "an encoder with routes (a Router)", "one transformer for all texts"
+        raise ConfigError("lora", found, expected, "Remove lora, which trains all weights")
     backbone = getattr(model, "transformers_model", None)
     if backbone is None:
         found, expected = "an encoder without a transformer", "one with linear layers"

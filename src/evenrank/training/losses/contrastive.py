@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from evenrank.encoding.base import ENCODERS
+from evenrank.encoding.routes import inputs_of
 from evenrank.errors import ConfigError
 from evenrank.training.config import TrainConfig
 from evenrank.training.losses.base import LOSSES, Scores, Term
@@ -84,7 +85,8 @@ def make_loss(
         ConfigError: The loss is to be computed in parts, and the encoder cannot encode a part of a
             batch; or a width of ``matryoshka`` is above that of the encoder.
     """
-    if config.mini_batch_size is not None and isinstance(model[0], StaticEmbedding):
+    static = any(isinstance(module, StaticEmbedding) for module in inputs_of(model))
+    if config.mini_batch_size is not None and static:
         raise ConfigError(
             "mini_batch_size",
             str(config.mini_batch_size),
