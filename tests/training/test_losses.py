@@ -8,6 +8,7 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
     MatryoshkaLoss,
     MultipleNegativesRankingLoss,
 )
@@ -15,6 +16,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.loading import load_encoder
 from evenrank.errors import ConfigError, DataError, UnknownNameError
+from evenrank.training import columns
 from evenrank.training.losses.base import LOSSES, Scores
 from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.losses.info_nce import group_info_nce
@@ -115,48 +117,75 @@ def model():
     return encoder(seed=0)
 
 
+def column(number):
+    """Return 12 texts, of 6 to 42 tokens in no order."""
+    return [
+        text + " and more" * (17 * place % 19)
+        for place, text in enumerate(TEXTS[12 * number : 12 * number + 12])
+    ]
+
+
 def loss_and_gradients(
-    model, config, *, groups, k=1, columns=2, start=None, in_batch=None, mode=0, **settings
+    model, config, *, k=1, columns=2, start=None, in_batch=None, mode=0, **settings
 ):
     """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training."""
     settings = config(encoder="a-trained-one", encoder_settings={}, **settings)
-    loss = make_loss(start or model, settings, 1, groups=groups, in_batch=in_batch)
+    loss = make_loss(start or model, settings, 1, in_batch=in_batch)
     loss.model = model
     labels = torch.tensor([[n // k, n % 2, n % 3, n, mode] for n in range(12)])
-    texts = [TEXTS[12 * column : 12 * column + 12] for column in range(columns)]
+    return values_of(loss, model, labels, columns)
+
+
+def values_of(loss, model, labels=None, columns=2):
+    """Return a loss, its gradients, and how many tokens the model encoded, with padding."""
+    tokens = []
+    hook = model[0].register_forward_pre_hook(lambda _, given: tokens.append(given[0]["input_ids"]))
     model.train()
     model.zero_grad()
-    value = loss([model.tokenize(column) for column in texts], labels)
+    value = loss([model.preprocess(column(number)) for number in range(columns)], labels)
     value.backward()
-    return value.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    hook.remove()
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    return value.item(), gradients, sum(part.numel() for part in tokens)
+
+
+def assert_close(gradients, expected):
+    assert max(gradient.abs().max() for gradient in gradients) > 1e-3
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=4e-6, rtol=1e-4)
 
 
 def test_several_widths_are_those_of_sentence_transformers(model, config):
     """The whole width is trained with weight 1 unless it has another one."""
     for widths, whole in (({4: 0.5, 8: 2.0}, 1), ({4: 0.5, 16: 3.0}, 3)):
-        found, gradients = loss_and_gradients(model, config, groups=False, matryoshka=widths)
+        found, gradients, _ = loss_and_gradients(model, config, matryoshka=widths)
         shares = {16: whole} | widths
         inner = MultipleNegativesRankingLoss(model, scale=20)
         peer = MatryoshkaLoss(model, inner, list(shares), list(shares.values()))
-        model.zero_grad()
-        value = peer([model.tokenize(TEXTS[:12]), model.tokenize(TEXTS[12:24])], None)
-        value.backward()
-        assert found == pytest.approx(value.item(), rel=1e-5)
-        expected = [p.grad for p in model.parameters() if p.grad is not None]
-        for one, other in zip(gradients, expected, strict=True):
-            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+        value, expected, _ = values_of(peer, model)
+        assert found == pytest.approx(value, rel=1e-5)
+        assert_close(gradients, expected)
 
 
 @pytest.mark.parametrize("other_positives", [True, False])
-def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
-    for changes in ({"columns": 2}, {"columns": 4, "negatives": 2}, {"mini_batch_size": 5}):
-        plain, plain_gradients = loss_and_gradients(model, config, groups=False, **changes)
-        group, gradients = loss_and_gradients(
-            model, config, groups=True, other_positives=other_positives, **changes
-        )
-        assert group == pytest.approx(plain, abs=1e-6)
-        for one, other in zip(plain_gradients, gradients, strict=True):
-            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+@pytest.mark.parametrize("changes", [{}, {"columns": 4, "negatives": 2}], ids=["pairs", "more"])
+@pytest.mark.parametrize("size", [None, 5])
+def test_one_pair_per_item_is_the_loss_of_sentence_transformers_on_fewer_tokens(
+    model, config, monkeypatch, other_positives, changes, size
+):
+    monkeypatch.setattr(columns, "TEXTS_AT_ONCE", 5)
+    found, gradients, tokens = loss_and_gradients(
+        model, config, other_positives=other_positives, mini_batch_size=size, **changes
+    )
+    peer = (
+        MultipleNegativesRankingLoss(model, scale=20)
+        if size is None
+        else CachedMultipleNegativesRankingLoss(model, scale=20, mini_batch_size=size)
+    )
+    value, expected, padded = values_of(peer, model, columns=changes.get("columns", 2))
+    assert found == pytest.approx(value, abs=1e-6)
+    assert_close(gradients, expected)
+    assert tokens < (0.7 if size is None else 0.92) * padded  # the peer trims its parts, too
 
 
 @pytest.mark.parametrize(
@@ -177,22 +206,21 @@ def test_one_pair_per_item_is_the_plain_loss(model, config, other_positives):
     ],
 )
 def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, config, changes):
-    changes = changes | {"groups": True, "start": encoder(seed=1)}
-    whole, gradients = loss_and_gradients(model, config, **changes)
-    parts, in_parts = loss_and_gradients(model, config, mini_batch_size=5, **changes)
+    changes = changes | {"start": encoder(seed=1)}
+    whole, gradients, _ = loss_and_gradients(model, config, **changes)
+    parts, in_parts, _ = loss_and_gradients(model, config, mini_batch_size=5, **changes)
     assert parts == pytest.approx(whole, rel=1e-5)
-    assert max(gradient.abs().max() for gradient in gradients) > 1e-3
-    for one, other in zip(gradients, in_parts, strict=True):
-        torch.testing.assert_close(one, other, atol=4e-6, rtol=1e-4)
+    assert_close(in_parts, gradients)
 
 
 @pytest.mark.parametrize("parts", [{}, {"mini_batch_size": 5}])
 def test_without_in_batch_negatives_a_pair_has_its_own_hard_negatives(model, config, parts):
     """The first mode has none: a softmax over three passages; the second is the plain loss."""
-    settings = {"columns": 4, "negatives": 2, "groups": False, **parts}
-    found, gradients = loss_and_gradients(model, config, in_batch=[False, True], **settings)
-    columns = [TEXTS[12 * column : 12 * column + 12] for column in range(4)]
-    query, *passages = (model.encode(texts, normalize_embeddings=True) for texts in columns)
+    settings = {"columns": 4, "negatives": 2, **parts}
+    found, gradients, _ = loss_and_gradients(model, config, in_batch=[False, True], **settings)
+    query, *passages = (
+        model.encode(column(number), normalize_embeddings=True) for number in range(4)
+    )
     scores = np.stack([(query * one).sum(axis=1) for one in passages], axis=1) / 0.05
     assert found == pytest.approx(-np.log(softmax(scores)[:, 0]).mean(), rel=1e-4)
     assert max(gradient.abs().max() for gradient in gradients) > 1e-3

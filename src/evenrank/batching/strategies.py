@@ -65,11 +65,6 @@ class Strategy:
     modes: tuple[Mode, ...]
     mixture: Mixture
 
-    @property
-    def has_groups(self) -> bool:
-        """Whether a batch may have several passages that are relevant to one query."""
-        return any(mode.pairs_per_item > 1 for mode in self.modes)
-
 
 @dataclass(frozen=True)
 class StrategySettings:

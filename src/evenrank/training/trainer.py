@@ -179,7 +179,6 @@ def make_trainer(
             model,
             config,
             arguments.world_size,
-            groups=dataset.plan.strategy.has_groups,
             in_batch=in_batch_modes(config, dataset.plan.strategy),
             teacher=None if teacher is None else Teacher(teacher, dataset),
         ),

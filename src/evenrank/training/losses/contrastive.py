@@ -1,7 +1,7 @@
 """The loss of a batch: InfoNCE with in-batch negatives and the losses that are added to it.
 
-Without addition and without groups, it is the loss of Sentence Transformers. Otherwise it is ours,
-as a whole or in parts (GradCache, Gao et al. 2021, arXiv 2101.06983).
+A batch is embedded as a whole or in parts (GradCache, Gao et al. 2021, arXiv 2101.06983). Without
+added losses and without groups, it is the loss of Sentence Transformers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,6 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses.gradcache import CachedLossMixin
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MultipleNegativesRankingLoss,
-)
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor
@@ -27,12 +23,11 @@ from torch.nn.functional import normalize
 from evenrank.encoding.base import ENCODERS
 from evenrank.encoding.routes import inputs_of
 from evenrank.errors import ConfigError
+from evenrank.training.columns import Features, embed, embed_column, in_order, order_of, undo
 from evenrank.training.config import TrainConfig
 from evenrank.training.losses.base import LOSSES, Scores, Term
 from evenrank.training.losses.info_nce import group_info_nce
 from evenrank.training.losses.teacher import Teacher
-
-Features = dict[str, Any]
 
 
 def added_losses(config: TrainConfig) -> list[tuple[Term, float]]:
@@ -67,7 +62,6 @@ def make_loss(
     config: TrainConfig,
     processes: int,
     *,
-    groups: bool,
     in_batch: Sequence[bool] | None = None,
     teacher: Teacher | None = None,
 ) -> torch.nn.Module:
@@ -77,7 +71,6 @@ def make_loss(
         model: The start model.
         config: All settings.
         processes: Number of processes that train together.
-        groups: Whether a query may have several relevant passages in a batch.
         in_batch: Whether each mode has in-batch negatives; ``None`` if all have.
         teacher: The teacher, if a loss needs it.
 
@@ -95,12 +88,7 @@ def make_loss(
         )
     gather = config.gather_negatives and processes > 1
     terms = added_losses(config)
-    part = {} if config.mini_batch_size is None else {"mini_batch_size": config.mini_batch_size}
     widths = _widths(model, config)
-    if not terms and not groups and in_batch is None and len(widths) == 1:
-        plain = CachedMultipleNegativesRankingLoss if part else MultipleNegativesRankingLoss
-        options: dict[str, Any] = part | {"gather_across_devices": gather, "similarity_fct": cosine}
-        return typing.cast("torch.nn.Module", plain(model, scale=1 / config.temperature, **options))
     start = None
     if any(term.needs == "start" for term, _ in terms):
         start = FrozenStart(model, config.mini_batch_size)
@@ -136,7 +124,7 @@ def cosine(one: Tensor, other: Tensor) -> Tensor:
         return normalize(one.float(), dim=1) @ normalize(other.float(), dim=1).T
 
 
-class FrozenStart(CachedLossMixin):  # type: ignore[misc]
+class FrozenStart:
     """The start model, which stays as it is. It is not a module of the loss: nothing trains it.
 
     Args:
@@ -146,7 +134,7 @@ class FrozenStart(CachedLossMixin):  # type: ignore[misc]
 
     def __init__(self, model: SentenceTransformer, mini_batch_size: int | None) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.mini_batch_size = mini_batch_size or 0
+        self._mini_batch_size = mini_batch_size
 
     def __call__(self, features: Features) -> Tensor:
         """Return the embeddings of a column, without gradient."""
@@ -156,10 +144,7 @@ class FrozenStart(CachedLossMixin):  # type: ignore[misc]
         }
         self.model.to(own["input_ids"].device)
         with torch.no_grad():
-            if not self.mini_batch_size:
-                return typing.cast("Tensor", self.model(own)["sentence_embedding"])
-            parts = self.embed_minibatch_iter(own, with_grad=False, copy_random_state=False)
-            return torch.cat([part for part, _ in parts])
+            return embed_column(self.model, own, self._mini_batch_size)
 
 
 @dataclass(frozen=True)
@@ -308,7 +293,7 @@ class ContrastiveLoss(torch.nn.Module):
     def forward(self, features: Iterable[Features], labels: Tensor) -> Tensor:
         """Return the mean over the queries."""
         columns, train = list(features), self.model.training
-        embeddings = [self.model(column)["sentence_embedding"] for column in columns]
+        embeddings = embed(self.model, columns)
         batch = self.objective.embedded(embeddings, labels, columns, train)
         return self.objective.loss(batch, slice(None), train).mean()
 
@@ -324,14 +309,43 @@ class CachedContrastiveLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[m
         self.objective = objective
         self.mini_batch_size = mini_batch_size
         self._columns: list[Features] = []
+        self._orders: list[Tensor | None] = []
+
+    def forward(self, features: Iterable[Features], labels: Tensor) -> Tensor:
+        """Return the mean over the queries; gradients reach the model at ``backward``."""
+        self._columns = list(features)
+        self._orders = [order_of(column) for column in self._columns]
+        cached: Any = super().forward_cached
+        ordered = map(in_order, self._columns, self._orders)
+        return typing.cast("Tensor", cached(ordered, labels))
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """Return the mean over the queries, a part of them at a time."""
+        """Return the mean over the queries, a part of them at a time.
+
+        Args:
+            reps: The embeddings of each part of each column, in the order of encoding.
+            labels: Those of the pairs, in the order of the batch.
+            with_backward: Set the gradients of ``reps``.
+        """
         assert labels is not None
+        columns = [
+            undo(torch.cat(parts).detach(), order).requires_grad_(with_backward)
+            for parts, order in zip(reps, self._orders, strict=True)
+        ]
+        loss = self._loss(columns, labels, with_backward)
+        for column, order, parts in zip(columns, self._orders, reps, strict=True):
+            if column.grad is not None:
+                gradient = column.grad if order is None else column.grad[order]
+                for part, own in zip(
+                    parts, torch.split(gradient, list(map(len, parts))), strict=True
+                ):
+                    part.grad = own
+        return loss
+
+    def _loss(self, columns: list[Tensor], labels: Tensor, with_backward: bool) -> Tensor:
         train = self.model.training
-        columns = [torch.cat(parts) for parts in reps]
         batch = self.objective.embedded(columns, labels, self._columns, train)
         total, queries = torch.zeros((), device=labels.device), len(labels)
         for begin in range(0, queries, self.mini_batch_size):
@@ -342,9 +356,3 @@ class CachedContrastiveLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[m
                 part = part.detach()
             total = total + part
         return total
-
-    def forward(self, features: Iterable[Features], labels: Tensor) -> Tensor:
-        """Return the mean over the queries; gradients reach the model at ``backward``."""
-        self._columns = list(features)
-        cached: Any = super().forward_cached
-        return typing.cast("Tensor", cached(self._columns, labels))
