@@ -13,13 +13,19 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 
+from evenrank.batching.plan import BatchPlan
+from evenrank.batching.strategies import make_strategy
+from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.loading import load_encoder
+from evenrank.encoding.opening import open_model
 from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.training import columns
 from evenrank.training.losses.base import LOSSES, Scores
 from evenrank.training.losses.contrastive import make_loss
 from evenrank.training.losses.info_nce import group_info_nce
+from evenrank.training.losses.teacher import Teacher
+from evenrank.training.pairs import PairDataset
 from evenrank.training.run import train
 
 TEXTS = [f"{lang} text number {item} about thing{item // 2}" for item in range(24)
@@ -332,6 +338,35 @@ def test_the_model_scores_as_its_teacher_does(config, tmp_path):
     assert distance(**taught) < 0.6 * distance()
 
 
+def test_the_teacher_has_a_temperature_of_its_own(config, corpus_folder):
+    """The term is KL between softmaxes at two temperatures, over the batch as it is encoded."""
+    corpus = open_corpus(corpus_folder)
+    dataset = PairDataset(
+        BatchPlan([corpus], make_strategy("x-y"), batch_size=8, seed=1), negatives=1
+    )
+    pairs = dataset.__getitems__(range(8))
+    columns = [[pair[name] for pair in pairs] for name in ("anchor", "positive", "negative_1")]
+    student, other = (
+        build_encoder("static", [*columns[0], *TEXTS], {"width": 16, "vocabulary": 600}, seed=seed)
+        for seed in (0, 1)
+    )
+
+    def scores(model, temperature):
+        query, *passages = (model.encode(texts, normalize_embeddings=True) for texts in columns)
+        return query @ np.concatenate(passages).T / temperature
+
+    def loss(**changes):
+        teacher = Teacher(open_model(other), dataset, 0.3)
+        built = make_loss(student, config(**changes), 1, groups=True, teacher=teacher)
+        features = [student.tokenize(texts) for texts in columns]
+        return built(features, torch.tensor([pair["label"] for pair in pairs])).item()
+
+    wanted, found = softmax(scores(other, 0.3)), softmax(scores(student, 0.05))
+    student.train()  # encoding ended it
+    expected = (wanted * np.log(wanted / found)).sum(axis=1).mean()
+    assert loss(losses={"teacher": 1.0}) - loss() == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
     """The weights hardly move, so all these runs have the same dev loss."""
     found = []
@@ -354,6 +389,7 @@ def test_the_dev_loss_is_the_same_figure_for_all_strategies_and_losses(config):
         ({"losses": {"consistency": 1}, "languages": ["de"], "strategy": "x-x"}, ConfigError,
          "at least 2 for parallel queries"),
         ({"losses": {"teacher": 1}}, ConfigError, "teacher: found no value, expected a model"),
+        ({"teacher_temperature": 0.1}, ConfigError, "teacher_temperature: found 0.1 without a"),
         ({"teacher": "a/b"}, ConfigError, "teacher: found 'a/b', expected losses with teacher"),
         ({"teacher": "nowhere", "losses": {"teacher": 1}}, DataError, "'nowhere': found nothing"),
         ({"matryoshka": {8: 1, 17: 1}}, ConfigError, "matryoshka: found 17, expected at most 16"),

@@ -143,6 +143,11 @@ class TrainConfig(BaseModel):
         description="Model whose scores the loss 'teacher' learns: a folder, a Hugging Face id, "
         "openai:MODEL@URL or a URL.",
     )
+    teacher_temperature: float | None = Field(
+        None,
+        gt=0,
+        description="Temperature of the softmax of the teacher; by default temperature.",
+    )
     matryoshka: dict[Width, Weight] = Field(
         default_factory=dict,
         description="Apply all losses to the first values of the vectors too: widths with their "

@@ -180,7 +180,9 @@ def make_trainer(
             config,
             arguments.world_size,
             in_batch=in_batch_modes(config, dataset.plan.strategy),
-            teacher=None if teacher is None else Teacher(teacher, dataset),
+            teacher=None
+            if teacher is None
+            else Teacher(teacher, dataset, config.teacher_temperature or config.temperature),
         ),
     )
     trainer.remove_callback(PrinterCallback)

@@ -160,6 +160,7 @@ class Embedded:
         parallel: ``(Q, width)`` the same queries in another language, or ``None``.
         start: Queries and passages as the start model embeds them, or ``None``.
         teacher: The same of the teacher, of any width.
+        teacher_temperature: That of the teacher's softmax.
     """
 
     queries: Tensor
@@ -170,6 +171,7 @@ class Embedded:
     parallel: Tensor | None = None
     start: tuple[Tensor, Tensor] | None = None
     teacher: tuple[Tensor, Tensor] | None = None
+    teacher_temperature: float = 1.0
 
     def scores(self, rows: slice, temperature: float, width: int | None = None) -> Scores:
         """Return the scores of some queries, by the first ``width`` values of the vectors.
@@ -191,7 +193,9 @@ class Embedded:
             else self.in_batch[rows] | same[:, :, 0] | same[:, :, 2],
             parallel=None if self.parallel is None else scored(self.parallel[:, :width]),
             start=None if self.start is None else scored(*self.start),
-            teacher=None if self.teacher is None else scored(*self.teacher),
+            teacher=None
+            if self.teacher is None
+            else cosine(self.teacher[0][rows], self.teacher[1]) / self.teacher_temperature,
         )
 
 
@@ -201,7 +205,7 @@ class Objective:
 
     Attributes:
         terms: The losses that are added, each with its weight.
-        temperature: That of all softmaxes.
+        temperature: That of all softmaxes but the teacher's.
         gather: Compare with the passages of all processes.
         other_positives: See ``group_info_nce``.
         in_batch: Whether each mode has in-batch negatives; ``None`` if all have.
@@ -252,6 +256,7 @@ class Objective:
             parallel,
             start,
             teacher,
+            self.temperature if self.teacher is None else self.teacher.temperature,
         )
 
     def loss(self, batch: Embedded, rows: slice, train: bool) -> Tensor:

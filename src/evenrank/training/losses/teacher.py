@@ -34,6 +34,9 @@ def open_teacher(config: TrainConfig) -> EmbeddingModel | None:
         if needed:
             expected = "a model whose scores are learned"
             raise ConfigError("teacher", "no value", expected, "Name one, such as BAAI/bge-m3")
+        if config.teacher_temperature is not None:
+            found, remedy = f"{config.teacher_temperature:g} without a teacher", "Remove it"
+            raise ConfigError("teacher_temperature", found, "a teacher", remedy)
         return None
     if not needed:
         expected, remedy = "losses with teacher", "Add losses: {teacher: 1}, or remove teacher"
@@ -51,10 +54,11 @@ class Teacher:
     Args:
         model: The teacher, of any width.
         pairs: The pairs of the training.
+        temperature: That of its softmax.
     """
 
-    def __init__(self, model: EmbeddingModel, pairs: PairDataset) -> None:
-        self._model, self._pairs = model, pairs
+    def __init__(self, model: EmbeddingModel, pairs: PairDataset, temperature: float) -> None:
+        self._model, self._pairs, self.temperature = model, pairs, temperature
 
     def __call__(self, numbers: Tensor) -> list[Tensor]:
         """Return the embeddings of each column: queries, passages, hard negatives."""
