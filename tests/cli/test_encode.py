@@ -34,11 +34,24 @@ def run(command, *arguments):
     return CliRunner().invoke(app, list(arguments))
 
 
+def test_tokens_are_counted(place):
+    sizes = {"width": 8, "heads": 2, "layers": 1, "inner_width": 8}
+    model = build_encoder("scratch", ["eins zwei one two ? ."], sizes)
+    model.save_pretrained("transformer")
+    words = ("eins", "zwei", "one", "two")
+    texts = [f"Query: {word}?" for word in words] + [f"Passage: {word}." for word in words]
+    tokens = sum(map(len, model.tokenizer(texts)["input_ids"]))
+    options = ("transformer", "-b", "corpus:corpus", "--store", "store")
+    assert json.loads(run(encode_command, *options, "--json").stdout)["tokens"] == tokens
+    assert "0 passages of corpus:corpus (0 tokens)" in run(encode_command, *options).stdout
+
+
 def test_what_is_encoded_is_not_encoded_again(place):
     options = ("model", "-b", "corpus:corpus", "--store", "store", "--precision", "float16")
     assert json.loads(run(encode_command, *options, "--json").stdout) == {
         "benchmark": "corpus:corpus",
         "encoded": {"query": 4, "passage": 4},
+        "tokens": None,  # a static encoder needs no count
         "store": "store",
     }
     done = run(encode_command, *options)

@@ -24,7 +24,7 @@ from evenrank.processes import joined
 from evenrank.progress import quiet
 
 if TYPE_CHECKING:
-    from evenrank.encoding.model import Kind
+    from evenrank.evaluation.encode import Encoded
 
 Benchmarks = Annotated[
     list[str],
@@ -57,7 +57,7 @@ def encode_command(
         from evenrank.evaluation.encode import encode_benchmark  # torch takes seconds to import
 
         for name in dict.fromkeys(benchmark):
-            counts = encode_benchmark(
+            done = encode_benchmark(
                 model,
                 name,
                 store,
@@ -67,7 +67,7 @@ def encode_command(
                 empty_texts=empty_texts,
             )
             if team.first:
-                _print(name, counts, store, as_json=as_json)
+                _print(name, done, store, as_json=as_json)
     if team.first and not as_json:
         flags = "".join(f" --model-setting {shlex.quote(one)}" for one in model_setting or [])
         flags += "" if precision == "float32" else f" --precision {precision}"
@@ -76,9 +76,12 @@ def encode_command(
         say(f"next     evenrank evaluate {model} {names} --store {store}{flags}")
 
 
-def _print(name: str, counts: dict[Kind, int], store: Path, *, as_json: bool) -> None:
+def _print(name: str, done: Encoded, store: Path, *, as_json: bool) -> None:
     if as_json:
-        print_json({"benchmark": name, "encoded": counts, "store": str(store)}, indent=False)
+        counts = {"query": done.queries, "passage": done.passages}
+        facts = {"benchmark": name, "encoded": counts, "tokens": done.tokens, "store": str(store)}
+        print_json(facts, indent=False)
     else:
-        words = f"{counts['query']:,} queries and {counts['passage']:,} passages"
-        say(f"encoded  {words} of {name}")
+        tokens = "" if done.tokens is None else f" ({done.tokens:,} tokens)"
+        words = f"{done.queries:,} queries and {done.passages:,} passages"
+        say(f"encoded  {words} of {name}{tokens}")

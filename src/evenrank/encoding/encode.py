@@ -49,7 +49,7 @@ class Work:
     Attributes:
         model: A source of embeddings, or an object that :func:`as_model` takes.
         kind: Which of the two prompts is put before each text.
-        batch_size: Texts encoded at once.
+        batch_size: Texts encoded at once; of a transformer, texts of mean length.
         team: Processes that share the work.
         empty_texts: What becomes of a passage that has no direction.
         name_of: From the position of a text to what messages call it.
@@ -81,8 +81,8 @@ def encode_texts(
 
     Texts are read a few at a time, so that a memory-mapped column stays on the disk. Texts of
     similar length share a batch, which saves padding. Batches are the same however many processes
-    share them. With a store, only the pieces that it misses are encoded; several processes may do
-    this at once, as a team or not.
+    share the work. With a store, only the pieces that it misses are encoded; several processes may
+    do this at once, as a team or not.
 
     Args:
         work: The encoder, and how it is used.
@@ -184,11 +184,13 @@ def _encode(
 ) -> NDArray[np.float32]:
     """Return the unit vectors of some texts; equal texts are encoded once and get equal vectors.
 
-    The longest texts come first: a batch that is too large fails at once, not after hours.
+    Texts are sorted by bytes, which say more about tokens than characters do: a Chinese character
+    has three bytes. The longest texts come first, so that a batch that is too large fails at once,
+    not after hours.
     """
     places = {text: start + at for at, text in reversed(list(enumerate(texts)))}
     distinct = list(dict.fromkeys(texts))
-    order = np.argsort([-len(text) for text in distinct], kind="stable")
+    order = np.argsort([-len(text.encode("utf-8", "replace")) for text in distinct], kind="stable")
     size = work.batch_size * work.source.batches_at_once
     parts = [order[at : at + size] for at in range(0, len(order), size)]
     vectors_NH = np.empty((len(distinct), work.source.width), dtype=np.float32)

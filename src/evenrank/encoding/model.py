@@ -34,7 +34,7 @@ class EmbeddingModel(ABC):
     label: str = "model"
     prompts: tuple[str, str] = ("", "")
     by_id: bool = False
-    batches_at_once: int = 8
+    batches_at_once: int = 16
     settings: Mapping[str, Any] = MappingProxyType({})
     tokens: int | None = None
 
@@ -48,6 +48,11 @@ class EmbeddingModel(ABC):
     def fingerprint(self) -> str:
         """A short hash of what the vectors depend on; it names them in an embedding store."""
 
+    @property
+    def counted_tokens(self) -> int | None:
+        """Tokens of all texts encoded so far; ``None`` where nobody counts them."""
+        return self.tokens
+
     @abstractmethod
     def encode(self, texts: Sequence[str], kind: Kind, batch_size: int = 64) -> NDArray[np.float32]:
         """Return ``(N, H)`` vectors of texts, in their order.
@@ -55,7 +60,7 @@ class EmbeddingModel(ABC):
         Args:
             texts: The texts, without prompts.
             kind: What the texts are.
-            batch_size: Texts encoded at once.
+            batch_size: Texts encoded at once; a source may make batches of as many tokens instead.
 
         Raises:
             EvenrankError: The source fails, or its answer is not ``N`` vectors of width ``H``.

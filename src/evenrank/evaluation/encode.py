@@ -38,6 +38,21 @@ class Embeddings:
     passages: Rows
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What was encoded, by all processes together.
+
+    Attributes:
+        queries: How many queries.
+        passages: How many passages.
+        tokens: Their tokens, with prompts; ``None`` where nobody counts them.
+    """
+
+    queries: int
+    passages: int
+    tokens: int | None
+
+
 def embed(
     model: object,
     benchmark: Benchmark,
@@ -86,7 +101,7 @@ def encode_benchmark(
     precision: Precision = "float32",
     batch_size: int = BATCH_SIZE,
     empty_texts: EmptyTexts = "error",
-) -> dict[Kind, int]:
+) -> Encoded:
     """Encode those texts of a benchmark that a store misses.
 
     Started by ``torchrun``, each process uses the GPU of its number and encodes its share; all of
@@ -102,7 +117,7 @@ def encode_benchmark(
         empty_texts: What becomes of passages without a direction, as for :func:`embed`.
 
     Returns:
-        How many queries and passages were encoded, by all processes together.
+        How many queries, passages and tokens were encoded.
 
     Raises:
         ConfigError: A setting is wrong, or the vectors are ready.
@@ -116,11 +131,14 @@ def encode_benchmark(
         encoder = open_model(model, model_settings, device=own_device())
         if encoder.by_id:
             raise ConfigError("encode", "ready vectors", "a model", "Evaluate them as they are")
-        counts = []
+        before, counts = encoder.counted_tokens, []
         for kind in _PLURAL:
             work, texts = _work(encoder, data, kind, batch_size, empty_texts, team)
             counts.append(fill_store(work, texts.texts, Path(store), dtype=precision))
-        return dict(zip(_PLURAL, team.add_up(np.array(counts)).tolist(), strict=True))
+        after = encoder.counted_tokens
+        counts.append((after or 0) - (before or 0))
+        queries, passages, tokens = team.add_up(np.array(counts)).tolist()
+        return Encoded(queries, passages, None if after is None else tokens)
 
 
 def _work(
