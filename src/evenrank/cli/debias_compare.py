@@ -81,8 +81,8 @@ MaxOwnLoss = Annotated[
     float | None,
     typer.Option(
         "--max-own-loss",
-        help="Maximum loss of R@10 where the answer is in the query's language only. "
-        "[default: any]",
+        help="Maximum loss of R@10 where the answer is in the query's language only; an expected "
+        "loss, which needs no labels, if `--choose-on` is a corpus. [default: any]",
         show_default=False,
     ),
 ]

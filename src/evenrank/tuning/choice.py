@@ -26,8 +26,8 @@ class Goal:
 
     Attributes:
         name: One of ``GOALS``.
-        max_own_loss: Maximum loss of R@10 where the answer exists in the query's language only;
-            ``None`` for any.
+        max_own_loss: Maximum loss of R@10 where the answer exists in the query's language only, or
+            the expected loss where the choice needs no labels; ``None`` for any.
         max_mono_loss: Maximum loss of AP within one language.
     """
 

@@ -7,14 +7,14 @@ passages in one language only, as in ``comparison/blocks.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark
-from evenrank.comparison.blocks import BlockSums, Cell, Grid, block_sums
+from evenrank.comparison.blocks import BlockSums, Grid, block_sums
 from evenrank.comparison.compare import LEVELS
 from evenrank.comparison.statistics import bootstrap_quantiles
 from evenrank.errors import DataError
@@ -143,14 +143,19 @@ def query_values(benchmark: Benchmark, ranking: Ranking) -> dict[str, Values]:
     return values
 
 
-def require_single(benchmark: Benchmark, values: Mapping[str, Values]) -> None:
+def require_single(benchmark: Benchmark) -> None:
     """Refuse a benchmark whose queries do not have answers in several languages.
 
     Raises:
         DataError: No query has one in its own language and one in another.
     """
-    sums = block_sums(part_of(benchmark, benchmark.name).grid, values[FOUND])
-    if Cell("setting", "gap") not in sums.cells:
+    relevance, count = benchmark.relevance, len(benchmark.queries)
+    langs = benchmark.passages.langs[relevance.passages]
+    own = langs == benchmark.queries.langs[relevance.query_of]
+    in_own, in_others = (
+        np.bincount(relevance.query_of[some], minlength=count) > 0 for some in (own, ~own)
+    )
+    if not (in_own & in_others).any():
         raise DataError(
             benchmark.name,
             "no query with relevant passages in its own language and in others",
@@ -164,6 +169,7 @@ def figures(
     values: Mapping[str, Values],
     without: Mapping[str, Values],
     *,
+    names: Sequence[Name] = NAMES,
     resamples: int,
     seed: int,
 ) -> Figures:
@@ -173,6 +179,7 @@ def figures(
         part: The queries.
         values: Values of all queries of the benchmark with the correction.
         without: The same without a correction.
+        names: The figures.
         resamples: Resamples of the bootstrap.
         seed: Its seed.
     """
@@ -181,7 +188,7 @@ def figures(
         after, before = (one[measure][part.queries] for one in (values, without))
         of = _intervals(block_sums(part.grid, after), resamples, seed)
         change = _intervals(block_sums(part.grid, after - before), resamples, seed)
-        for name in NAMES:
+        for name in names:
             if name[0] == measure:
                 found[name] = Figure(of[name[1]], change[name[1]])
     return found

@@ -33,8 +33,6 @@ from evenrank.tuning.tradeoff import Tradeoff
 
 MARKER = "comparison of corrections"
 SAVED = "correction.safetensors"
-CEILING = 0.99
-"""Where so many answers are found, a loss cannot be seen."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,10 @@ class Names:
 def sentence(found: Tradeoff) -> str:
     """Return what is recommended, with what it gains and costs on the queries of the report."""
     goal = found.plan.goal
-    limit = "" if goal.max_own_loss is None else f", R@10 own falls by at most {goal.max_own_loss}"
+    of = "" if found.loss_on == found.chosen_on else f" of {found.loss_on}"
+    limit = ""
+    if goal.max_own_loss is not None:
+        limit = f", R@10 own{of} falls by at most {goal.max_own_loss}"
     rule = f"the best {' '.join(GOALS[goal.name])}{limit}, AP mono falls by at most "
     rule += f"{goal.max_mono_loss} (95 % sure)"
     if found.recommended is None:
@@ -90,13 +91,6 @@ def warnings(found: Tradeoff) -> list[str]:
             f"In {len(found.strange)} of {len(found.cosines)} languages the offset of the passages "
             f"has another direction than that of {found.fitted_on} (cosine below .9: {named}). "
             "A correction that is fitted on texts like your own may do more."
-        )
-    own = found.own_on_chosen
-    if found.plan.goal.max_own_loss is not None and own > CEILING:
-        notes.append(
-            f"On {found.chosen_on}, {show(100 * own, '.1f')} % of the answers in the query's own "
-            "language are found: a loss cannot be seen there. Choose on half of a benchmark, or on "
-            "harder texts."
         )
     if any(one.verdict == "failed" for one in found.gates):
         notes.append(f"On {found.reported_on} it costs more than was allowed: see the gates.")

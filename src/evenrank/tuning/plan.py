@@ -25,7 +25,9 @@ class Plan:
     Attributes:
         fit_on: Parallel corpus of other texts, in all languages of the benchmark's passages.
         choose_on: ``half`` of the benchmark's queries, which the report leaves out; or a parallel
-            corpus, which is ranked with the benchmark's passages. That needs no labels.
+            corpus, which is ranked with the benchmark's passages. That needs no labels. Its texts
+            are too easy to show a loss in the own language, so ``max_own_loss`` then limits what
+            is expected of the benchmark's queries: see :mod:`evenrank.tuning.places`.
         grid: The corrections.
         goal: What one of them is chosen for.
         items: Items of ``fit_on``, and of ``choose_on``, at most; 2 or more.
@@ -40,6 +42,11 @@ class Plan:
     items: int = ITEMS
     resamples: int = RESAMPLES
     seed: int = 0
+
+    @property
+    def expects_loss(self) -> bool:
+        """Whether the loss in the own language is expected from queries without labels."""
+        return self.choose_on != HALF and self.goal.max_own_loss is not None
 
     def __post_init__(self) -> None:
         for name, value, smallest in (

@@ -31,8 +31,9 @@ from evenrank.progress import bar, quiet
 from evenrank.ranking.ranks import Ranking
 from evenrank.tuning.choice import choose, front, gate_results
 from evenrank.tuning.figures import (
-    FOUND,
+    NAMES,
     Figures,
+    Name,
     Part,
     figures,
     halves,
@@ -42,6 +43,7 @@ from evenrank.tuning.figures import (
 )
 from evenrank.tuning.grid import Candidate
 from evenrank.tuning.offsets import SMALLEST_COSINE, offset_cosines
+from evenrank.tuning.places import OWN, UNLABELLED, ValuesOf, unlabelled
 from evenrank.tuning.plan import HALF, Plan
 from evenrank.tuning.planted import Measured, plant
 
@@ -85,6 +87,7 @@ class Tradeoff:
         benchmark: Name of the benchmark.
         fitted_on: What the corrections were fitted on.
         chosen_on: The queries that the choice was made on.
+        loss_on: The queries of the loss in the own language that was allowed.
         reported_on: The queries of the figures.
         blocks: Number of queries with their translations among them.
         plan: What was compared, and what for.
@@ -100,6 +103,7 @@ class Tradeoff:
     benchmark: str
     fitted_on: str
     chosen_on: str
+    loss_on: str
     reported_on: str
     blocks: int
     plan: Plan
@@ -115,19 +119,13 @@ class Tradeoff:
         return None if self.recommended is None else self.recommended.candidate.correction
 
     @property
-    def own_on_chosen(self) -> float:
-        """R@10 own without a correction, on the queries of the choice."""
-        one = self.rows[0].chosen_on[FOUND, "own"]
-        return one.of.value - one.change.value
-
-    @property
     def strange(self) -> dict[str, float]:
         """The languages whose offset in the passages is not that of the fit."""
         return {lang: one for lang, one in self.cosines.items() if one < SMALLEST_COSINE}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values of JSON."""
-        facts = ("model", "benchmark", "fitted_on", "chosen_on", "reported_on", "blocks")
+        facts = ("model", "benchmark", "fitted_on", "chosen_on", "loss_on", "reported_on", "blocks")
         return {
             **{name: getattr(self, name) for name in facts},
             "goal": asdict(self.plan.goal),
@@ -175,6 +173,7 @@ def compare_corrections(
     plan = plan or Plan()
     found = benchmark if isinstance(benchmark, Benchmark) else benchmark_name(benchmark)
     data = load_benchmark(found)
+    require_single(data)
     corpus = _restricted(plan.fit_on, data)
     encoder = open_model(model, model_settings)
     work = _Work(encoder, plan, batch_size, None if store is None else Path(store))
@@ -191,6 +190,7 @@ def compare_corrections(
         benchmark=data.name,
         fitted_on=f"{corpus.name} ({min(plan.items, len(corpus))} items)",
         chosen_on=chosen_on.name,
+        loss_on=UNLABELLED if plan.expects_loss else chosen_on.name,
         reported_on=reported_on.name,
         blocks=reported_on.blocks,
         plan=plan,
@@ -270,21 +270,32 @@ class _Work:
         one = part_of(planted.benchmark, planted.benchmark.name)
         other = part_of(data, f"all queries of {data.name}")
         (chosen,) = self._measured(planted, (one,), grid)
+        if self.plan.expects_loss:
+            queries, expected = unlabelled(measured, self.plan.seed)
+            part = part_of(queries.benchmark, queries.benchmark.name)
+            (losses,) = self._measured(queries, (part,), grid, expected, (OWN,))
+            chosen = [both | loss for both, loss in zip(chosen, losses, strict=True)]
         (reported,) = self._measured(measured, (other,), grid)
         return one, chosen, other, reported
 
     def _measured(
-        self, measured: Measured, parts: Sequence[Part], grid: Sequence[Candidate]
+        self,
+        measured: Measured,
+        parts: Sequence[Part],
+        grid: Sequence[Candidate],
+        values_of: ValuesOf = query_values,
+        names: Sequence[Name] = NAMES,
     ) -> list[list[Figures]]:
         """Return for each part the figures without a correction, then those of each one."""
-        data = measured.benchmark
-        without = query_values(data, rank_embeddings(measured.embeddings, data, 1))
-        require_single(data, without)
-        of = partial(figures, without=without, resamples=self.plan.resamples, seed=self.plan.seed)
+        data, plan = measured.benchmark, self.plan
+        without = values_of(data, rank_embeddings(measured.embeddings, data, 1))
+        of = partial(
+            figures, without=without, names=names, resamples=plan.resamples, seed=plan.seed
+        )
         found: list[dict[int, Figures]] = [{} for _ in parts]
         with bar(f"Corrections on {data.name}", len(grid), "corrections") as progress:
             for number, ranking in _rankings(measured, grid):
-                values = query_values(data, ranking)
+                values = values_of(data, ranking)
                 for part, results in zip(parts, found, strict=True):
                     results[number] = of(part, values)
                 progress.advance()
