@@ -80,6 +80,10 @@ def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path
     corrected = read_result(folder.result("corpus-tiny-test+scores"))
     assert "rank_device" not in corrected.config
     assert corrected.config["debias"]["method"] == "calibrate"
+    evaluation["model_settings"] = {"query_prompt": "find: "}
+    content = values(variants=variants, corrections=corrections, evaluate=evaluation)
+    other = Experiment(write(tmp_path / "device.yaml", content), copied)
+    assert other.runner.run(other.cells[0]) == "finished", facts_of(other, other.cells[0])
 
 
 def facts_of(experiment, cell):

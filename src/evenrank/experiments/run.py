@@ -348,6 +348,8 @@ class Runner:
     def _correction_key(self, name: str) -> str:
         spec = self.spec.corrections[name]
         settings = spec.model_dump(mode="json", exclude={"corpus", "only"})
+        if of_model := self.spec.evaluate.model_settings:  # a fit belongs to a model as it was set
+            settings["model_settings"] = of_model
         content = self.sources.corpus_fingerprint(spec.corpus, "corrections", name, "corpus")
         return fingerprint_of(json_bytes(settings, sort=True), content)
 
