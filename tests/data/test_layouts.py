@@ -53,7 +53,9 @@ WRITE = {"jsonl": write_json_lines, "parquet": write_parquet}
 def test_tevatron(tmp_path, suffix):
     write = WRITE[suffix]
     bob = ("7", "", "Bob.")
-    write(tmp_path / f"c/de.{suffix}", [tevatron("1", "Wer?", [("5", "Ada", "Sie.")], [bob])])
+    ada = ("5", "Ada", "Sie.")
+    known = [("8", "Ada", "Sie."), ("5", "", "Eine andere Fassung.")]  # no negatives of itself
+    write(tmp_path / f"c/de.{suffix}", [tevatron("1", "Wer?", [ada], [*known, bob])])
     write(tmp_path / f"c/en.{suffix}", [tevatron("1", "Who?", [("5", "", "She.")], [bob, bob])])
     corpus = open_corpus(tmp_path / "c")
     names = ("id", "passage_id", "article", "lang", "query", "passage", "negatives")
@@ -80,7 +82,7 @@ def test_several_positive_passages_are_items_of_one_group(tmp_path):
 
 def test_flagembedding(tmp_path):
     rows = [
-        {"query": "Who?", "pos": ["Ada.", "She."], "neg": ["Bob."], "prompt": "Find:"},
+        {"query": "Who?", "pos": ["Ada.", "She."], "neg": ["Bob.", "She."], "prompt": "Find:"},
         {"query": "And who?", "pos": ["Ada."], "neg": []},
         {"query": "What?", "pos": ["It."], "neg": ["No."], "id": "x", "lang": "en"},
     ]

@@ -79,7 +79,39 @@ def test_triples_of_ids_name_the_relevant_passages(repository):
     (repository / "data/qrels.train.tsv").unlink()
     triples = "1\t10\t50\n2\t20\t50\n1\t10\t40\n3\t20\t10\n3\t30\t10\n"
     (repository / "data/triples.train.ids.small.tsv").write_text(triples)
-    check(open_corpus(repository))
+    corpus = open_corpus(repository)
+    check(corpus)
+    assert [
+        [text.split()[-1] for text in texts]
+        for texts in corpus.column("negatives", corpus.rows[:, 1])
+    ] == [["50", "40"], ["50"], ["10"], ["10"]]
+    assert "dutch" in corpus.column("negatives", corpus.rows[:, 1])[0][0]
+
+
+def test_negatives_of_triples_are_other_passages_and_at_most_ten(repository):
+    """Passage 30 is of the group of query 3, and so never a negative of query 2."""
+    (repository / "data/qrels.train.tsv").unlink()
+    for name in LANGS:
+        collection = repository / f"data/google/collections/{name}_collection.tsv"
+        write_tsv(collection, {str(id_): f"passage {id_}" for id_ in range(10, 51)})
+    lines = [f"2\t20\t{id_}\n" for id_ in (30, *range(31, 45), 31)]
+    triples = "".join([*lines, "3\t20\t45\n", "3\t30\t45\n", "1\t30\t20\n"])
+    path = repository / "data/triples.train.ids.small.tsv"
+    path.write_text(triples)
+    corpus = open_corpus(repository)
+    found = dict(
+        zip(*(corpus.column(name, corpus.rows[:, 0]) for name in ("id", "negatives")), strict=True)
+    )
+    assert found == {
+        "2": [f"passage {id_}" for id_ in range(31, 40)],  # ten with 30
+        "3#20": ["passage 45"], "3#30": ["passage 45"], "1": None,
+    }  # fmt: skip
+    path.write_text(triples + "2\t20\n1\t10\t99\n")
+    with pytest.raises(DataError, match=r"small.tsv:20: found '2\\t20', expected ids of a query"):
+        open_corpus(repository)
+    path.write_text(triples + "1\t10\t99\n")
+    with pytest.raises(DataError, match=r"passage id '99', which has no text in German"):
+        open_corpus(repository)
 
 
 def test_what_is_missing_or_wrong_is_named(repository, tmp_path):

@@ -157,6 +157,27 @@ def test_negatives_are_copied_to_parts_of_the_corpus(corpus, model, tmp_path):
     rows = copied.table.to_pylist()
     assert len(rows) == int((part.rows >= 0).sum())
     assert all(row["negatives"] == texts[row["id"], row["lang"]] for row in rows)
+    facts = [(tmp_path / name / "negatives.json").read_bytes() for name in ("mined", "out")]
+    assert facts[0] == facts[1]
+    arguments = ["data", "convert", str(tmp_path / "out"), str(tmp_path / "parts"), "--split"]
+    assert CliRunner().invoke(app, [*arguments, "a=0.5,b=0.5"]).exit_code == 0
+    assert (tmp_path / "parts" / "b" / "negatives.json").read_bytes() == facts[0]
+    (tmp_path / "out" / "negatives.json").write_text("{")
+    again = CliRunner().invoke(app, ["data", "convert", str(tmp_path / "out"), str(tmp_path / "d")])
+    assert "negatives.json: found no readable JSON" in str(again.exception)
+
+
+def test_negatives_of_a_source_are_written_with_its_name(tmp_path):
+    row = {"id": 1, "lang": "de", "query": "Wer?", "pos": ["Ada."], "neg": ["Bob."]}
+    (tmp_path / "triples.jsonl").write_text(json.dumps(row) + "\n")
+    arguments = ["data", "convert", str(tmp_path / "triples.jsonl"), str(tmp_path / "out")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    corpus = open_corpus(tmp_path / "triples.jsonl")
+    assert json.loads((tmp_path / "out" / "negatives.json").read_text()) == {
+        "source": "triples.jsonl", "corpus_fingerprint": corpus.fingerprint
+    }  # fmt: skip
+    assert open_corpus(tmp_path / "out").table["negatives"].to_pylist() == [["Bob."]]
 
 
 def test_negatives_of_another_corpus_are_refused(corpus, model):

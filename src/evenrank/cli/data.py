@@ -254,7 +254,7 @@ def convert(
 
     Example: `evenrank data convert corpus/ out/ --split train=0.9,test=0.1 --by article`
     """
-    from evenrank.data.negatives import copy_negatives
+    from evenrank.data.negatives import copy_negatives, facts_of_negatives
     from evenrank.data.opening import open_corpus, path_of
     from evenrank.data.splits import split_corpus
     from evenrank.data.writing import MARKER, write_corpus
@@ -268,14 +268,15 @@ def convert(
     whole = open_corpus(source, where=where, languages=languages, skip_bad=skip_bad)
     if negatives is not None:
         whole = copy_negatives(whole, open_corpus(negatives))
+    facts = facts_of_negatives(whole, negatives or source)
     if fractions is None:
         corpora = {"": whole}
-        write_corpus(whole, out, overwrite=overwrite)
+        write_corpus(whole, out, overwrite=overwrite, facts=facts)
     else:
         corpora = split_corpus(whole, fractions, by=by, seed=seed)
         with whole_folder(out, marker=MARKER, overwrite=overwrite) as folder:
             for name, corpus in corpora.items():
-                write_corpus(corpus, folder / name)
+                write_corpus(corpus, folder / name, facts=facts)
     for name, corpus in corpora.items():
         say(f"{out / name}: {_size(len(corpus), corpus.sizes)}")
     counts = whole.counts

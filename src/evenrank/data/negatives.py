@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from evenrank.data.corpus import SCHEMA, ParallelCorpus
 from evenrank.errors import DataError
 from evenrank.files import fingerprint_of
 
+FACTS = "negatives.json"
+"""File next to a corpus that says where its negatives come from."""
 _KEY = ("lang", "id", "passage")
 
 
@@ -40,6 +46,33 @@ def with_negatives(
         ),
         counts=corpus.counts,
     )
+
+
+def facts_of_negatives(corpus: ParallelCorpus, source: str) -> dict[str, JsonValue]:
+    """Return the file that says where the negatives of a corpus come from, to be written with it.
+
+    Args:
+        corpus: The corpus.
+        source: What it, or its negatives, were read from. What is known there stays.
+
+    Returns:
+        The content by name; nothing for a corpus without negatives.
+
+    Raises:
+        DataError: The file of the source is damaged.
+    """
+    column = corpus.table["negatives"]
+    if column.null_count == len(column):
+        return {}
+    file = Path(source) / FACTS
+    if not file.is_file():
+        name = source if source.startswith("hf:") else Path(source).name
+        return {FACTS: {"source": name, "corpus_fingerprint": corpus.fingerprint}}
+    try:
+        return {FACTS: orjson.loads(file.read_bytes())}
+    except ValueError as cause:
+        expected, remedy = "what 'data mine' writes", "Restore it, or remove it"
+        raise DataError(str(file), "no readable JSON", expected, remedy) from cause
 
 
 def copy_negatives(corpus: ParallelCorpus, mined: ParallelCorpus) -> ParallelCorpus:

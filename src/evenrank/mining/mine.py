@@ -26,7 +26,7 @@ from pydantic import JsonValue
 from evenrank.benchmarks.benchmark import Benchmark
 from evenrank.benchmarks.parallel_corpus import benchmark_from_corpus
 from evenrank.data.corpus import ParallelCorpus, codes, components
-from evenrank.data.negatives import with_negatives
+from evenrank.data.negatives import FACTS, with_negatives
 from evenrank.data.opening import open_corpus
 from evenrank.data.writing import write_corpus
 from evenrank.encoding.opening import open_model
@@ -35,8 +35,6 @@ from evenrank.evaluation.encode import BATCH_SIZE, Embeddings, embed
 from evenrank.progress import bar
 from evenrank.ranking.counting import NO_KEY, close_top, decode_keys, keep_top
 
-FACTS = "negatives.json"
-"""File of a mined corpus with the facts of the mining."""
 _BLOCK, _TILE = 256, 2048
 _ROUNDING = np.float32(1e-6)
 """So that a passage with the vector of the own one has its score, whatever the products round."""

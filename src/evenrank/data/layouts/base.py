@@ -113,6 +113,21 @@ def language_fields(row: Row) -> Row:
     return {name: row[name] for name in ("lang", "language") if name in row}
 
 
+def other_passages(negatives: list[Row], positives: list[Row]) -> list[object]:
+    """Return the texts of negatives, without those that are a positive passage of the same query.
+
+    Args:
+        negatives: ``passage_id`` and ``passage`` of each.
+        positives: The same.
+    """
+    known = [[row[name] for row in positives] for name in ("passage_id", "passage")]
+    return [
+        row["passage"]
+        for row in negatives
+        if row["passage_id"] not in known[0] and row["passage"] not in known[1]
+    ]
+
+
 def positives(row: Row, id_: object, passages: list[Row]) -> list[Row]:
     """Return a row for each positive passage of a query.
 

@@ -12,6 +12,7 @@ from evenrank.data.layouts.base import (
     Place,
     WrongRow,
     language_fields,
+    other_passages,
     positives,
     text_key,
 )
@@ -20,9 +21,10 @@ from evenrank.data.readers.base import Row
 
 def _rows(row: Row, _: Place) -> list[Row]:
     shared = language_fields(row) | {"query": row.get("query")}
-    if negatives := _passages(row, "negative_passages"):
-        shared["negatives"] = [passage["passage"] for passage in negatives]
-    return positives(shared, row.get("query_id"), _passages(row, "positive_passages"))
+    relevant = _passages(row, "positive_passages")
+    if negatives := other_passages(_passages(row, "negative_passages"), relevant):
+        shared["negatives"] = negatives
+    return positives(shared, row.get("query_id"), relevant)
 
 
 def _passages(row: Row, name: str) -> list[Row]:

@@ -8,7 +8,9 @@ Parquet with ``id`` and ``text``.
 - An item is a query with a passage that qrels call relevant. Its ``id`` is the query's, followed by
   ``#`` and the passage's if there are several.
 - ``passage_id`` is the passage's id; all relevant passages of a query share one.
-- ``split`` is the name of the file of qrels. Negatives of triples are not read: mine them.
+- ``split`` is the name of the file of qrels or triples.
+- ``negatives`` are the passages that triples name: the first 10 different ones of each pair, in the
+  order of the file, without passages of the pair's own group. (MS MARCO has about 100 of each.)
 """
 
 from __future__ import annotations
@@ -44,14 +46,24 @@ _TABLES = (".tsv", ".tsv.gz", ".parquet")
 _PAIRS = (".tsv", ".tsv.gz", ".txt", ".trec")
 _DEPTH = 5
 _ROWS = 4096
+_NEGATIVES = 10
 _Kind = Literal["queries", "collection"]
 
 
+class _Pair(NamedTuple):
+    """Ids of a query, of a relevant passage and of others, with the number of the first line."""
+
+    number: int
+    query: str
+    passage: str
+    negatives: list[str]
+
+
 class _Pairs(NamedTuple):
-    """A query and a relevant passage in each line of a file, with the number of the line."""
+    """The pairs of a file of qrels or triples."""
 
     path: Path
-    lines: list[tuple[int, str, str]]
+    lines: list[_Pair]
     bad: list[Numbered]
 
 
@@ -131,32 +143,38 @@ _KINDS: tuple[_Kind, _Kind] = ("queries", "collection")
 def _pairs(path: Path) -> _Pairs:
     """Read qrels (three or four columns) or triples of ids."""
     triples = "triples" in path.name
-    lines: dict[tuple[str, str], int] = {}
+    lines: dict[tuple[str, str], _Pair] = {}
     bad: list[Numbered] = []
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for number, raw in enumerate(cast("Iterable[bytes]", file), 1):
             line = raw.decode(errors="backslashreplace")
             try:
-                pair = _pair(line.split(), triples=triples)
+                ids = _ids(line.split(), triples=triples)
             except (ValueError, IndexError):
                 if line.strip() and number > 1:  # the first line may be a header
                     expected = "ids of a query and a passage, and a whole number"
                     place, found = f"{path}:{number}", repr(line[:60].strip())
                     bad.append((number, Unreadable.at(place, found, expected, raw=line.strip())))
                 continue
-            if pair:
-                lines.setdefault(pair, number)
-    return _Pairs(path, [(number, *pair) for pair, number in lines.items()], bad)
+            if ids is None:
+                continue
+            query, passage, *negatives = ids
+            pair = lines.setdefault((query, passage), _Pair(number, query, passage, []))
+            for one in negatives:
+                if len(pair.negatives) < _NEGATIVES and one not in pair.negatives:
+                    pair.negatives.append(one)
+    return _Pairs(path, list(lines.values()), bad)
 
 
-def _pair(fields: list[str], *, triples: bool) -> tuple[str, str] | None:
-    """Return the query and the passage of a line, if they are relevant."""
+def _ids(fields: list[str], *, triples: bool) -> list[str] | None:
+    """Return the query, its relevant passage and, of triples, another one; ``None`` for none."""
     if triples:
-        query, passage, _ = fields
-        return query, passage
+        if len(fields) != 3:
+            raise ValueError(fields)
+        return fields
     if len(fields) not in (3, 4):
         raise ValueError(fields)
-    return (fields[0], fields[-2]) if int(fields[-1]) > 0 else None
+    return [fields[0], fields[-2]] if int(fields[-1]) > 0 else None
 
 
 def _as_text(names: list[str]) -> pacsv.ConvertOptions:
@@ -196,8 +214,9 @@ def _read(
 ) -> Iterator[Chunk]:
     judged = load()
     pairs = [pair for one in judged for pair in one.lines]
-    queries = _texts(files.texts["queries", lang], {query for _, query, _ in pairs})
-    passages = _texts(files.texts["collection", lang], {passage for *_, passage in pairs})
+    wanted = {id_ for pair in pairs for id_ in (pair.passage, *pair.negatives)}
+    queries = _texts(files.texts["queries", lang], {pair.query for pair in pairs})
+    passages = _texts(files.texts["collection", lang], wanted)
     group, several = _groups(pairs)
     size = sum(path.stat().st_size for kind in _KINDS for path in files.texts[kind, lang])
     for one in judged:
@@ -205,28 +224,31 @@ def _read(
             yield Chunk(one.bad, 0)
         for start in range(0, len(one.lines), _ROWS):
             rows: list[Numbered] = []
-            for number, query, passage in one.lines[start : start + _ROWS]:
-                missing = "query" if query not in queries else "passage"
-                if query not in queries or passage not in passages:
-                    id_ = query if missing == "query" else passage
-                    found = f"{missing} id {id_!r}, which has no text in {language_name(lang)}"
+            for number, query, passage, negatives in one.lines[start : start + _ROWS]:
+                missing = [("query", query)] if query not in queries else []
+                missing += [("passage", p) for p in (passage, *negatives) if p not in passages]
+                if missing:
+                    what, id_ = missing[0]
+                    found = f"{what} id {id_!r}, which has no text in {language_name(lang)}"
                     bad = Unreadable.at(f"{one.path}:{number}", found, "an id of its files")
                     rows.append((number, bad))
                     continue
+                own = group.get(passage, passage)
+                others = [passages[p] for p in negatives if group.get(p, p) != own]
                 row = {
                     "id": f"{query}#{passage}" if query in several else query,
-                    "passage_id": group.get(passage, passage),
+                    "passage_id": own,
                     "query": queries[query],
                     "passage": passages[passage],
                     "split": one.path.name.removesuffix(".gz").partition(".")[2].rpartition(".")[0],
                 }
-                rows.append((number, row))
+                rows.append((number, row | {"negatives": others} if others else row))
             yield Chunk(rows, len(rows) * size / max(1, len(pairs)))
 
 
-def _groups(pairs: list[tuple[int, str, str]]) -> tuple[dict[str, str], set[str]]:
+def _groups(pairs: list[_Pair]) -> tuple[dict[str, str], set[str]]:
     """Return the name of the group of passages that share one, and queries with several."""
-    counts = Counter(query for _, query, _ in pairs)
+    counts = Counter(pair.query for pair in pairs)
     several = {query for query, count in counts.items() if count > 1}
     numbers: dict[str, int] = {}
     first: dict[str, str] = {}
@@ -235,7 +257,7 @@ def _groups(pairs: list[tuple[int, str, str]]) -> tuple[dict[str, str], set[str]
             numbers.setdefault(first.setdefault(q, p), len(numbers)),
             numbers.setdefault(p, len(numbers)),
         )
-        for _, q, p in pairs
+        for _, q, p, _ in pairs
         if q in several
     ]
     if not edges:
