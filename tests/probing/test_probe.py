@@ -17,6 +17,7 @@ from evenrank.cli.probe import probe_command
 from evenrank.data.opening import open_corpus
 from evenrank.encoding.base import build_encoder
 from evenrank.errors import ConfigError, DataError, EvenrankError
+from evenrank.probing.base import PROBE_MEASURES
 from evenrank.probing.page import commands, note, sentence, verdict, write_probe
 from evenrank.probing.probe import probe
 
@@ -175,6 +176,26 @@ def test_without_canaries(place, model):
     found = probe(model, place / "passages.jsonl", canaries=None)
     assert "access_gap" not in found.figures
     assert "times as often as its share" in sentence(found)
+
+
+def test_canaries_in_few_of_the_languages_do_not_lead(place, model, found, tmp_path):
+    """They say little about the others (docs/probe.md), so the lift is what the page says."""
+    more = [{"text": f"{lang} {at}", "lang": lang} for lang in ("fi", "pl", "sv") for at in (1, 2)]
+    passages = write_lines(tmp_path / "more.jsonl", [*rows(0, 60), *more])
+    five = probe(model, passages, canaries=place / "canaries.jsonl", items=5)
+    assert five.canaries["languages"] == ["de", "en"]
+    assert "times as often as its share" in sentence(five)
+    assert "too few of the languages" in note(five)
+    assert "is found in the top 10" in sentence(found)
+    assert "too few" not in note(found)
+
+
+def test_measures_that_labels_do_not_confirm_come_last_and_are_named(found):
+    names = list(found.figures)
+    weak = [name for name in names if not PROBE_MEASURES.get(name).predicts]
+    assert names[0] == "access_gap"
+    assert names[-len(weak) :] == weak == ["preference", "decodability", "pull"]
+    assert all(PROBE_MEASURES.get(name).title in note(found) for name in weak)
 
 
 def test_canaries_that_ask_with_their_answer_are_pointed_out(place, model, found, tmp_path):

@@ -177,6 +177,7 @@ class ProbeMeasure:
         limits: The smallest and the largest value.
         no_bias: The value without bias; ``None`` where chance moves a model without bias away from
             it, so that the value is compared between models only.
+        predicts: Whether it predicts what labels show, as docs/probe.md says.
         compute: The function. It returns ``None`` where the corpus does not allow it.
     """
 
@@ -185,6 +186,7 @@ class ProbeMeasure:
     order: int
     limits: tuple[float, float]
     no_bias: float | None
+    predicts: bool
     compute: Callable[[Observed], Estimate | None]
 
     @property
@@ -205,11 +207,13 @@ def probe_measure(
     order: int,
     limits: tuple[float, float],
     no_bias: float | None,
+    predicts: bool = True,
 ) -> Callable[[Function], Function]:
     """Return a decorator that registers a function as a measure and leaves it as it is."""
 
     def register(function: Function) -> Function:
-        PROBE_MEASURES.register(name, ProbeMeasure(name, title, order, limits, no_bias, function))
+        one = ProbeMeasure(name, title, order, limits, no_bias, predicts, function)
+        PROBE_MEASURES.register(name, one)
         return function
 
     return register

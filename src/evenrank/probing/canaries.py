@@ -70,7 +70,12 @@ def rank_distance(observed: Observed) -> Estimate | None:
 
 
 @probe_measure(
-    "preference", "Language preference rate × languages", order=70, limits=(0, np.inf), no_bias=1.0
+    "preference",
+    "Language preference rate × languages",
+    order=80,
+    limits=(0, np.inf),
+    no_bias=1.0,
+    predicts=False,
 )
 def preference(observed: Observed) -> Estimate | None:
     """How many times as often as by chance the best of the answers is in the query's language.

@@ -20,7 +20,7 @@ from evenrank.probing.base import (
 )
 
 
-@probe_measure("purity", "Neighbour purity", order=80, limits=(-1, 1), no_bias=0.0)
+@probe_measure("purity", "Neighbour purity", order=70, limits=(-1, 1), no_bias=0.0)
 def purity(observed: Observed) -> Estimate | None:
     """Share of a passage's nearest passages in its own language, beyond chance.
 
@@ -47,7 +47,9 @@ def purity(observed: Observed) -> Estimate | None:
     )
 
 
-@probe_measure("decodability", "Linear decodability", order=90, limits=(-1, 1), no_bias=0.0)
+@probe_measure(
+    "decodability", "Linear decodability", order=90, limits=(-1, 1), no_bias=0.0, predicts=False
+)
 def decodability(observed: Observed) -> Estimate | None:
     """How well a linear classifier reads the language from the embedding of a passage, held out.
 

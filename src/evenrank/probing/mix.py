@@ -25,7 +25,7 @@ _ROUNDS, _STEP = 500, 1e-5
 _PERMUTATIONS = 100
 
 
-@probe_measure("lift", "Lift of the own language", order=40, limits=(0, np.inf), no_bias=1.0)
+@probe_measure("lift", "Lift of the own language", order=20, limits=(0, np.inf), no_bias=1.0)
 def lift(observed: Observed) -> Estimate:
     """How many times its share of the corpus the query's own language has among the best passages.
 
@@ -50,7 +50,7 @@ def lift(observed: Observed) -> Estimate:
 
 
 @probe_measure(
-    "same_language", "Same-language preference", order=60, limits=(-np.inf, np.inf), no_bias=0.0
+    "same_language", "Same-language preference", order=40, limits=(-np.inf, np.inf), no_bias=0.0
 )
 def same_language(observed: Observed) -> Estimate | None:
     """How much more often the own language is found than its pull explains, as a logarithm.
@@ -68,7 +68,12 @@ def same_language(observed: Observed) -> Estimate | None:
 
 
 @probe_measure(
-    "pull", "Strongest pull of a language", order=100, limits=(-np.inf, np.inf), no_bias=0.0
+    "pull",
+    "Strongest pull of a language",
+    order=100,
+    limits=(-np.inf, np.inf),
+    no_bias=0.0,
+    predicts=False,
 )
 def pull(observed: Observed) -> Estimate | None:
     """How much a language attracts queries of all languages, as a logarithm; the strongest of all.
@@ -90,7 +95,7 @@ def pull(observed: Observed) -> Estimate | None:
     )
 
 
-@probe_measure("swap_shift", "Swap shift", order=20, limits=(-1, 1), no_bias=0.0)
+@probe_measure("swap_shift", "Swap shift", order=60, limits=(-1, 1), no_bias=0.0)
 def swap_shift(observed: Observed) -> Estimate | None:
     """How far the languages of the best passages change if a query is asked in another language.
 

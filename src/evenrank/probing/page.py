@@ -34,23 +34,34 @@ DOUBLINGS = 3
 
 def sentence(probe: Probe) -> str:
     """Return what the probe found, for a reader who knows no measure."""
-    if gap := probe.figures.get("access_gap"):
-        own, other = gap.details["own"], gap.details["other"]
+    main = _main(probe)
+    if main.name == "access_gap":
+        own, other = main.details["own"], main.details["other"]
         return (
             "An answer that exists only in another language is found in the top 10 for "
             f"{show(100 * other, '.0f')} % of the queries; one in the query's own language for "
             f"{show(100 * own, '.0f')} %."
         )
-    lift = probe.figures["lift"]
     return (
-        f"Queries find passages in their own language {show(lift.value, '.1f')} times as often as "
+        f"Queries find passages in their own language {show(main.value, '.1f')} times as often as "
         "its share of the corpus."
     )
 
 
+def _main(probe: Probe) -> ProbeFigure:
+    """Return the measure that leads: the access gap, or the lift without enough canaries."""
+    gap = probe.figures.get("access_gap")
+    return probe.figures["lift"] if gap is None or _few_languages(probe) else gap
+
+
+def _few_languages(probe: Probe) -> bool:
+    """Return whether canaries are in less than half of the languages of the passages."""
+    return 0 < 2 * len(probe.canaries.get("languages", [])) < len(probe.passages)
+
+
 def verdict(probe: Probe) -> str:
     """Return whether there is a bias, and towards which language."""
-    main = probe.figures.get("access_gap", probe.figures["lift"])
+    main = _main(probe)
     pull = probe.figures.get("pull")
     parts = []
     if not main.biased:
@@ -68,7 +79,7 @@ def verdict(probe: Probe) -> str:
 
 def commands(probe: Probe, model: str = "MODEL", corpus: str = "CORPUS") -> list[str]:
     """Return what to run next; nothing where there is nothing to correct."""
-    main = probe.figures.get("access_gap", probe.figures["lift"])
+    main = _main(probe)
     if not main.biased or probe.correction is not None:
         return []
     known = probe.canaries.get("languages", []) if _are_world_facts(probe) else []
@@ -119,6 +130,8 @@ def note(probe: Probe) -> str:
     if probe.canaries:
         count = len(probe.canaries["languages"])
         parts.append(f"{probe.canaries['items']} canaries in {count} languages")
+        if _few_languages(probe):
+            parts.append("too few of the languages for the access gap: use other --canaries")
         if known := probe.canaries["in the corpus already"]:
             parts.append(f"{known} canaries left out, which the corpus contains")
         if probe.canaries["queries are answers"]:
@@ -127,7 +140,16 @@ def note(probe: Probe) -> str:
         parts.append("no canaries")
     if probe.correction is not None:
         parts.append("with {method} at strength {strength:g}".format(**probe.correction))
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + "." + _weak(probe)
+
+
+def _weak(probe: Probe) -> str:
+    """Return which measures do not predict what labels show."""
+    measures = (PROBE_MEASURES.get(name) for name in probe.figures)
+    weak = [one.title for one in measures if not one.predicts]
+    return f" Do not compare models by these, which labels do not confirm: {', '.join(weak)}." * (
+        len(weak) > 0
+    )
 
 
 def build_page(probe: Probe, model: str = "MODEL", corpus: str = "CORPUS") -> Report:
