@@ -211,12 +211,21 @@ class BatchPlan:
         eligible = self._items(stream)
         groups = self._groups[stream.corpus]
         size, wanted = eligible.size, self._items_of(self.strategy.modes[stream.mode])
-        positions = turn * wanted + np.arange(wanted)
-        walk = np.empty(wanted, dtype=np.int64)
-        for pass_ in np.unique(positions // size).tolist():
-            here = positions // size == pass_
-            walk[here] = permuted(positions[here] % size, size, self._key(*stream, epoch, pass_))
+        first = turn * wanted
+        walk = np.concatenate(
+            [
+                permuted(
+                    np.arange(max(first, pass_ * size), min(first + wanted, (pass_ + 1) * size))
+                    - pass_ * size,
+                    size,
+                    self._key(*stream, epoch, pass_),
+                )
+                for pass_ in range(first // size, (first + wanted - 1) // size + 1)
+            ]
+        )
         items = _first_of_group(eligible.at(walk), groups)
+        if len(items) == wanted:
+            return items
         key = self._key(*stream, epoch, "spare", turn)
         for begin in range(0, size, wanted):
             if len(items) >= wanted:
@@ -333,5 +342,9 @@ def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:
 
 def _first_of_group(items: NDArray[np.int64], groups: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the items in order, without those whose passage group an earlier item has."""
-    first = np.unique(groups[items], return_index=True)[1]
+    own = groups[items]
+    ordered = np.sort(own)
+    if (ordered[1:] != ordered[:-1]).all():  # most batches: faster than finding the places
+        return items
+    first = np.unique(own, return_index=True)[1]
     return items[np.sort(first)]
