@@ -72,7 +72,6 @@ def main() -> None:
                     dev_fraction=0,
                     steps=options.steps,
                     batch_size=options.batch_size,
-                    trainer={"save_strategy": "no"},
                     **training,
                 )
                 run = train(config, overwrite=True)
