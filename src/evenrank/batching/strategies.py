@@ -138,7 +138,7 @@ def draw_languages(
     keys[~present] = -np.inf
     if count > 2:
         return np.argsort(-keys, axis=1, kind="stable")[:, :count]
-    best = keys.argmax(axis=1)  # faster than sorting
+    best: NDArray[np.int64] = keys.argmax(axis=1)  # faster than sorting
     if count == 1:
         return best[:, None]
     keys[np.arange(len(keys)), best] = -np.inf
