@@ -252,6 +252,15 @@ def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
     assert not list((tmp_path / "kept" / "folder").iterdir())
 
 
+def test_a_lock_leaves_no_folder_unless_something_was_written(tmp_path):
+    with pytest.raises(ValueError, match="refused"), lock_folder(tmp_path / "a" / "b" / "run"):
+        raise ValueError("refused")
+    assert list(tmp_path.iterdir()) == []
+    with lock_folder(tmp_path / "a" / "b" / "run"):
+        (tmp_path / "a" / "b" / "run").mkdir()
+    assert [path.name for path in (tmp_path / "a").rglob("*")] == ["b", "run"]
+
+
 def test_processes_may_prove_the_same_folder_at_once(tmp_path):
     """Each removes the folders that it created, also from under the others."""
     with ThreadPoolExecutor(4) as pool:

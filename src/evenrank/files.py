@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,7 @@ def cache_lock(path: Path) -> Iterator[None]:
 
     lock = FileLock(path.parent / f"{path.name}.lock")
     try:
-        require_writable(path.parent)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        require_writable(path.parent, keep=True)
         lock.acquire()
     except (FileError, OSError) as cause:
         error = cause if isinstance(cause, FileError) else FileError.of(cause, path)
@@ -236,13 +235,9 @@ def require_writable(folder: str | Path, *, keep: bool = False) -> None:
 
 
 def _write_and_remove(folder: Path, keep: bool) -> None:
-    created: list[Path] = []
-    try:
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        for path in reversed(missing):
-            path.mkdir(exist_ok=True)
-            created.append(path)
-        probe = _temporary(folder, folder)
+    with ExitStack() as created:
+        _create(folder, created, keep=keep)
+        created.callback(_remove, probe := _temporary(folder, folder))
         try:
             with probe.open("xb") as file:
                 file.write(_PROBE)
@@ -250,13 +245,19 @@ def _write_and_remove(folder: Path, keep: bool) -> None:
         except OSError as error:
             error.filename = str(folder)  # not the probe, whose name says nothing to users
             raise
-        finally:
-            with suppress(OSError):
-                probe.unlink(missing_ok=True)
-    finally:
-        for path in [] if keep else reversed(created):
-            with suppress(OSError):  # another process has written to it by now
-                path.rmdir()
+
+
+def _create(folder: Path, created: ExitStack, *, keep: bool = False) -> None:
+    """Create a folder with its parents; those that stay empty are removed after the block."""
+    for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        path.mkdir(parents=True, exist_ok=True)
+        if not keep:
+            created.callback(_remove, path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # another process has written to the folder by now
+        path.rmdir() if path.is_dir() else path.unlink()
 
 
 @contextmanager
@@ -270,18 +271,18 @@ def lock_folder(path: str | Path, timeout: float = 0.2) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = Path(path).resolve()
-    with _refusals(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(_workplace(path) / f"{MARKER}-{fingerprint_of(path.name)}.lock")
-        try:
-            lock.acquire(timeout=timeout)
-        except Timeout:
-            remedy = "Wait for its end, or use another name"
-            raise ConfigError(
-                str(path), "another run that writes to it", "one run at a time", remedy
-            ) from None
-    with _released(lock):
-        yield
+    with ExitStack() as created:
+        with _refusals(path):
+            _create(path.parent, created)
+            lock = FileLock(_workplace(path) / f"{MARKER}-{fingerprint_of(path.name)}.lock")
+            try:
+                lock.acquire(timeout=timeout)
+            except Timeout:
+                remedy = "Wait for its end, or use another name"
+                found, expected = "another run that writes to it", "one run at a time"
+                raise ConfigError(str(path), found, expected, remedy) from None
+        with _released(lock):
+            yield
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -144,3 +144,17 @@ def test_a_benchmark_file_with_a_wrong_checksum(failing, tmp_path, monkeypatch):
     monkeypatch.setenv("EVENRANK_DATA", str(data.parent))
     model = tmp_path / "model"
     assert "SHA-256" in failing("evaluate", model, "-b", "xquad-r", "--output", tmp_path / "out")
+
+
+def test_an_empty_name_is_not_the_current_folder(failing, folder, tmp_path, monkeypatch):
+    """Such as that of a variable without a value: ``evenrank data describe "$CORPUS"``."""
+    monkeypatch.chdir(folder)
+    assert "corpus: found an empty name" in failing("data", "describe", "")
+    assert "encoder: found an empty name" in failing("probe", " ", folder)
+
+
+def test_a_refused_evaluation_leaves_no_folder(failing, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert "'nowhere': found nothing" in failing("evaluate", "nowhere", "-b", f"corpus:{folder}")
+    assert sorted(tmp_path.rglob("*")) == before

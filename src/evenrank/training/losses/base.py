@@ -52,6 +52,12 @@ class Term:
     of: Callable[[Scores], Tensor]
     needs: Literal["parallel", "start", "teacher"] | None = None
 
+    @property
+    def summary(self) -> str:
+        """First line of the docstring of ``of``."""
+        line = (self.of.__doc__ or "").strip().splitlines()[0].removeprefix("Return ")
+        return line[:1].upper() + line[1:]
+
 
 LOSSES: Registry[Term] = Registry("loss", "evenrank.training.losses")
 
