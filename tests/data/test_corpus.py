@@ -150,3 +150,19 @@ def test_codes_number_values_by_first_appearance(values, size):
         seen.setdefault(value, len(seen) - 1)
     column = pa.chunked_array(chunks, pa.string())
     assert codes(column).tolist() == [seen[value] for value in values]
+
+
+def test_codes_of_more_values_than_get_numbers_together():
+    count = (1 << 21) + 1000
+    values = np.arange(count) // 7  # the last ones have old and new values
+    values[5], values[-7:] = 900_000, (900_001, 900_000, 900_001, 0, 3, 900_002, 0)
+    array = pa.array(values, mask=values % 7 == 6)
+    column = pa.chunked_array([array[:1_500_000], array[1_500_000:]])
+    released = []
+    found = codes(column, lambda: released.append(None))
+    valid = values % 7 != 6
+    _, first, code = np.unique(values[valid], return_index=True, return_inverse=True)
+    expected = np.full(count, -1)
+    expected[valid] = np.argsort(np.argsort(first))[code]
+    np.testing.assert_array_equal(found, expected)
+    assert len(released) > 1

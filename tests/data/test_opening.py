@@ -194,7 +194,7 @@ def test_a_process_that_dies_leaves_no_conversion_and_no_litter(write_lines, cac
     path = write_lines("a.jsonl", [GOOD | {"id": n} for n in range(20_000)])
     code = (
         "import os, sys\nfrom evenrank.data import conversion\n"
-        "conversion.index_rows = lambda table: os._exit(9)\n"
+        "conversion.index_rows = lambda *_: os._exit(9)\n"
         "from evenrank.data.opening import open_corpus\nopen_corpus(sys.argv[1])"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

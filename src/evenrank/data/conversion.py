@@ -36,6 +36,7 @@ import pyarrow.compute as pc
 from evenrank.data.corpus import SCHEMA, Counts, ParallelCorpus, components, index_rows
 from evenrank.data.filters import Filter
 from evenrank.data.layouts.base import JOINED, Layout, Place, WrongRow, layout_of
+from evenrank.data.mapping import map_rows, releasable_rows
 from evenrank.data.readers.base import REMEDY, Numbered, Part, Row, Source, Unreadable
 from evenrank.data.rows import NAMES, Values, columns_of, values_of
 from evenrank.errors import ConfigError, DataError
@@ -86,8 +87,8 @@ def convert(source: Source, request: Request, folder: Path) -> None:
         _check_languages(source, request, writer.languages, counts)
         if joined:
             join_passages(folder / "rows.arrow", joined)
-        table = map_rows(folder)
-        index = index_rows(table)
+        table, release = releasable_rows(folder / "rows.arrow")
+        index = index_rows(table, release)
         for again, first in index.repeated.tolist():
             row = table.slice(again, 1).to_pylist()[0]
             found = f"id {row['id']!r} again in {row['lang']!r}, after {writer.place(first)}"
@@ -108,18 +109,13 @@ def load(folder: Path, name: str) -> ParallelCorpus:
     facts = orjson.loads((folder / "facts.json").read_bytes())
     return ParallelCorpus(
         name=name,
-        table=map_rows(folder),
+        table=map_rows(folder / "rows.arrow"),
         languages=tuple(facts["languages"]),
         rows=np.asarray(np.load(folder / "matrix.npy", mmap_mode="r")),
         groups=np.asarray(np.load(folder / "groups.npy", mmap_mode="r")),
         fingerprint=facts["fingerprint"],
         counts=Counts(**facts["counts"]),
     )
-
-
-def map_rows(folder: Path) -> pa.Table:
-    """Return the rows of a converted corpus, memory-mapped."""
-    return pa.ipc.open_file(pa.memory_map(str(folder / "rows.arrow"))).read_all()
 
 
 class RowWriter:

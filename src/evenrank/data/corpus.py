@@ -5,7 +5,7 @@ Shapes: ``R`` rows of the table, ``I`` items, ``L`` languages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -39,6 +39,8 @@ items may share it); ``article`` is the document that a passage comes from, if i
 """
 
 
+_ENCODED_AT_ONCE = 1 << 21
+"""Values that get numbers together: fewer are compared more often with those that have numbers."""
 _AT_ONCE = 1 << 16
 """Rows or items for which temporary arrays are created."""
 
@@ -171,14 +173,19 @@ class RowIndex:
     repeated: NDArray[np.int64]
 
 
-def index_rows(table: pa.Table) -> RowIndex:
+def index_rows(table: pa.Table, release: Callable[[], object] | None = None) -> RowIndex:
     """Index a table of at least one row that has ``SCHEMA`` and normalised language codes.
 
     Items whose rows name different passage ids join those ids: an item's passages are
     translations of one another, so every item of either id would be a false negative of the
     others.
+
+    Args:
+        table: The rows.
+        release: Called after some millions of rows of a column, which are not read again: it may
+            take a file that is mapped out of this process's memory.
     """
-    item_of_row = codes(table.column("id"))
+    item_of_row = codes(table.column("id"), release)
     languages = sorted(pc.unique(table.column("lang")).to_pylist())
     lang_of_row = np.concatenate(
         [
@@ -201,7 +208,7 @@ def index_rows(table: pa.Table) -> RowIndex:
     return RowIndex(
         languages=tuple(languages),
         rows=rows,
-        groups=_passage_groups(rows, codes(table.column("passage_id"))),
+        groups=_passage_groups(rows, codes(table.column("passage_id"), release)),
         repeated=np.column_stack([clash, first]).astype(np.int64),
     )
 
@@ -292,18 +299,33 @@ def values_at(column: pa.ChunkedArray, rows: NDArray[Any]) -> list[Any]:
     ]
 
 
-def codes(column: pa.ChunkedArray) -> NDArray[np.int32]:
+def codes(
+    column: pa.ChunkedArray, release: Callable[[], object] | None = None
+) -> NDArray[np.int32]:
     """Return a number for each value, in order of first appearance; -1 for null.
+
+    Args:
+        column: The values.
+        release: Called after some millions of values, which are not read again.
 
     >>> codes(pa.chunked_array([["b", "a"], ["b", None]])).tolist()
     [0, 1, 0, -1]
     """
-    chunks = column.dictionary_encode().chunks  # all chunks share one dictionary
     numbers = np.empty(len(column), dtype=np.int32)
-    start = 0
-    for chunk in chunks:
-        numbers[start : start + len(chunk)] = pc.fill_null(chunk.indices, -1).to_numpy()
-        start += len(chunk)
+    known = pa.array([], column.type)
+    for start in range(0, len(column), _ENCODED_AT_ONCE):
+        chunks = column.slice(start, _ENCODED_AT_ONCE).dictionary_encode().chunks
+        values = chunks[0].dictionary  # all chunks share one dictionary
+        places = pc.index_in(values, value_set=known)
+        new = np.asarray(places.is_null())
+        number_of = np.where(new, len(known) + np.cumsum(new) - 1, pc.fill_null(places, 0))
+        number_of = np.append(number_of, -1).astype(np.int32)  # of null
+        known = pa.concat_arrays([known, values.filter(pa.array(new))])
+        for chunk in chunks:
+            numbers[start : start + len(chunk)] = number_of[pc.fill_null(chunk.indices, -1)]
+            start += len(chunk)
+        if release is not None:
+            release()
     return numbers
 
 
