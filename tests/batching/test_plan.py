@@ -78,6 +78,8 @@ def test_modes_compose_languages_as_their_names_say():
     for batch in epoch_of(plan("x-x-mono", of=[of])):
         query, passage = languages_of(batch, of)
         assert set(query) == set(passage) == {batch.language}
+    modes = Counter(batch.mode for batch in epoch_of(plan("hybrid-mono", 0.5, of=[of])))
+    assert abs(modes["x-x-mono"] - modes["x-y-mono"]) < 3
     mixed = Counter()
     for batch in epoch_of(plan("x-x", of=[of])):
         query, passage = languages_of(batch, of)
@@ -87,6 +89,13 @@ def test_modes_compose_languages_as_their_names_say():
     for batch in epoch_of(plan("x-y", of=[of])):
         query, passage = languages_of(batch, of)
         assert all(one != other for one, other in zip(query, passage, strict=True))
+    asked = Counter()
+    for batch in epoch_of(plan("x-y-mono", of=[of])):
+        query, passage = languages_of(batch, of)
+        assert set(passage) == {batch.language}
+        assert batch.language not in query
+        asked.update(zip(query, passage, strict=True))
+    assert len(asked) == 4 * 3
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])

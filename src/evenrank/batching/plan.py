@@ -36,7 +36,7 @@ class Batch(NamedTuple):
     Attributes:
         corpus: Number of the corpus.
         mode: Name of its mode.
-        language: The language of the whole batch; ``None`` if the batch mixes languages.
+        language: The language of all passages; ``None`` if they are in several languages.
         query_rows: ``(B,)`` row numbers in the corpus table.
         passage_rows: ``(B,)`` row numbers in the corpus table.
         groups: ``(B,)`` passage groups: the passages of pairs with the same group are relevant to
@@ -140,10 +140,13 @@ class BatchPlan:
         corpus, mode = self.corpora[stream.corpus], self.strategy.modes[stream.mode]
         items = self._distinct_items(stream, epoch, int(draws.turn[place]))
         present, weights = corpus.rows[items] >= 0, self._weights[stream.corpus]
+        generator = self._generator("draw", epoch, step)
         if mode.one_language:
             query = passage = np.full(len(items), stream.language)
+            if mode.other_queries:
+                query = _other_language(present, passage, weights, generator)
         else:
-            query, passage = mode.draw(present, weights, self._generator("draw", epoch, step))
+            query, passage = mode.draw(present, weights, generator)
         items = np.repeat(items, mode.pairs_per_item)
         query, passage = query.ravel(), passage.ravel()
         rows, every = corpus.rows[items].astype(np.int64), np.arange(len(items))
@@ -237,10 +240,10 @@ class BatchPlan:
     def _find_items(self, stream: Stream) -> _Items:
         """Return the items that may enter a stream's batches."""
         present = self.corpora[stream.corpus].rows >= 0
-        if stream.language >= 0:
-            mask = present[:, stream.language]
-        else:
-            mask = present.sum(axis=1) >= self.strategy.modes[stream.mode].min_languages
+        wanted = present if stream.language < 0 else present[:, [stream.language]]
+        mask = np.asarray(wanted.any(axis=1))
+        if (languages := self.strategy.modes[stream.mode].min_languages) > 1:
+            mask &= present.sum(axis=1) >= languages
         count = int(mask.sum())
         return _Items(count, None if count == len(mask) else np.flatnonzero(mask))
 

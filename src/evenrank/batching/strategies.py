@@ -39,7 +39,8 @@ class Mode:
         name: Its name in logs.
         draw: Draws the languages of each pair; not called if ``one_language``.
         min_languages: Languages that an item must have to enter a batch.
-        one_language: The whole batch is in one language, which is drawn for each step.
+        one_language: The passages of a batch are in one language, which is drawn for each step.
+        other_queries: The queries of such a batch are in other languages than the passages.
         pairs_per_item: Pairs of the same item in a batch, ``K``. With more than one, the passages
             of an item in all its pairs are relevant to all its queries.
     """
@@ -48,6 +49,7 @@ class Mode:
     draw: Draw
     min_languages: int = 1
     one_language: bool = False
+    other_queries: bool = False
     pairs_per_item: int = 1
 
 
@@ -94,8 +96,8 @@ def make_strategy(
     """Return the strategy of that name.
 
     Args:
-        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, ``x-any``, ``hybrid-any``, ``pool``,
-            ``hybrid-pool``, or another registered one.
+        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, ``x-y-mono``, ``hybrid-mono``, ``x-any``,
+            ``hybrid-any``, ``pool``, ``hybrid-pool``, or another registered one.
         alpha: Share of monolingual batches, in 0..1; or the values that it passes over training.
             Strategies without a mixture ignore it.
         schedule: How it goes from one value to the next; see ``schedule.CURVES``.
@@ -177,6 +179,7 @@ def _independent(
 X_X = Mode("x-x", _same)
 X_X_MONO = Mode("x-x-mono", _same, one_language=True)
 X_Y = Mode("x-y", _different, min_languages=2)
+X_Y_MONO = Mode("x-y-mono", _same, min_languages=2, one_language=True, other_queries=True)
 X_ANY = Mode("x-any", partial(_independent, count=1))
 
 
@@ -223,6 +226,21 @@ def x_y(settings: StrategySettings) -> Strategy:
 def hybrid(settings: StrategySettings) -> Strategy:
     """Monolingual with probability alpha, else cross-lingual: the paper's hybrid batches."""
     return monolingual_or(X_Y, f"hybrid({settings.alpha})", settings.alpha)
+
+
+@STRATEGIES.decorator("x-y-mono")
+def x_y_mono(settings: StrategySettings) -> Strategy:
+    """All passages of a batch are in one language, and its queries in any others.
+
+    So the language of a passage says nothing about its relevance.
+    """
+    return single(X_Y_MONO)
+
+
+@STRATEGIES.decorator("hybrid-mono")
+def hybrid_mono(settings: StrategySettings) -> Strategy:
+    """Monolingual with probability alpha, else x-y-mono: passages are always in one language."""
+    return monolingual_or(X_Y_MONO, f"hybrid-mono({settings.alpha})", settings.alpha)
 
 
 @STRATEGIES.decorator("x-any")

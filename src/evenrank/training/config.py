@@ -96,8 +96,8 @@ class TrainConfig(BaseModel):
 
     strategy: str = Field(
         "hybrid",
-        description="x-x, x-x-mono, x-y, hybrid, x-any, hybrid-any, pool, hybrid-pool, or another "
-        "one that is registered.",
+        description="x-x, x-x-mono, x-y, hybrid, x-y-mono, hybrid-mono, x-any, hybrid-any, pool, "
+        "hybrid-pool, or another one that is registered.",
     )
     alpha: float | Annotated[tuple[float, ...], Field(min_length=1)] = Field(
         0.5,
