@@ -118,6 +118,33 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(config, tmp_path, step, as
     assert_same_run(whole.folder, resumed.folder)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", [{}, TRANSFORMER], ids=["static", "transformer"])
+def test_ctrl_c_stops_a_run_with_workers_which_resumes_to_the_same_bytes(
+    config, tmp_path, encoder, assert_same_run
+):
+    """A terminal sends Ctrl-C to the workers too. A run without workers has the same bytes."""
+    settings = {"steps": 90, "batch_size": 12, "eval_every": 30, "learning_rate": 0.01} | encoder
+    whole = train(config(output=tmp_path / "whole", **settings))
+    workers = {"trainer": {"dataloader_num_workers": 2}, "output": tmp_path / "broken"}
+    path = tmp_path / "config.json"
+    path.write_text(config(**settings, **workers).model_dump_json())
+    command = [sys.executable, "-m", "evenrank", "train", str(path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        ctrl_c = partial(os.killpg, process.pid, signal.SIGINT)
+        with interruption(tmp_path / "broken" / "log.jsonl", 10, ctrl_c):
+            printed, _ = process.communicate()
+    assert process.returncode == 130, printed
+    assert "stopped at step" in printed
+    assert "Traceback" not in printed
+    assert "fork" not in printed
+    with pytest.raises(ProcessLookupError):  # no worker is left
+        os.killpg(process.pid, 0)
+    resumed = train(path, resume=True)
+    assert_same_run(whole.folder, resumed.folder)
+
+
 def test_a_signal_that_is_ignored_stays_ignored(config):
     """A job that a shell started in the background ignores Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

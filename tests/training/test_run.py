@@ -110,6 +110,17 @@ def test_prompts_lengths_and_trainer_arguments_reach_the_trainer(config):
     assert rates == [1e-3] * 3
 
 
+def test_bfloat16_is_used_on_any_machine_that_is_asked_to(config):
+    """Losses differ by the rounding of bfloat16, and no more."""
+    sizes = TRANSFORMER["encoder_settings"] | {"dropout": 0}
+    settings = TRANSFORMER | {"encoder_settings": sizes, "steps": 2, "dev_fraction": 0}
+    exact, rounded = (
+        train(config(**settings, trainer={"bf16": wanted}), overwrite=True).log[-1]["loss"]
+        for wanted in (False, True)
+    )
+    assert 0 < abs(exact - rounded) < 0.02 * exact
+
+
 def test_progress_shows_loss_and_speed(config, monkeypatch):
     shown = io.StringIO()
     with redirect_stderr(shown):

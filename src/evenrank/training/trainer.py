@@ -21,6 +21,7 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from transformers import (
     PrinterCallback,
     TrainerCallback,
@@ -37,6 +38,7 @@ from evenrank.errors import ConfigError, DataError, UnknownNameError
 from evenrank.files import whole_file
 from evenrank.processes import Team
 from evenrank.progress import Bar
+from evenrank.training.bags import RememberedBags
 from evenrank.training.config import TrainConfig
 from evenrank.training.folder import RunFolder
 from evenrank.training.in_batch import in_batch_modes
@@ -120,7 +122,10 @@ def make_arguments(
         "log_level": "error",
         "use_cpu": processes > 1 and not torch.cuda.is_available(),  # else each trains alone
     }
-    settings |= trainer_arguments(config.trainer)
+    given = trainer_arguments(config.trainer)
+    if given.get("bf16") and not torch.accelerator.is_available():
+        settings["use_cpu"] = True  # transformers wants to be told so
+    settings |= given
     settings |= {
         "output_dir": str(folder.checkpoints),
         "max_steps": steps,
@@ -186,6 +191,8 @@ def make_trainer(
         ),
     )
     trainer.remove_callback(PrinterCallback)
+    if isinstance(model[0], StaticEmbedding):
+        trainer.data_collator.preprocess_fn = RememberedBags(model[0])
     return trainer
 
 
