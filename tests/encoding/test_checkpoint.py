@@ -113,6 +113,14 @@ def test_a_router_with_other_routes_or_modules_is_refused(folders, tmp_path, cha
         load_encoder(path.parent, device="cpu")
 
 
+def test_a_folder_in_the_place_of_a_file(folders, tmp_path):
+    for name in ("tokenizer.json", "modules.json", "config.json", "model.safetensors"):
+        folder = shutil.copytree(folders["finished"], tmp_path / name)
+        (folder / name).unlink()
+        (folder / name).mkdir()
+        assert refusal(folder).startswith(f"{folder / name}: found a folder")
+
+
 def test_a_missing_tokenizer_is_not_replaced_by_a_blank_one(folders, tmp_path):
     for kind in ("labse", "finished", "checkpoint"):
         folder = changed(folders, kind, tmp_path)

@@ -60,7 +60,9 @@ def check_files(folder: Path, *, published: bool = False, weights: bool = True) 
     Raises:
         DataError: The message names the file.
     """
+    _refuse_folders(folder)
     for part, kind in _parts(folder):
+        _refuse_folders(part)
         for name in _OBJECTS:
             if (part / name).is_file() and not isinstance(_json(part / name), dict):
                 raise _damaged(part / name, "no JSON object", "a JSON object")
@@ -216,6 +218,14 @@ def _checkpoint(folder: Path, *, finished: bool) -> list[tuple[Path, str]]:
         if _TASK_HEAD.search(str(architecture)):
             raise _not_dense(config, f"a {architecture}")
     return [(folder, "Transformer")]
+
+
+def _refuse_folders(part: Path) -> None:
+    """Refuse a folder in the place of a file, which would count as absent."""
+    named = (part / name for name in ("modules.json", *_OBJECTS))
+    for path in (*named, *part.glob("*.safetensors")):
+        if path.is_dir():
+            raise _damaged(path, "a folder", "a file")
 
 
 def _is_module(entry: object) -> bool:
