@@ -5,6 +5,8 @@ import sys
 import numpy as np
 import pytest
 
+from evenrank.benchmarks.benchmark import Passage, Query, build_benchmark
+from evenrank.comparison.compare import compare
 from evenrank.encoding.base import build_encoder
 from evenrank.encoding.fingerprint import model_fingerprint
 from evenrank.encoding.loading import load_encoder
@@ -99,6 +101,50 @@ def test_the_top_table_holds_the_best_passages_of_all_languages(written, benchma
     assert (first["score"].diff().dropna() <= 0).all()
     assert set(first["passage_id"]) == set(benchmark.passages.ids.to_pylist())
     assert (first["passage_id"].str[:2] == first["lang"]).all()
+
+
+def test_some_languages_are_a_benchmark_of_these_alone(benchmark, model_folder, tmp_path):
+    """Spanish has a query without an answer, Thai no passages, Vietnamese no queries."""
+    langs = ("es", "th", "vi")
+    queries, passages = (
+        [
+            (id_, benchmark.languages[lang], text, place)
+            for place, (id_, lang, text) in enumerate(
+                zip(texts.ids.to_pylist(), texts.langs, texts.texts.to_pylist(), strict=True)
+            )
+            if benchmark.languages[lang] in langs
+        ]
+        for texts in (benchmark.queries, benchmark.passages)
+    )
+    ids = benchmark.passages.ids.to_pylist()
+    pairs = zip(benchmark.relevance.query_of, benchmark.relevance.passages, strict=True)
+    relevant = {
+        (benchmark.queries.ids[int(query)].as_py(), ids[passage]) for query, passage in pairs
+    }
+    kept = {id_ for id_, *_ in queries}, {id_ for id_, *_ in passages}
+    alone = build_benchmark(
+        benchmark.name,
+        benchmark.card,
+        [Query(id_, str(benchmark.parallel[at]), lang, text) for id_, lang, text, at in queries],
+        [Passage(id_, lang, text) for id_, lang, text, _ in passages],
+        sorted((q, p) for q, p in relevant if q in kept[0] and p in kept[1]),
+    )
+    expected = evaluate(model_folder, alone)
+    found = evaluate(
+        model_folder, benchmark, languages="vi,spa,th", output=tmp_path / "out", write_run=True
+    )
+    assert found.result.benchmark == expected.result.benchmark
+    assert found.result.config["languages"] == ["es", "th", "vi"]
+    for name in ("settings", "bias", "pairs", "pool", "scored", "share"):
+        assert getattr(found.result, name) == getattr(expected.result, name)
+    with pytest.raises(ConfigError, match=r"nothing in fr, expected some of de, en, es, th, vi"):
+        evaluate(model_folder, benchmark, languages=["de", "fr"])
+    with pytest.raises(ConfigError, match=r"no query in vi, expected at least one query"):
+        evaluate(model_folder, benchmark, languages="vi")
+    whole = evaluate(model_folder, benchmark, output=tmp_path / "whole").result
+    assert "languages" not in whole.config
+    with pytest.raises(ConfigError, match="as the first"):
+        compare([tmp_path / "out", tmp_path / "whole"])
 
 
 def test_pandas_views(written):

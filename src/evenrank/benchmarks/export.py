@@ -12,7 +12,7 @@ TREC
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ from pyarrow import csv
 from evenrank.benchmarks.benchmark import Benchmark, Relevance, TextSet
 from evenrank.errors import ConfigError, DataError
 from evenrank.files import whole_file, whole_folder
+from evenrank.languages import parse_languages
 
 Format = Literal["beir", "trec"]
 MARKERS: dict[Format, str] = {"beir": "BEIR export", "trec": "TREC export"}
@@ -93,6 +94,44 @@ def restrict(
             None if relevance.grades is None else relevance.grades[pairs],
         ),
         digests=None,
+    )
+
+
+def in_languages(benchmark: Benchmark, languages: str | Iterable[str] | None) -> Benchmark:
+    """Return what the benchmark would be if it had some languages only.
+
+    Args:
+        benchmark: The whole benchmark.
+        languages: Languages of queries and of passages to keep; all if ``None``. A language may
+            have one of the two only.
+
+    Raises:
+        ConfigError: The benchmark misses a language, or no query or passage is in these languages.
+        DataError: A code names no language.
+    """
+    if languages is None:
+        return benchmark
+    codes = set(parse_languages(languages))
+    kept = [number for number, lang in enumerate(benchmark.languages) if lang in codes]
+    place, names = f"benchmark {benchmark.name!r}", ", ".join(benchmark.languages)
+    if unknown := sorted(codes - set(benchmark.languages)):
+        remedy = "Choose languages that it has"
+        raise ConfigError(place, f"nothing in {', '.join(unknown)}", f"some of {names}", remedy)
+    present = []
+    for kind, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
+        there = [benchmark.languages[lang] for lang in kept if (texts.langs == lang).any()]
+        if not there:
+            found, remedy = f"no {kind} in {', '.join(sorted(codes))}", "Add a language"
+            raise ConfigError(place, found, f"at least one {kind}", remedy)
+        present.append(there)
+    part = restrict(benchmark, query_langs=present[0], pool=present[1])
+    number_of = np.full(len(benchmark.languages), -1, dtype=np.int16)
+    number_of[kept] = np.arange(len(kept))
+    return replace(
+        part,
+        languages=tuple(benchmark.languages[lang] for lang in kept),
+        queries=replace(part.queries, langs=number_of[part.queries.langs]),
+        passages=replace(part.passages, langs=number_of[part.passages.langs]),
     )
 
 

@@ -10,7 +10,7 @@ import typer
 
 from evenrank.cli.debias import Debias, Strength, opened
 from evenrank.cli.evaluate_run import (
-    Languages,
+    LanguagesFile,
     Qrels,
     RelevanceLevel,
     Sources,
@@ -22,6 +22,7 @@ from evenrank.cli.options import (
     BatchSize,
     EmptyTexts,
     Label,
+    Languages,
     Measures,
     ModelSetting,
     Overwrite,
@@ -74,6 +75,7 @@ RankDevice = Annotated[
 def evaluate_command(
     model: Model = None,
     benchmark: Benchmarks = None,
+    languages: Languages = None,
     output: Output = None,
     model_setting: ModelSetting = None,
     measures: Measures = None,
@@ -81,7 +83,7 @@ def evaluate_command(
     batch_size: BatchSize = 64,
     trec_run: TrecRun = None,
     qrels: Qrels = None,
-    languages: Languages = None,
+    languages_file: LanguagesFile = None,
     relevance_level: RelevanceLevel = 1,
     write_run: WriteRun = False,
     store: Store = None,
@@ -104,11 +106,10 @@ def evaluate_command(
     from evenrank.measures.selection import DEFAULT_MEASURES
 
     with joined() as team, quiet(as_json or not team.first):
-        sources = Sources(
-            model, [*dict.fromkeys(benchmark or [])], trec_run, qrels, languages, relevance_level
-        )
-        given = any(one is not None for one in (store, rank_device, debias, model_setting))
-        sources.check(model_only=write_run or given)
+        files = (trec_run, qrels, languages_file)
+        sources = Sources(model, [*dict.fromkeys(benchmark or [])], *files, relevance_level)
+        only = (store, rank_device, debias, model_setting, languages)
+        sources.check(model_only=write_run or any(one is not None for one in only))
         if precision == "float16" and store is None:
             raise ConfigError("--precision float16", "no --store", "a store", "Add --store DIR")
         common: dict[str, Any] = {"measures": measures or [*DEFAULT_MEASURES], "label": label}
@@ -118,7 +119,8 @@ def evaluate_command(
             common |= {"model_settings": assignments("--model-setting", model_setting or [])}
             common |= {"batch_size": batch_size, "write_run": write_run, "store": store}
             common |= {"precision": precision, "empty_texts": empty_texts}
-            common |= {"rank_device": rank_device, "debias": opened(debias, strength)}
+            common |= {"rank_device": rank_device, "languages": languages}
+            common |= {"debias": opened(debias, strength)}
             results = _evaluate_model(model, sources.benchmarks, output, team, **common)
         elif team.first:  # there is nothing to share
             results = _evaluate_run(sources, output, **common)

@@ -33,7 +33,7 @@ RelevanceLevel = Annotated[
         "and equal for all other measures.",
     ),
 ]
-Languages = Annotated[
+LanguagesFile = Annotated[
     Path | None,
     typer.Option(
         "--languages-file",
@@ -85,7 +85,7 @@ class Sources:
             if not benchmarks:
                 raise _unfit("no --benchmark", "at least one")
         elif model_only:
-            options = "--store, --write-run, --rank-device or --debias"
+            options = "--languages, --store, --write-run, --rank-device or --debias"
             raise _unfit(f"--trec-run with {options}", "a model")
         elif benchmarks + qrels != 1:
             found = f"--trec-run with {benchmarks} benchmarks and {'its' if qrels else 'no'} qrels"

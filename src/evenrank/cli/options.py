@@ -100,7 +100,10 @@ EmptyTexts = Annotated[
     Literal["error", "last"],
     typer.Option("--empty-texts", help="Rank passages without any token last, or stop."),
 ]
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Texts encoded at once.")]
+BatchSize = Annotated[
+    int,
+    typer.Option("--batch-size", min=1, help="Texts encoded at once. (In `train`: pairs.)"),
+]
 Store = Annotated[
     Path | None,
     typer.Option(

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.benchmarks.benchmark import Benchmark, Relevance, load_benchmark
-from evenrank.benchmarks.export import check_trec_ids
+from evenrank.benchmarks.export import check_trec_ids, in_languages
 from evenrank.debias.base import Correction
 from evenrank.encoding.encode import EmptyTexts, empty_rows
 from evenrank.encoding.model import EmbeddingModel
@@ -37,6 +37,7 @@ from evenrank.ranking.last import rank_last
 from evenrank.ranking.rank import rank
 from evenrank.ranking.ranks import Ranking
 from evenrank.results.folder import Evaluation, reserved, write_evaluation
+from evenrank.results.schema import ModelFacts
 from evenrank.results.trec import write_trec
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ def evaluate(
     model: object,
     benchmark: str | Benchmark,
     *,
+    languages: str | Sequence[str] | None = None,
     model_settings: Mapping[str, Any] | None = None,
     output: str | Path | None = None,
     measures: str | Sequence[str] = DEFAULT_MEASURES,
@@ -68,6 +70,7 @@ def evaluate(
     Args:
         model: As for :func:`~evenrank.encoding.opening.open_model`.
         benchmark: A name such as ``xquad-r``, or the benchmark itself.
+        languages: Evaluate as if the benchmark had these languages only; all if ``None``.
         model_settings: Settings of the model, such as ``{"backend": "onnx"}``.
         output: Result folder to write; nothing is written if ``None``.
         measures: Names of measures: a list, or a text such as ``"AP,R@10"``.
@@ -86,11 +89,10 @@ def evaluate(
     Raises:
         EvenrankError: A name is unknown, ``output`` exists, an input is damaged, a process failed.
     """
-    check = (output, overwrite, measures, rank_device, (store, model, benchmark, debias))
-    with _team(shared) as team, _ready(team, *check) as by:
-        data = team.first_then_others(partial(_loaded, benchmark, write_run=write_run))
-        source = open_model(model, model_settings, device=own_device())
-        facts = model_facts(source, label)
+    reads = (store, model, benchmark, debias)
+    with _team(shared) as team, _ready(team, output, overwrite, measures, rank_device, reads) as by:
+        data = team.first_then_others(partial(_loaded, benchmark, languages, write_run=write_run))
+        source, facts = _opened(model, model_settings, label)
         correction = open_correction(debias, data, facts.fingerprint, rank_device)
         embedding = partial(embed, source, data, batch_size, store, precision, empty_texts, team)
         embeddings, encode_time = _timed("encode", embedding)
@@ -99,11 +101,10 @@ def evaluate(
         ranking, rank_time = _timed("rank", ranks)
         config: dict[str, Any] = {"batch_size": batch_size, "top_k": top_k}
         config |= {"precision": precision if store else None, "rank_device": rank_device}
-        config |= {"empty_passages": _count(embeddings) if empty_texts == "last" else None}
-        config |= {"debias": correction and correction.facts, **_facts(source)}
+        config |= _facts(source, data, correction, embeddings, languages, empty_texts)
         found = partial(assemble, data, facts, ranking, by.names, encode_time | rank_time, config)
-        write = _writer(data, ranking, facts.label if write_run else None, overwrite)
-        return team.from_first(lambda: write(found(), output))
+        run = (data, ranking) if write_run else None
+        return team.from_first(lambda: _write(found(), output, run, overwrite))
 
 
 @contextmanager
@@ -144,28 +145,52 @@ def _ready(
         yield selection
 
 
-def _loaded(benchmark: str | Benchmark, *, write_run: bool) -> Benchmark:
+def _opened(
+    model: object, settings: Mapping[str, Any] | None, label: str | None
+) -> tuple[EmbeddingModel, ModelFacts]:
+    """Open a model on the device of this process."""
+    source = open_model(model, settings, device=own_device())
+    return source, model_facts(source, label)
+
+
+def _loaded(
+    benchmark: str | Benchmark, languages: str | Sequence[str] | None, *, write_run: bool
+) -> Benchmark:
     """Load a benchmark whose ids a TREC file can contain, if one is to be written."""
-    data = load_benchmark(benchmark)
+    data = in_languages(load_benchmark(benchmark), languages)
     if write_run:
         check_trec_ids(data)
     return data
 
 
-def _writer(
-    data: Benchmark, ranking: Ranking, tag: str | None, overwrite: bool
-) -> Callable[[Evaluation, str | Path | None], Evaluation]:
-    """Return what writes the result, with TREC files if there is a tag for them."""
-    trec = None if tag is None else partial(write_trec, benchmark=data, ranking=ranking, tag=tag)
-    return partial(write_evaluation, overwrite=overwrite, more=trec)
+def _write(
+    evaluation: Evaluation,
+    output: str | Path | None,
+    run: tuple[Benchmark, Ranking] | None,
+    overwrite: bool,
+) -> Evaluation:
+    """Write a result, with TREC files of a run if there is one."""
+    tag = evaluation.result.model.label
+    trec = partial(write_trec, benchmark=run[0], ranking=run[1], tag=tag) if run else None
+    return write_evaluation(evaluation, output, overwrite=overwrite, more=trec)
 
 
-def _facts(source: EmbeddingModel) -> dict[str, Any]:
-    return {"model_settings": dict(source.settings), "tokens": source.tokens}
-
-
-def _count(embeddings: Embeddings) -> int:
-    return len(empty_rows(embeddings.passages))
+def _facts(
+    source: EmbeddingModel,
+    data: Benchmark,
+    correction: Correction | None,
+    embeddings: Embeddings,
+    languages: object,
+    empty_texts: EmptyTexts,
+) -> dict[str, Any]:
+    last = empty_texts == "last"
+    return {
+        "model_settings": dict(source.settings),
+        "tokens": source.tokens,
+        "debias": correction and correction.facts,
+        "empty_passages": len(empty_rows(embeddings.passages)) if last else None,
+        "languages": list(data.languages) if languages else None,
+    }
 
 
 def rank_embeddings(

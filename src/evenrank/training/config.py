@@ -108,7 +108,9 @@ class TrainConfig(BaseModel):
         "linear", description="How alpha goes from one value to the next: linear, cosine or steps."
     )
     pool_languages: int = Field(2, ge=1, description="Languages of each item in a pool batch (k).")
-    batch_size: int = Field(100, ge=2, description="Pairs in a batch, over all devices.")
+    batch_size: int = Field(
+        100, ge=2, description="Pairs of query and passage in a batch, over all devices."
+    )
     corpus_exponent: float = Field(
         1.0, description="Corpora are drawn by size to this power: 1 by size, 0 uniformly."
     )
