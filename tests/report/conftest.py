@@ -177,20 +177,8 @@ def right_to_left(tmp_path_factory) -> Path:
     return write_sample(folder, benchmark, RETRIEVERS[0])
 
 
-@pytest.fixture(scope="session")
-def flores(tmp_path_factory) -> Path:
-    """A result in the 204 languages of FLORES-200 with random figures, written without ranking."""
-    sets = tomllib.loads((Path(__file__).parents[1] / "language_sets.toml").read_text("utf-8"))
-    langs = [normalise(code) for code in sets["flores-200"].split()]
-    rng = np.random.default_rng(7)
-    count = len(langs)
-    quality_QP = rng.uniform(0.1, 0.6, (count, count)) + 0.3 * np.eye(count)
-    share_QP = rng.dirichlet(np.ones(count), count)
-    distances = rng.integers(200, 30_000, (count, 3))
-
-    def by_pair(matrix):
-        rows = [dict(zip(langs, row, strict=True)) for row in matrix.tolist()]
-        return dict(zip(langs, rows, strict=True))
+def _texts_of(langs):
+    """Return worst queries and an example, which name all languages."""
 
     def ranked(offset):
         return [
@@ -216,10 +204,21 @@ def flores(tmp_path_factory) -> Path:
         "answers": [],
         "relevant_ranks": {lang: 1 + place for place, lang in enumerate(langs)},
     }
+    return worst, example
+
+
+def _result_of(langs, quality_QP, share_QP, distances):
+    """Return a result with these figures of each pair and query."""
+
+    def by_pair(matrix):
+        rows = [dict(zip(langs, row, strict=True)) for row in matrix.tolist()]
+        return dict(zip(langs, rows, strict=True))
+
+    worst, example = _texts_of(langs)
     sizes = dict.fromkeys(langs, 3)
     means = dict(zip(langs, distances.mean(axis=1).tolist(), strict=True))
     mean = {"AP": float(quality_QP.mean())}
-    result = Result.model_validate(
+    return Result.model_validate(
         {
             "created": "2025-01-02T03:04:05Z",
             "benchmark": {
@@ -249,7 +248,7 @@ def flores(tmp_path_factory) -> Path:
             "share": {
                 "cutoff": 10,
                 "by_query_lang": by_pair(share_QP),
-                "passages": dict.fromkeys(langs, 1 / count),
+                "passages": dict.fromkeys(langs, 1 / len(langs)),
             },
             "examples": [example],
             "worst": worst,
@@ -258,6 +257,19 @@ def flores(tmp_path_factory) -> Path:
             "config": {},
         }
     )
+
+
+@pytest.fixture(scope="session")
+def flores(tmp_path_factory) -> Path:
+    """A result in the 204 languages of FLORES-200 with random figures, written without ranking."""
+    sets = tomllib.loads((Path(__file__).parents[1] / "language_sets.toml").read_text("utf-8"))
+    langs = [normalise(code) for code in sets["flores-200"].split()]
+    rng = np.random.default_rng(7)
+    count = len(langs)
+    quality_QP = rng.uniform(0.1, 0.6, (count, count)) + 0.3 * np.eye(count)
+    share_QP = rng.dirichlet(np.ones(count), count)
+    distances = rng.integers(200, 30_000, (count, 3))
+    result = _result_of(langs, quality_QP, share_QP, distances)
     per_query = pa.table(
         {
             "query_id": [f"{lang}-{number}" for lang in langs for number in range(3)],
