@@ -357,7 +357,7 @@ def test_the_teacher_has_a_temperature_of_its_own(config, corpus_folder):
 
     def loss(**changes):
         teacher = Teacher(open_model(other), dataset, 0.3)
-        built = make_loss(student, config(**changes), 1, groups=True, teacher=teacher)
+        built = make_loss(student, config(**changes), 1, teacher=teacher)
         features = [student.tokenize(texts) for texts in columns]
         return built(features, torch.tensor([pair["label"] for pair in pairs])).item()
 

@@ -102,7 +102,11 @@ EmptyTexts = Annotated[
 ]
 BatchSize = Annotated[
     int,
-    typer.Option("--batch-size", min=1, help="Texts of mean length that are encoded at once. (In `train`: pairs.)"),
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Texts of mean length that are encoded at once. (In `train`: pairs.)",
+    ),
 ]
 Store = Annotated[
     Path | None,
