@@ -21,7 +21,7 @@ from evenrank.results.schema import (
 LANGUAGES = ("de", "en", "tr")
 
 
-def make_result(label, fingerprint="f00d", config=None, training=None):
+def make_result(label, fingerprint="f00d", config=None, training=None, encoder=None):
     """A result that says nothing but which model and which benchmark it is of."""
     return Result(
         created="2025-01-02T03:04:05Z",
@@ -44,6 +44,7 @@ def make_result(label, fingerprint="f00d", config=None, training=None):
             query_prompt="",
             passage_prompt="",
             training=training,
+            encoder=encoder,
         ),
         settings={},
         bias={},

@@ -342,6 +342,15 @@ def test_what_is_wrong_is_found_before_any_permutation(write, options):
         compare(results, permutations=10**12, resamples=10**12, **options)
 
 
+def test_models_that_cut_texts_at_different_lengths_are_named(write, asked, values):
+    lengths = [{"max_length": 512}, {"max_length": 64}, {"max_length": None}, None]
+    results = [write(f"run {at}", asked, values[0], encoder=one) for at, one in enumerate(lengths)]
+    options = {"permutations": 9, "resamples": 9}
+    (note,) = compare(results, **options).notes
+    assert note.endswith("different numbers of tokens: run 0 512; run 1 64")
+    assert compare(results[1:], **options).notes == ()
+
+
 def test_models_that_were_selected_differently_are_named(write, asked, values):
     by_loss, by_ap = {"select_by": "loss", "dev_fraction": 0.05}, {"select_by": "multi AP"}
     configs = [by_loss, by_loss, by_ap, "damaged", None]

@@ -107,7 +107,7 @@ def compare(
         systems=tuple(labels[1:]),
         measures=tuple(names),
         left_out=tuple(name for name in usual if not comparable(found, name)),
-        notes=tuple(_selection_notes(labels, found)),
+        notes=(*_selection_notes(labels, found), *_length_notes(labels, found)),
         permutations=drawn,
         resamples=resamples,
         seed=seed,
@@ -352,6 +352,18 @@ def _selection_notes(labels: Sequence[str], results: Sequence[Result]) -> Iterat
     if len(rules) > 1:
         found = "; ".join(f"{', '.join(names)} by {rule}" for rule, names in rules.items())
         yield f"the models were selected differently during training: {found}"
+
+
+def _length_notes(labels: Sequence[str], results: Sequence[Result]) -> Iterator[str]:
+    """Say which models cut texts at different lengths, as one does that short texts trained."""
+    lengths: dict[int, list[str]] = {}
+    for label, result in zip(labels, results, strict=True):
+        length = (result.model.encoder or {}).get("max_length")
+        if isinstance(length, int):
+            lengths.setdefault(length, []).append(label)
+    if len(lengths) > 1:
+        found = "; ".join(f"{', '.join(names)} {length}" for length, names in lengths.items())
+        yield f"the models cut texts at different numbers of tokens: {found}"
 
 
 def _plain(value: np.generic) -> Any:  # noqa: ANN401 - a float, an int, or None
