@@ -269,18 +269,18 @@ TOGETHER = """
 import json, os
 from pathlib import Path
 import torch.distributed as dist
-from sentence_transformers import SentenceTransformer
 import evenrank
 from evenrank.encoding import encode as encoding
+from evenrank.encoding.sentence_transformers import SentenceTransformerModel
 
-counted, encode = [], SentenceTransformer.encode
+counted, encode = [], SentenceTransformerModel.encode
 
-def count(self, *args, **options):
-    if options["batch_size"] == 1:  # not a probe of check_encoder
-        counted.append(len([*args, *options.values()][0]))
-    return encode(self, *args, **options)
+def count(self, texts, kind, batch_size=64):
+    if batch_size == 1:  # not a probe of check_encoder
+        counted.append(len(texts))
+    return encode(self, texts, kind, batch_size)
 
-SentenceTransformer.encode = count
+SentenceTransformerModel.encode = count
 
 def evaluate(name, store=None):
     counted.clear()
