@@ -7,6 +7,7 @@ ties.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,13 @@ from evenrank.ranking.ranks import Ranking
 
 settings.register_profile("unhurried", deadline=None)  # times say nothing on a busy machine
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C interrupts, also where the tests are a background job, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -199,15 +199,6 @@ def test_shards_failures_and_another_try(experiment):
     assert set(found["benchmarks"][0]["systems"]) == {"mono", "cross"}
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C interrupts, also where the tests are a background job, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(experiment):
     stops = iter([False] * 5 + [True])
 
