@@ -264,6 +264,7 @@ def test_the_version_is_the_packages():
     assert run("--version").stdout.strip() == f"evenrank {version('evenrank')}"
 
 
+@pytest.mark.slow
 def test_a_broken_plug_in_breaks_no_command(tmp_path):
     (tmp_path / "broken.py").write_text("import no_such_module\n")
     metadata = tmp_path / "broken-1.dist-info"

@@ -110,6 +110,7 @@ def test_the_same_texts_are_not_encoded_again(tmp_path, model, texts):
     assert fill_store(work, texts, tmp_path) == 0
 
 
+@pytest.mark.slow
 @given(at=st.integers(0, 2_999), kind=st.sampled_from(["added", "changed", "removed"]))
 def test_a_change_of_one_text_concerns_its_piece_and_few_others(at, kind):
     one = opened(None)

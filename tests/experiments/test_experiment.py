@@ -176,6 +176,7 @@ def test_another_benchmark_is_measured_without_training_again(copied, values, tm
     assert read_result(again.runner.folder(cell).result("corpus-tiny-train"))
 
 
+@pytest.mark.slow
 def test_shards_failures_and_another_try(experiment):
     """Cells of other shards stay open; one that fails is recorded, the others go on."""
     one = experiment()

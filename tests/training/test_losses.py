@@ -249,6 +249,7 @@ def test_a_run_has_in_batch_negatives_in_the_modes_that_are_named(config):
     assert compared == [2] * monolingual + [16] * (8 - monolingual)
 
 
+@pytest.mark.slow
 def test_without_the_rule_equal_passages_are_false_negatives(config):
     """All 40 queries in a batch: each has its passage twice, which costs log 2 at least."""
     settings = {"steps": 60, "dev_fraction": 0, "strategy": "x-x-mono", "batch_size": 40}
@@ -295,6 +296,7 @@ def test_consistency_brings_the_languages_of_a_query_together(config):
     assert difference(losses={"consistency": 2.0}) < 0.8 * difference()
 
 
+@pytest.mark.slow
 def test_keep_holds_a_trained_model_near_its_start(config, tmp_path):
     start = train(config(output=tmp_path / "start", steps=3, dev_fraction=0))
     settings = {"encoder": str(start.model), "encoder_settings": {}, "dev_fraction": 0}

@@ -93,6 +93,7 @@ def test_a_run_trains_both_routes_and_its_model_is_evaluated_and_probed(
     assert np.isfinite(found.figures["score_offset"].value)
 
 
+@pytest.mark.slow
 def test_the_cached_loss_is_that_of_the_whole_batch(settings):
     whole, parts = (
         train(settings("transformers", steps=3, **changes), overwrite=True)
