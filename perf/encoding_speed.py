@@ -159,7 +159,7 @@ def share_of_peak(model: SentenceTransformer, rate: float, square: int) -> None:
 
 
 def other_backend(name: str, backend: str, texts: list[str], options: argparse.Namespace) -> None:
-    """Print the rate of a backend of Sentence Transformers, or why there is none."""
+    """Print the rate of a backend of Sentence Transformers, or why it cannot be measured."""
     try:
         with quiet():
             model = load_encoder(name, backend=backend)

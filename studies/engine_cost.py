@@ -156,12 +156,8 @@ def depth_of_one_list(corpus: Corpus) -> list[tuple[str, int, int, int]]:
     ]
 
 
-def client_cost(languages: int, width: int) -> tuple[float, int, int]:
-    """Return the time of one query in the client, and the bytes of request and answer.
-
-    A server on this machine answers at once with prepared hits.
-    """
-    sizes = [0, 0]
+def prepared(languages: int, width: int, sizes: list[int]) -> type[BaseHTTPRequestHandler]:
+    """Return a server's answers, which are prepared hits; ``sizes`` gets bytes in and out."""
     point = {"version": 1, "score": 0.8123456, "payload": {"id": "en-0123456789"}}
     point["id"] = "6f1c3a52-5d0b-5c0e-9c55-5b6c1f0f7a11"
 
@@ -206,7 +202,16 @@ def client_cost(languages: int, width: int) -> tuple[float, int, int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return Handler
+
+
+def client_cost(languages: int, width: int) -> tuple[float, int, int]:
+    """Return the time of one query in the client, and the bytes of request and answer.
+
+    A server on this machine answers at once with prepared hits.
+    """
+    sizes = [0, 0]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), prepared(languages, width, sizes))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
