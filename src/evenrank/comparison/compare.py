@@ -355,7 +355,10 @@ def _selection_notes(labels: Sequence[str], results: Sequence[Result]) -> Iterat
 
 
 def _length_notes(labels: Sequence[str], results: Sequence[Result]) -> Iterator[str]:
-    """Say which models cut texts at different lengths, as one does that short texts trained."""
+    """Name the lengths at which models cut texts, if they differ.
+
+    A model that was trained with short texts keeps their limit.
+    """
     lengths: dict[int, list[str]] = {}
     for label, result in zip(labels, results, strict=True):
         length = (result.model.encoder or {}).get("max_length")

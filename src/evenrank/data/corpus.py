@@ -40,7 +40,7 @@ items may share it); ``article`` is the document that a passage comes from, if i
 
 
 _ENCODED_AT_ONCE = 1 << 21
-"""Values that get numbers together: fewer are compared more often with those that have numbers."""
+"""Values that are numbered in one go. Smaller parts need less memory and more comparisons."""
 _AT_ONCE = 1 << 16
 """Rows or items for which temporary arrays are created."""
 

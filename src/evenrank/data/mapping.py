@@ -10,7 +10,7 @@ import pyarrow as pa
 
 
 def map_rows(path: Path) -> pa.Table:
-    """Return the rows of a file; what is not used of them is not read."""
+    """Return the rows of a file. Only the parts that are used are read."""
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 

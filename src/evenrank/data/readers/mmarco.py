@@ -167,7 +167,10 @@ def _pairs(path: Path) -> _Pairs:
 
 
 def _ids(fields: list[str], *, triples: bool) -> list[str] | None:
-    """Return the query, its relevant passage and, of triples, another one; ``None`` for none."""
+    """Return the ids of a line: query, relevant passage and, of a triple, another passage.
+
+    ``None``: the line says that the passage is not relevant.
+    """
     if triples:
         if len(fields) != 3:
             raise ValueError(fields)
