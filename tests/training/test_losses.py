@@ -132,14 +132,18 @@ def column(number):
 
 
 def loss_and_gradients(
-    model, config, *, k=1, columns=2, start=None, in_batch=None, mode=0, **settings
+    model, config, *, k=1, columns=2, start=None, in_batch=None, mode=0, order=None, **settings
 ):
-    """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training."""
+    """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training.
+
+    ``order`` has the numbers of the columns' texts, by default 0, 1, ...
+    """
     settings = config(encoder="a-trained-one", encoder_settings={}, **settings)
     loss = make_loss(start or model, settings, 1, in_batch=in_batch)
     loss.model = model
-    labels = torch.tensor([[n // k, n % 2, n % 3, n, mode] for n in range(12)])
-    return values_of(loss, model, labels, columns)
+    more = settings.queries_per_passage - 1
+    labels = torch.tensor([[n // k, n % 2, n % 3, n, mode] + [n % 3] * more for n in range(12)])
+    return values_of(loss, model, labels, order or columns)
 
 
 def values_of(loss, model, labels=None, columns=2):
@@ -148,7 +152,8 @@ def values_of(loss, model, labels=None, columns=2):
     hook = model[0].register_forward_pre_hook(lambda _, given: tokens.append(given[0]["input_ids"]))
     model.train()
     model.zero_grad()
-    value = loss([model.preprocess(column(number)) for number in range(columns)], labels)
+    numbers = range(columns) if isinstance(columns, int) else columns
+    value = loss([model.preprocess(column(number)) for number in numbers], labels)
     value.backward()
     hook.remove()
     gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
@@ -201,6 +206,7 @@ def test_one_pair_per_item_is_the_loss_of_sentence_transformers_on_fewer_tokens(
         {"k": 2, "other_positives": False, "columns": 3, "negatives": 1},
         {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 4, "negatives": 1},
         {"losses": {"self-distillation": 2.0}, "columns": 3},
+        {"queries_per_passage": 2, "columns": 4, "negatives": 1, "losses": {"keep": 2.0}},
         {"losses": {"consistency": 0.7, "keep": 2.0}, "columns": 3, "matryoshka": {8: 2, 4: 0.5}},
     ],
     ids=[
@@ -208,6 +214,7 @@ def test_one_pair_per_item_is_the_loss_of_sentence_transformers_on_fewer_tokens(
         "apart, with negatives",
         "all losses",
         "self-distillation",
+        "several queries",
         "all losses, several widths",
     ],
 )
@@ -217,6 +224,44 @@ def test_in_parts_the_loss_and_its_gradients_are_those_of_the_whole(model, confi
     parts, in_parts, _ = loss_and_gradients(model, config, mini_batch_size=5, **changes)
     assert parts == pytest.approx(whole, rel=1e-5)
     assert_close(in_parts, gradients)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"k": 3},
+        {"negatives": 1},
+        {"negatives": 1, "in_batch": [False]},
+        {"mini_batch_size": 5},
+    ],
+    ids=["pairs", "groups", "negatives", "no in-batch negatives", "in parts"],
+)
+def test_several_queries_of_a_passage_have_the_mean_of_their_losses(model, config, changes):
+    passages = [2, 3] if "negatives" in changes else [2]
+    each = [
+        loss_and_gradients(model, config, order=[query, *passages], **changes) for query in (0, 1)
+    ]
+    found, gradients, tokens = loss_and_gradients(
+        model, config, order=[0, *passages, 1], queries_per_passage=2, **changes
+    )
+    assert found == pytest.approx(np.mean([value for value, _, _ in each]), rel=1e-5)
+    assert_close(
+        gradients, [(one + two) / 2 for one, two in zip(each[0][1], each[1][1], strict=True)]
+    )
+    assert tokens < sum(count for _, _, count in each)  # passages are encoded once
+
+
+def test_further_queries_keep_the_scores_in_their_own_languages(model, config):
+    """At first the start model is the model itself, so ``keep`` adds nothing."""
+    settings = {"order": [0, 2, 1], "queries_per_passage": 2}
+    plain, _, _ = loss_and_gradients(model, config, **settings)
+    kept, _, _ = loss_and_gradients(model, config, losses={"keep": 3.0}, **settings)
+    assert kept == pytest.approx(plain, abs=1e-5)
+    moved, _, _ = loss_and_gradients(
+        model, config, losses={"keep": 3.0}, start=encoder(seed=1), **settings
+    )
+    assert moved > plain + 0.01
 
 
 @pytest.mark.parametrize("parts", [{}, {"mini_batch_size": 5}])
@@ -286,6 +331,24 @@ def test_a_run_learns_with_groups_and_an_added_loss(config):
     assert facts["strategy"] == "hybrid-pool(1 to 0.25, steps; 2)"
     assert facts["shares"]["modes"]["x-x-mono"] == pytest.approx(0.625, abs=0.04)
     assert facts["shares"]["query_languages"]["fi"] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_run_learns_from_several_queries_of_a_passage(config):
+    settings = {"steps": 40, "batch_size": 16, "dev_fraction": 0, "strategy": "hybrid-queries"}
+    run = train(config(**settings, queries_per_passage=4))
+    for lang in ("en", "fi"):
+        scores = queries_and_passages(run, lang)
+        assert (scores.argmax(axis=1) == np.arange(40) // 2).mean() > 0.9
+    facts = orjson.loads((run.folder / "run.json").read_bytes())
+    assert facts["strategy"] == "hybrid-queries(0.5; 4)"
+    assert facts["shares"]["modes"]["mono(2 of 4)"] == 1
+    assert "queries of a passage | 4" in (run.model / "README.md").read_text()
+
+
+def test_a_loss_with_parallel_queries_needs_one_query_per_passage(config):
+    wanted = r"losses, consistency: found queries_per_passage 2, .* hybrid-queries"
+    with pytest.raises(ConfigError, match=wanted):
+        train(config(losses={"consistency": 1.0}, queries_per_passage=2))
 
 
 def test_consistency_brings_the_languages_of_a_query_together(config):

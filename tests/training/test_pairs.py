@@ -55,6 +55,25 @@ def test_columns_are_texts_only_and_in_order():
     assert dataset.column_names == ["anchor", "positive", "negative_1"]
 
 
+def test_further_queries_come_after_the_first_with_their_languages_in_the_label():
+    strategy = make_strategy("hybrid-queries", queries_per_passage=3)
+    plan = BatchPlan([corpus("one")], strategy, batch_size=4, seed=1)
+    dataset = PairDataset(plan, negatives=1)
+    names = ["anchor", "positive", "negative_1", "anchor_2", "anchor_3"]
+    assert dataset.column_names == list(dataset.kinds) == names
+    assert [*dataset.kinds.values()] == ["query", "passage", "passage", "query", "query"]
+    for step, keys in enumerate(PlanSampler(plan)):
+        for key, pair in zip(keys, dataset.__getitems__(keys), strict=True):
+            queries = [pair["anchor"], pair["anchor_2"], pair["anchor_3"]]
+            item = pair["positive"].split()[1][1:]
+            assert {query.split()[1] for query in queries} == {f"q{item}"}
+            languages = [plan.corpora[0].languages.index(query[-2:]) for query in queries]
+            label = pair["label"]
+            assert [label[1], *label[5:]] == languages
+            assert label[2:4] == [plan.corpora[0].languages.index(pair["positive"][-2:]), key]
+            assert plan.strategy.modes[label[4]].name == plan.batch(0, step).mode
+
+
 def test_hard_negatives_follow_the_passage_and_rotate():
     plan = plan_of(corpus("one", negatives=3))
     dataset, sampler = PairDataset(plan, negatives=2), PlanSampler(plan)

@@ -5,7 +5,8 @@ the length, and a run that resumes at step ``k`` gets the batches that an unbrok
 does not grow with the corpus, except for the corpus's matrix and, where translations are missing,
 the list of items that have each language.
 
-Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps.
+Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps, ``k`` queries of a
+passage.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenrank.batching.draws import Draws, Stream, draw_steps
+from evenrank.batching.further import Siblings
 from evenrank.batching.permutation import permuted
-from evenrank.batching.strategies import Mode, Strategy, draw_languages
+from evenrank.batching.strategies import Mode, Strategy, other_language
 from evenrank.data.corpus import ParallelCorpus
 from evenrank.errors import ConfigError
 from evenrank.files import fingerprint_of
@@ -43,6 +45,8 @@ class Batch(NamedTuple):
             the queries of all these pairs.
         query_languages: ``(B,)`` columns of the corpus's languages.
         passage_languages: ``(B,)`` the same for the passages.
+        further_rows: ``(k - 1, B)`` rows of the further queries of each passage.
+        further_languages: ``(k - 1, B)`` their languages.
         parallel_rows: ``(B,)`` rows with the same query in another language; the query's own row
             if its item has no other language. ``None`` if the plan has no parallel queries.
     """
@@ -55,6 +59,8 @@ class Batch(NamedTuple):
     groups: NDArray[np.int64]
     query_languages: NDArray[np.int64]
     passage_languages: NDArray[np.int64]
+    further_rows: NDArray[np.int64]
+    further_languages: NDArray[np.int64]
     parallel_rows: NDArray[np.int64] | None = None
 
 
@@ -79,8 +85,9 @@ class BatchPlan:
 
     Args:
         corpora: Corpora to mix, at least one.
-        strategy: See ``make_strategy``.
-        batch_size: Pairs of a batch, over all processes.
+        strategy: See ``make_strategy``. Its further queries of a passage are at random those of
+            other items with the same passage or a translation of it.
+        batch_size: Pairs of a batch, over all processes: passages, each with one or more queries.
         seed: Source of all randomness.
         total_steps: Steps of the whole run; computed from ``epochs`` if ``None``.
         epochs: Passes over the rows of the corpora.
@@ -124,12 +131,14 @@ class BatchPlan:
         self._weights = [
             _shares((corpus.rows >= 0).sum(axis=0), language_exponent) for corpus in corpora
         ]
-        self.steps_per_epoch = max(1, int(sizes.sum()) // batch_size)
+        queries = batch_size * strategy.queries_per_passage
+        self.steps_per_epoch = max(1, int(sizes.sum()) // queries)
         self.total_steps = total_steps or math.ceil(epochs * self.steps_per_epoch)
         passes = math.ceil(self.total_steps / self.steps_per_epoch)
         self._epochs_at_once = min(passes, max(1, _STEPS_AT_ONCE // self.steps_per_epoch))
         self._items = lru_cache(maxsize=None)(self._find_items)
         self._draws = lru_cache(maxsize=2)(self._draw)
+        self._siblings = list(map(Siblings, self.corpora, self._weights))
         self._check()
 
     def batch(self, epoch: int, step: int) -> Batch:
@@ -143,17 +152,24 @@ class BatchPlan:
         generator = self._generator("draw", epoch, step)
         if mode.one_language:
             query = passage = np.full(len(items), stream.language)
-            if mode.other_queries:
-                query = _other_language(present, passage, weights, generator)
+            if mode.own_share == 0:
+                query = other_language(present, passage, weights, generator)
         else:
             query, passage = mode.draw(present, weights, generator)
         items = np.repeat(items, mode.pairs_per_item)
         query, passage = query.ravel(), passage.ravel()
         rows, every = corpus.rows[items].astype(np.int64), np.arange(len(items))
+        further = self._siblings[stream.corpus].further(
+            items,
+            passage,
+            mode.own_share,
+            self.strategy.queries_per_passage,
+            self._generator("further", epoch, step),
+        )
         parallel = None
         if self.parallel:
             generator = self._generator("parallel", epoch, step)
-            parallel = rows[every, _other_language(rows >= 0, query, weights, generator)]
+            parallel = rows[every, other_language(rows >= 0, query, weights, generator)]
         return Batch(
             stream.corpus,
             mode.name,
@@ -163,6 +179,7 @@ class BatchPlan:
             self._groups[stream.corpus][items].astype(np.int64),
             query,
             passage,
+            *further,
             parallel,
         )
 
@@ -188,8 +205,9 @@ class BatchPlan:
         for step in np.unique(np.linspace(0, steps - 1, min(steps, _STEPS_COUNTED), dtype=int)):
             batch = self.batch(*divmod(int(step), self.steps_per_epoch))
             languages = self.corpora[batch.corpus].languages
-            for key in ("query_languages", "passage_languages"):
-                _count(counts[key], getattr(batch, key), languages)
+            queries = np.concatenate([batch.query_languages, batch.further_languages.ravel()])
+            _count(counts["query_languages"], queries, languages)
+            _count(counts["passage_languages"], batch.passage_languages, languages)
         return {
             key: {name: round(times / count.total(), 4) for name, times in count.items()}
             for key, count in counts.items()
@@ -319,21 +337,6 @@ def _refuse_languages(corpus: ParallelCorpus, minimum: int, wanted_for: str, rem
     raise ConfigError(
         f"corpus {corpus.name!r}", found, f"at least {minimum} for {wanted_for}", remedy
     )
-
-
-def _other_language(
-    present: NDArray[np.bool_],
-    query: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    generator: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Draw for each query another language of its item; its own if the item has no other."""
-    every = np.arange(len(query))
-    others = present.copy()
-    others[every, query] = False
-    alone = ~others.any(axis=1)
-    others[every[alone], query[alone]] = True
-    return draw_languages(others, weights, generator, 1)[:, 0]
 
 
 def _shares(sizes: NDArray[np.generic], exponent: float) -> NDArray[np.float64]:

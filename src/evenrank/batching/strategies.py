@@ -5,13 +5,14 @@ and the passage of an item are used. A *strategy* is a mixture of modes, whose w
 during training. The names ``x-x``, ``x-x-mono`` and ``x-y`` are LAReQA's (Roy et al. 2020, arXiv
 2004.05484); ``hybrid`` is from arXiv 2408.10536.
 
-Shapes: ``I`` items of a batch, ``L`` languages, ``S`` steps, ``M`` modes, ``K`` pairs of an item.
+Shapes: ``I`` items of a batch, ``L`` languages, ``S`` steps, ``M`` modes, ``K`` pairs of an item,
+``k`` queries of a passage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -40,7 +41,8 @@ class Mode:
         draw: Draws the languages of each pair; not called if ``one_language``.
         min_languages: Languages that an item must have to enter a batch.
         one_language: The passages of a batch are in one language, which is drawn for each step.
-        other_queries: The queries of such a batch are in other languages than the passages.
+        own_share: Share of the queries of a passage that are in its language; the others are in
+            other languages. ``None``: each is in any language.
         pairs_per_item: Pairs of the same item in a batch, ``K``. With more than one, the passages
             of an item in all its pairs are relevant to all its queries.
     """
@@ -49,7 +51,7 @@ class Mode:
     draw: Draw
     min_languages: int = 1
     one_language: bool = False
-    other_queries: bool = False
+    own_share: float | None = None
     pairs_per_item: int = 1
 
 
@@ -61,11 +63,13 @@ class Strategy:
         name: Its name with parameters, such as ``hybrid(0.5)``.
         modes: The ``M`` modes.
         mixture: Their weights at each step.
+        queries_per_passage: Queries of each passage in a batch, ``k``.
     """
 
     name: str
     modes: tuple[Mode, ...]
     mixture: Mixture
+    queries_per_passage: int = 1
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,13 @@ class StrategySettings:
 
     Attributes:
         alpha: Share of monolingual batches over training.
-        pool_languages: Languages of each item in a pool batch, ``k``.
+        pool_languages: Languages of each item in a pool batch.
+        queries_per_passage: Queries of each passage in a batch, ``k``.
     """
 
     alpha: Schedule
     pool_languages: int = 2
+    queries_per_passage: int = 1
 
 
 STRATEGIES: Registry[Callable[[StrategySettings], Strategy]] = Registry(
@@ -92,28 +98,38 @@ def make_strategy(
     *,
     schedule: str = "linear",
     pool_languages: int = 2,
+    queries_per_passage: int = 1,
 ) -> Strategy:
     """Return the strategy of that name.
 
     Args:
-        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, ``x-y-mono``, ``hybrid-mono``, ``x-any``,
-            ``hybrid-any``, ``pool``, ``hybrid-pool``, or another registered one.
-        alpha: Share of monolingual batches, in 0..1; or the values that it passes over training.
+        name: ``x-x``, ``x-x-mono``, ``x-y``, ``hybrid``, ``x-y-mono``, ``hybrid-mono``,
+            ``hybrid-queries``, ``x-any``, ``hybrid-any``, ``pool``, ``hybrid-pool``, or another
+            registered one.
+        alpha: Share of monolingual batches or queries, in 0..1; or the values that it passes over
+            training.
             Strategies without a mixture ignore it.
         schedule: How it goes from one value to the next; see ``schedule.CURVES``.
         pool_languages: Languages of each item in a pool batch; other strategies ignore it.
+        queries_per_passage: Queries of each passage in a batch.
 
     Raises:
         UnknownNameError: No strategy or schedule has that name.
-        ConfigError: ``alpha`` is outside 0..1, or ``pool_languages`` is below 1.
+        ConfigError: ``alpha`` is outside 0..1, or another number is below 1.
 
     >>> make_strategy("hybrid", 0.5).name
     'hybrid(0.5)'
     """
-    settings = StrategySettings(Schedule.of(alpha, schedule), pool_languages)
-    if pool_languages < 1:
-        raise ConfigError("pool_languages", f"{pool_languages}", "at least 1", "Use 2 or more")
-    return STRATEGIES.get(name)(settings)
+    for setting, value in {
+        "pool_languages": pool_languages,
+        "queries_per_passage": queries_per_passage,
+    }.items():
+        if value < 1:
+            raise ConfigError(setting, f"{value}", "at least 1", "Use 2 or more")
+    schedule_ = Schedule.of(alpha, schedule)
+    settings = StrategySettings(schedule_, pool_languages, queries_per_passage)
+    made = STRATEGIES.get(name)(settings)
+    return replace(made, queries_per_passage=queries_per_passage)
 
 
 def draw_languages(
@@ -147,6 +163,21 @@ def draw_languages(
     return np.column_stack([best, keys.argmax(axis=1)])
 
 
+def other_language(
+    present: NDArray[np.bool_],
+    own: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draw another language of each item than ``own``; its own if the item has no other."""
+    every = np.arange(len(own))
+    others = present.copy()
+    others[every, own] = False
+    alone = ~others.any(axis=1)
+    others[every[alone], own[alone]] = True
+    return draw_languages(others, weights, generator, 1)[:, 0]
+
+
 def _same(
     present: NDArray[np.bool_], weights: NDArray[np.float64], generator: np.random.Generator
 ) -> Columns:
@@ -176,10 +207,10 @@ def _independent(
     return query, draw_languages(present, weights, generator, count)
 
 
-X_X = Mode("x-x", _same)
-X_X_MONO = Mode("x-x-mono", _same, one_language=True)
-X_Y = Mode("x-y", _different, min_languages=2)
-X_Y_MONO = Mode("x-y-mono", _same, min_languages=2, one_language=True, other_queries=True)
+X_X = Mode("x-x", _same, own_share=1)
+X_X_MONO = Mode("x-x-mono", _same, one_language=True, own_share=1)
+X_Y = Mode("x-y", _different, min_languages=2, own_share=0)
+X_Y_MONO = Mode("x-y-mono", _same, min_languages=2, one_language=True, own_share=0)
 X_ANY = Mode("x-any", partial(_independent, count=1))
 
 
@@ -187,6 +218,13 @@ def pool_mode(languages: int) -> Mode:
     """Return the mode with ``languages`` queries and as many passages of each item."""
     draw = partial(_independent, count=languages)
     return Mode(f"pool({languages})", draw, min_languages=languages, pairs_per_item=languages)
+
+
+def queries_mode(own: int, queries: int) -> Mode:
+    """Return the mode with ``own`` of the ``queries`` of a passage in its language."""
+    if own in (0, queries):
+        return X_X_MONO if own else X_Y_MONO
+    return replace(X_Y_MONO, name=f"mono({own} of {queries})", own_share=own / queries)
 
 
 def single(mode: Mode) -> Strategy:
@@ -241,6 +279,24 @@ def x_y_mono(settings: StrategySettings) -> Strategy:
 def hybrid_mono(settings: StrategySettings) -> Strategy:
     """Monolingual with probability alpha, else x-y-mono: passages are always in one language."""
     return monolingual_or(X_Y_MONO, f"hybrid-mono({settings.alpha})", settings.alpha)
+
+
+@STRATEGIES.decorator("hybrid-queries")
+def hybrid_queries(settings: StrategySettings) -> Strategy:
+    """All passages of a batch are in one language; so is a share alpha of the queries of each.
+
+    The others are in any other languages. With one query per passage it is hybrid-mono.
+    """
+    alpha, queries = settings.alpha, settings.queries_per_passage
+
+    def mixture(progress: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weigh the two numbers next to alpha k, so that alpha k queries are expected."""
+        wanted = alpha.at(progress)[:, None] * queries
+        weights: NDArray[np.float64] = np.clip(1 - np.abs(wanted - np.arange(queries + 1)), 0, 1)
+        return weights
+
+    modes = tuple(queries_mode(own, queries) for own in range(queries + 1))
+    return Strategy(f"hybrid-queries({alpha}; {queries})", modes, mixture)
 
 
 @STRATEGIES.decorator("x-any")

@@ -103,7 +103,8 @@ def estimate_cost(cells: Sequence[Cell], runner: Runner) -> Cost:
 
 def _key(config: TrainConfig) -> Pace:
     sizes = tuple(sorted((name, str(value)) for name, value in config.encoder_settings.items()))
-    return config.encoder, sizes, config.batch_size, config.max_length, tuple(config.corpora)
+    queries = config.batch_size * config.queries_per_passage
+    return config.encoder, sizes, queries, config.max_length, tuple(config.corpora)
 
 
 def _measured_pace(folder: CellFolder) -> float | None:
@@ -138,4 +139,5 @@ def _steps(config: TrainConfig) -> int:
         open_corpus(one, where=config.where, languages=config.languages) for one in config.corpora
     )
     rows = sum(int((corpus.rows >= 0).sum()) for corpus in opened)
-    return max(1, round(config.epochs * rows * (1 - config.dev_fraction) / config.batch_size))
+    queries = config.batch_size * config.queries_per_passage
+    return max(1, round(config.epochs * rows * (1 - config.dev_fraction) / queries))

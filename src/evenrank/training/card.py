@@ -96,6 +96,9 @@ def _training(
         "teacher": _public_name(config.teacher or ""),
         "temperature": config.temperature,
         "pairs in a batch": config.batch_size,
+        "queries of a passage": config.queries_per_passage
+        if config.queries_per_passage > 1
+        else "",
         "steps": facts["last_step"],
         "selected step": facts["selected_step"],
         "seed": config.seed,

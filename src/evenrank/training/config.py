@@ -96,18 +96,24 @@ class TrainConfig(BaseModel):
 
     strategy: str = Field(
         "hybrid",
-        description="x-x, x-x-mono, x-y, hybrid, x-y-mono, hybrid-mono, x-any, hybrid-any, pool, "
-        "hybrid-pool, or another one that is registered.",
+        description="x-x, x-x-mono, x-y, hybrid, x-y-mono, hybrid-mono, hybrid-queries, x-any, "
+        "hybrid-any, pool, hybrid-pool, or another one that is registered.",
     )
     alpha: float | Annotated[tuple[float, ...], Field(min_length=1)] = Field(
         0.5,
-        description="Share of monolingual batches in a hybrid strategy; several numbers: the "
-        "values that it passes over training.",
+        description="Share of monolingual batches in a hybrid strategy (of queries in "
+        "hybrid-queries); several numbers: the values that it passes over training.",
     )
     alpha_schedule: str = Field(
         "linear", description="How alpha goes from one value to the next: linear, cosine or steps."
     )
     pool_languages: int = Field(2, ge=1, description="Languages of each item in a pool batch (k).")
+    queries_per_passage: int = Field(
+        1,
+        ge=1,
+        description="Queries of each passage in a batch: further ones are those of other items "
+        "with the passage. They cost little, and train more.",
+    )
     batch_size: int = Field(
         100, ge=2, description="Pairs of query and passage in a batch, over all devices."
     )

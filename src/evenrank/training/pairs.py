@@ -18,6 +18,7 @@ from datasets.table import InMemoryTable
 
 from evenrank.batching.plan import BatchPlan
 from evenrank.data.corpus import ParallelCorpus, values_at
+from evenrank.encoding.model import Kind
 from evenrank.errors import ConfigError
 from evenrank.files import fingerprint_of
 
@@ -25,14 +26,19 @@ from evenrank.files import fingerprint_of
 class PairDataset(Dataset):  # type: ignore[misc]
     """A data set whose items are pairs, in the columns anchor, positive, negative_1, ...
 
-    These names are those that Sentence Transformers requires. If the plan has parallel queries,
-    ``parallel`` is the last column. ``label`` is added to each pair, and the trainer's collator
-    does not tokenise it: its passage group, the columns of the query's and the passage's
-    languages in the corpus, its number, and the number of the batch's mode in the strategy.
+    These names and their order are those that Sentence Transformers expects. Further queries of the
+    passage follow in ``anchor_2``, ...; if the plan has parallel queries, ``parallel`` is the last
+    column. ``label`` is added to each pair, and the trainer's collator does not tokenise it: its
+    passage group, the columns of the query's and the passage's languages in the corpus, its number,
+    the number of the batch's mode in the strategy, and the languages of the further queries.
 
     Args:
         plan: The batches that use it.
         negatives: Hard negatives per pair, in the language of the passage.
+
+    Attributes:
+        plan: The batches.
+        kinds: The columns with texts, in order, and whether each has queries or passages.
 
     Raises:
         ConfigError: A row has fewer negatives.
@@ -45,10 +51,13 @@ class PairDataset(Dataset):  # type: ignore[misc]
         self._modes = [mode.name for mode in plan.strategy.modes]
         if negatives:
             _require_negatives(plan.corpora, negatives)
-        columns = {"anchor": self._texts["query"], "positive": self._texts["passage"]}
-        columns |= {f"negative_{number + 1}": columns["positive"] for number in range(negatives)}
+        self._further = [f"anchor_{n}" for n in range(2, plan.strategy.queries_per_passage + 1)]
+        self.kinds: dict[str, Kind] = {"anchor": "query", "positive": "passage"}
+        self.kinds |= {f"negative_{number + 1}": "passage" for number in range(negatives)}
+        self.kinds |= dict.fromkeys(self._further, "query")
         if plan.parallel:
-            columns["parallel"] = columns["anchor"]
+            self.kinds["parallel"] = "query"
+        columns = {name: self._texts[kind] for name, kind in self.kinds.items()}
         self._first_row = np.cumsum([0, *(corpus.table.num_rows for corpus in plan.corpora)])
         # without a fingerprint, Dataset hashes a copy of all texts
         fingerprint = fingerprint_of(*(corpus.fingerprint for corpus in plan.corpora))
@@ -70,14 +79,17 @@ class PairDataset(Dataset):  # type: ignore[misc]
                 columns[f"negative_{number + 1}"] = [
                     texts[(step * self._negatives + number) % len(texts)] for texts in choices
                 ]
+        for name, rows in zip(self._further, batch.further_rows, strict=True):
+            columns[name] = values_at(self._texts["query"], rows[places] + first)
         if batch.parallel_rows is not None:
             columns["parallel"] = values_at(
                 self._texts["query"], batch.parallel_rows[places] + first
             )
         facts = (batch.groups, batch.query_languages, batch.passage_languages)
         mode = np.full(len(keys), self._modes.index(batch.mode))
+        further = batch.further_languages[:, places]
         columns["label"] = np.stack(
-            [*(fact[places] for fact in facts), keys, mode], axis=1
+            [*(fact[places] for fact in facts), keys, mode, *further], axis=1
         ).tolist()
         return [
             dict(zip(columns, pair, strict=True)) for pair in zip(*columns.values(), strict=True)

@@ -143,6 +143,7 @@ class _Run:
             config.alpha,
             schedule=config.alpha_schedule,
             pool_languages=config.pool_languages,
+            queries_per_passage=config.queries_per_passage,
         )
         in_batch_modes(config, self.strategy)
         opened = [

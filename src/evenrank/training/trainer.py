@@ -69,6 +69,10 @@ _OURS = {
 """Our settings, and the arguments of the trainer that follow from each."""
 
 
+_TASKS = {"query": "query", "passage": "document"}
+"""What Sentence Transformers calls our kinds of texts."""
+
+
 def trainer_arguments(given: dict[str, Any]) -> dict[str, Any]:
     """Return further arguments of the trainer, each with its type.
 
@@ -165,8 +169,7 @@ def make_trainer(
 ) -> SentenceTransformerTrainer:
     """Return the trainer of a model, without our callbacks."""
     query_prompt, passage_prompt = prompts_of(model)
-    tasks = {"anchor": "query", "positive": "document", "parallel": "query"}
-    tasks |= {f"negative_{number + 1}": "document" for number in range(config.negatives)}
+    tasks = {name: _TASKS[kind] for name, kind in dataset.kinds.items()}
     prompts = {"query": query_prompt, "document": passage_prompt}
     arguments.prompts = {column: prompts[task] for column, task in tasks.items() if prompts[task]}
     arguments.router_mapping = arguments.router_mapping or tasks  # it decides on the length too

@@ -35,7 +35,8 @@ def added_losses(config: TrainConfig) -> list[tuple[Term, float]]:
 
     Raises:
         UnknownNameError: A loss does not exist.
-        ConfigError: A loss needs a trained encoder, and the run begins with a new one.
+        ConfigError: A loss needs a trained encoder, and the run begins with a new one; or a query
+            in another language, and passages have several queries.
     """
     terms = []
     for name, weight in config.losses.items():
@@ -46,6 +47,13 @@ def added_losses(config: TrainConfig) -> list[tuple[Term, float]]:
                 f"the new encoder {config.encoder!r}",
                 "a trained encoder, whose scores are kept",
                 f"Remove {name}, or use a trained encoder",
+            )
+        if term.needs == "parallel" and config.queries_per_passage > 1:
+            raise ConfigError(
+                f"losses, {name}",
+                f"queries_per_passage {config.queries_per_passage}",
+                "one query per passage, with which the loss compares the same query",
+                f"Remove {name} and use the strategy hybrid-queries, or remove queries_per_passage",
             )
         if weight:
             terms.append((term, weight))
@@ -151,6 +159,8 @@ class FrozenStart:
 class Embedded:
     """The embeddings of a batch. ``Q`` local queries, ``P`` passages of all processes.
 
+    With ``k`` queries per passage, the first queries of all pairs come before all second ones.
+
     Attributes:
         queries: ``(Q, width)``.
         passages: ``(P, width)``: those of the pairs, then the hard negatives.
@@ -226,32 +236,35 @@ class Objective:
     def embedded(
         self, columns: Sequence[Tensor], labels: Tensor, features: Sequence[Features], train: bool
     ) -> Embedded:
-        """Return the batch of some columns: queries, passages, hard negatives, parallel queries.
+        """Return the batch of some columns, which come in the order of ``PairDataset.kinds``.
 
         Args:
             columns: The embeddings of each column.
-            labels: ``(Q, 5)`` passage group, query language, passage language, number of the pair,
-                number of the mode.
+            labels: ``(B, 4 + k)`` for each pair: passage group, query language, passage language,
+                number of the pair, number of the mode, languages of the further queries.
             features: The tokens of each column, for the start model.
             train: ``False`` for the dev loss, which has InfoNCE only.
         """
         parallel = None
         if train and any(term.needs == "parallel" for term, _ in self.terms):
             *columns, parallel = columns
+        further = labels.shape[1] - 5
         pairs = self._gathered(labels)[:, [0, 2, 3]]
         negatives = pairs.clone()
         negatives[:, 0] = -1
         in_batch = start = teacher = None
         if train and self.in_batch is not None:
-            in_batch = torch.tensor(self.in_batch, device=labels.device)[labels[:, 4:5]]
+            modes = labels[:, 4:5].repeat(1 + further, 1)
+            in_batch = torch.tensor(self.in_batch, device=labels.device)[modes]
         if train and self.start is not None:
-            start = self._compared([self.start(column) for column in features[: len(columns)]])
+            kept = [self.start(column) for column in features[: len(columns)]]
+            start = self._compared(kept, further)
         if train and self.teacher is not None:
-            teacher = self._compared(self.teacher(labels[:, 3]))
+            teacher = self._compared(self.teacher(labels[:, 3]), further)
         return Embedded(
-            *self._compared(columns),
-            labels[:, [0, 1, 3]],
-            torch.cat([pairs, *[negatives] * (len(columns) - 2)]),
+            *self._compared(columns, further),
+            torch.cat([labels[:, [0, language, 3]] for language in (1, *range(5, 5 + further))]),
+            torch.cat([pairs, *[negatives] * (len(columns) - further - 2)]),
             in_batch,
             parallel,
             start,
@@ -275,9 +288,11 @@ class Objective:
     def _info_nce(self, scores: Scores) -> Tensor:
         return group_info_nce(scores, other_positives=self.other_positives)
 
-    def _compared(self, columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return queries, and the passages and hard negatives of all processes."""
-        return columns[0], torch.cat([self._gathered(column) for column in columns[1:]])
+    def _compared(self, columns: Sequence[Tensor], further: int) -> tuple[Tensor, Tensor]:
+        """Return all queries, and the passages and hard negatives of all processes."""
+        end = len(columns) - further
+        passages = [self._gathered(column) for column in columns[1:end]]
+        return torch.cat([columns[0], *columns[end:]]), torch.cat(passages)
 
     def _gathered(self, tensor: Tensor) -> Tensor:
         """Return the rows of all processes, in the order of the processes."""
@@ -352,7 +367,7 @@ class CachedContrastiveLoss(CachedLossMixin, torch.nn.Module):  # type: ignore[m
     def _loss(self, columns: list[Tensor], labels: Tensor, with_backward: bool) -> Tensor:
         train = self.model.training
         batch = self.objective.embedded(columns, labels, self._columns, train)
-        total, queries = torch.zeros((), device=labels.device), len(labels)
+        total, queries = torch.zeros((), device=labels.device), len(batch.queries)
         for begin in range(0, queries, self.mini_batch_size):
             rows = slice(begin, begin + self.mini_batch_size)
             part = self.objective.loss(batch, rows, train).sum() / queries

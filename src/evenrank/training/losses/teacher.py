@@ -61,10 +61,12 @@ class Teacher:
         self._model, self._pairs, self.temperature = model, pairs, temperature
 
     def __call__(self, numbers: Tensor) -> list[Tensor]:
-        """Return the embeddings of each column: queries, passages, hard negatives."""
+        """Return the embeddings of each column, without that of parallel queries."""
         pairs = self._pairs.__getitems__(numbers.tolist())
-        queries = self._model.encode([pair["anchor"] for pair in pairs], "query")
-        names = [name for name in pairs[0] if name == "positive" or name.startswith("negative_")]
-        texts = [pair[name] for name in names for pair in pairs]
-        passages = self._model.encode(texts, "passage").reshape(len(names), len(pairs), -1)
-        return [torch.from_numpy(column).to(numbers.device) for column in (queries, *passages)]
+        kinds = {name: kind for name, kind in self._pairs.kinds.items() if name != "parallel"}
+        return [
+            torch.from_numpy(self._model.encode([pair[name] for pair in pairs], kind)).to(
+                numbers.device
+            )
+            for name, kind in kinds.items()
+        ]
