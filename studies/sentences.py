@@ -2,7 +2,7 @@
 
     python studies/sentences.py DATA/flores200-devtest flores --languages de,en --count 150
 
-    python studies/sentences.py DATA/ntrex128 sentences/ntrex --count 2000 --halves
+    python studies/sentences.py DATA/ntrex128 sentences/ntrex --count 200 --halves
 
 Each sentence is the query and the passage of its item, as corrections are fitted on. ``--start``
 skips sentences, so that two corpora with no common text can be written. With ``--halves``, the
