@@ -38,7 +38,7 @@ def demo_command(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Correct a pretrained model, then train small ones with three kinds of batches.
+    """Correct a pretrained model, then train small ones with four kinds of batches.
 
     Example: evenrank demo --output demo
     """
@@ -48,7 +48,8 @@ def demo_command(
             "World Facts: questions about the world in 11 languages, from CLDR.\n"
             "1. A pretrained model searches: does it favour a language, and what helps?\n"
             "2. A small encoder learns from monolingual (x-x-mono), cross-lingual (x-y)\n"
-            "   and hybrid batches, and is tested on facts that it has not seen.\n"
+            "   and hybrid batches, and from several queries of each passage\n"
+            "   (hybrid-queries). It is tested on facts that it has not seen.\n"
             "3. An index is searched, by score and balanced.\n"
         )
     from evenrank.demo.run import run_demo  # torch takes seconds to import
@@ -135,7 +136,7 @@ def _show_trained(trained: Trained, console: Console) -> None:
     from evenrank.results.tables import headline_tables, language_table
     from evenrank.tables import to_rich
 
-    console.print("\n[bold]2. Small encoders, trained with three kinds of batches[/]")
+    console.print("\n[bold]2. Small encoders, trained with four kinds of batches[/]")
     for table in (*headline_tables(trained.results), language_table(trained.results)):
         console.print(to_rich(table))
     console.print(to_rich(_example_table(trained.start, trained.results[-1])))
