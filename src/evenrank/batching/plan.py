@@ -2,8 +2,9 @@
 
 Every process computes the same plan from the same few numbers, so all agree on every batch and on
 the length, and a run that resumes at step ``k`` gets the batches that an unbroken run gets. Memory
-does not grow with the corpus, except for the corpus's matrix and, where translations are missing,
-the list of items that have each language.
+does not grow with the corpus, except for the corpus's matrix, the list of items that have each
+language, where translations are missing, and the order of items by passage, where a passage has
+several queries.
 
 Shapes: ``B`` pairs of a batch, ``I`` items, ``L`` languages, ``S`` steps, ``k`` queries of a
 passage.
