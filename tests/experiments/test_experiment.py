@@ -63,6 +63,7 @@ def weights_of(experiment, cell):
     return weights
 
 
+@pytest.mark.slow
 def test_corrected_scores_are_ranked_without_the_device(copied, values, tmp_path):
     evaluation = {"benchmarks": ["corpus:tiny/test"], "rank_device": "cpu", "measures": ["AP"]}
     evaluation["model_settings"] = {"query_prompt": "query: "}

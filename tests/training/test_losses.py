@@ -351,6 +351,7 @@ def test_a_loss_with_parallel_queries_needs_one_query_per_passage(config):
         train(config(losses={"consistency": 1.0}, queries_per_passage=2))
 
 
+@pytest.mark.slow
 def test_consistency_brings_the_languages_of_a_query_together(config):
     def difference(**changes):
         run = train(config(steps=40, dev_fraction=0, strategy="x-x", **changes), overwrite=True)
@@ -371,6 +372,7 @@ def test_keep_holds_a_trained_model_near_its_start(config, tmp_path):
     assert change(losses={"keep": 5.0}) < 0.7 * change()
 
 
+@pytest.mark.slow
 def test_a_narrow_width_gets_better_if_it_is_trained(config):
     def right(**changes):
         run = train(config(steps=40, dev_fraction=0, batch_size=16, **changes), overwrite=True)
@@ -380,6 +382,7 @@ def test_a_narrow_width_gets_better_if_it_is_trained(config):
     assert right(matryoshka={3: 2}) > 1.2 * right()
 
 
+@pytest.mark.slow
 def test_the_model_scores_as_its_teacher_does(config, tmp_path):
     """The teacher has other tokens and another width, and its queries have a prompt."""
     sizes = {"width": 24, "vocabulary": 560}
