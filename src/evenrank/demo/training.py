@@ -21,7 +21,7 @@ from evenrank.training.config import TrainConfig
 from evenrank.training.run import texts_of, train
 
 STRATEGIES = ("x-x-mono", "x-y", "hybrid", "hybrid-queries")
-LABELS = {"hybrid": "hybrid 0.5", "hybrid-queries": "hybrid-queries, 4 queries"}
+LABELS = {"hybrid": "hybrid 0.5", "hybrid-queries": "hybrid-queries 4"}
 QUERIES = {"hybrid-queries": 4}
 """Queries of each passage, where it is more than one."""
 ENCODER = "static"
