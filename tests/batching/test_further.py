@@ -139,12 +139,13 @@ def test_an_epoch_has_as_many_queries_as_the_corpus():
 
 def test_one_query_per_passage_leaves_the_batches_as_they_are():
     of = corpus(holes=0.3)
-    for one, other in zip(
-        batches(plan(of, "x-x-mono", queries=1)), batches(plan(of, "x-x-mono")), strict=False
-    ):
-        assert one.further_rows.shape == (0, 6)
-        if one.language == other.language:
-            np.testing.assert_array_equal(one.passage_languages, other.passage_languages)
+    for strategy in ("x-x-mono", "x-y-mono", "x-any"):
+        alone, several = (batches(plan(of, strategy, queries=number)) for number in (1, 4))
+        assert len(alone) > len(several) > 3
+        for one, other in zip(alone, several, strict=False):  # an epoch has fewer of the latter
+            assert one.further_rows.shape == (0, 6)
+            np.testing.assert_array_equal(one.query_rows, other.query_rows)
+            np.testing.assert_array_equal(one.passage_rows, other.passage_rows)
 
 
 def test_all_siblings_come_equally_often():

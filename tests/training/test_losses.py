@@ -132,17 +132,28 @@ def column(number):
 
 
 def loss_and_gradients(
-    model, config, *, k=1, columns=2, start=None, in_batch=None, mode=0, order=None, **settings
+    model,
+    config,
+    *,
+    k=1,
+    columns=2,
+    start=None,
+    in_batch=None,
+    mode=0,
+    order=None,
+    of=2,
+    **settings,
 ):
     """Return loss and gradients of a batch of 12 pairs; ``start`` is the model before training.
 
-    ``order`` has the numbers of the columns' texts, by default 0, 1, ...
+    ``order`` has the numbers of the columns' texts, by default 0, 1, ...; the queries are in ``of``
+    languages, further ones in 3.
     """
     settings = config(encoder="a-trained-one", encoder_settings={}, **settings)
     loss = make_loss(start or model, settings, 1, in_batch=in_batch)
     loss.model = model
     more = settings.queries_per_passage - 1
-    labels = torch.tensor([[n // k, n % 2, n % 3, n, mode] + [n % 3] * more for n in range(12)])
+    labels = torch.tensor([[n // k, n % of, n % 3, n, mode] + [n % 3] * more for n in range(12)])
     return values_of(loss, model, labels, order or columns)
 
 
@@ -258,9 +269,13 @@ def test_further_queries_keep_the_scores_in_their_own_languages(model, config):
     plain, _, _ = loss_and_gradients(model, config, **settings)
     kept, _, _ = loss_and_gradients(model, config, losses={"keep": 3.0}, **settings)
     assert kept == pytest.approx(plain, abs=1e-5)
-    moved, _, _ = loss_and_gradients(
-        model, config, losses={"keep": 3.0}, start=encoder(seed=1), **settings
-    )
+    given = {"losses": {"keep": 3.0}, "start": encoder(seed=1)}
+    moved, _, _ = loss_and_gradients(model, config, **given, **settings)
+    each = [
+        loss_and_gradients(model, config, order=[query, 2], of=languages, **given)[0]
+        for query, languages in ((0, 2), (1, 3))
+    ]
+    assert moved == pytest.approx(np.mean(each), rel=1e-5)
     assert moved > plain + 0.01
 
 

@@ -31,6 +31,41 @@ class Further(NamedTuple):
     languages: NDArray[np.int64]
 
 
+class _Group(NamedTuple):
+    """The items that have the passage of a pair.
+
+    Attributes:
+        items: ``(B,)`` the pair's own item.
+        pairs: ``(M,)`` the number of the pair, ascending.
+        members: ``(M,)`` items, the pair's own among them.
+    """
+
+    items: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+    members: NDArray[np.int64]
+
+    def draw(
+        self, fit: NDArray[np.bool_], count: int, generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Draw members of each pair that fit, without replacement while there are any.
+
+        Args:
+            fit: ``(M,)`` which members may be drawn. The pair's own item is drawn if no other fits.
+            count: Items to draw for each pair.
+            generator: Source of randomness.
+
+        Returns:
+            ``(count, B)`` items.
+        """
+        siblings = fit & (self.members != self.items[self.pairs])
+        order = np.lexsort((generator.random(len(siblings)), ~siblings, self.pairs))
+        found = np.bincount(self.pairs, siblings, len(self.items)).astype(np.int64)
+        first = np.searchsorted(self.pairs, np.arange(len(self.items)))
+        slots = first + np.arange(count)[:, None] % np.maximum(found, 1)
+        drawn: NDArray[np.int64] = np.where(found > 0, self.members[order][slots], self.items)
+        return drawn
+
+
 class Siblings:
     """The items of a corpus that have the same passage, or translations of it.
 
@@ -66,61 +101,57 @@ class Siblings:
         count = queries - 1
         if not count:
             return Further(*np.empty((2, 0, len(items)), dtype=np.int64))
+        group = self._group(items)
         if own_share is None:
-            return self._any(items, count, generator)
+            return self._any(group, count, generator)
         own = round(own_share * queries)
         parts = [
-            self._own(items, passages, max(0, own - 1), generator),
-            self._other(items, passages, min(count, queries - own), generator),
+            self._own(group, passages, max(0, own - 1), generator),
+            self._other(group, passages, min(count, queries - own), generator),
         ]
         return Further(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _any(self, items: NDArray[np.int64], count: int, generator: np.random.Generator) -> Further:
-        pairs, members = self._members(items)
-        chosen = _draw(pairs, members, np.ones(len(members), dtype=bool), items, count, generator)
+    def _any(self, group: _Group, count: int, generator: np.random.Generator) -> Further:
+        chosen = group.draw(np.ones(len(group.members), dtype=bool), count, generator)
         present = self._corpus.rows[chosen.ravel()] >= 0
         languages = draw_languages(present, self._weights, generator, 1)
         return self._of(chosen, languages.reshape(chosen.shape))
 
     def _own(
         self,
-        items: NDArray[np.int64],
+        group: _Group,
         passages: NDArray[np.int64],
         count: int,
         generator: np.random.Generator,
     ) -> Further:
-        pairs, members = self._members(items)
-        fit = np.asarray(self._corpus.rows[members, passages[pairs]] >= 0)
-        chosen = _draw(pairs, members, fit, items, count, generator)
-        return self._of(chosen, np.tile(passages, (count, 1)))
+        fit = np.asarray(self._corpus.rows[group.members, passages[group.pairs]] >= 0)
+        return self._of(group.draw(fit, count, generator), np.tile(passages, (count, 1)))
 
     def _other(
         self,
-        items: NDArray[np.int64],
+        group: _Group,
         passages: NDArray[np.int64],
         count: int,
         generator: np.random.Generator,
     ) -> Further:
-        pairs, members = self._members(items)
-        others = self._corpus.rows[members] >= 0
-        others[np.arange(len(members)), passages[pairs]] = False
-        chosen = _draw(pairs, members, np.asarray(others.any(axis=1)), items, count, generator)
-        present = self._corpus.rows[chosen.ravel()] >= 0
-        own = np.tile(passages, count)
+        others = self._corpus.rows[group.members] >= 0
+        others[np.arange(len(others)), passages[group.pairs]] = False
+        chosen = group.draw(np.asarray(others.any(axis=1)), count, generator)
+        present, own = self._corpus.rows[chosen.ravel()] >= 0, np.tile(passages, count)
         languages = other_language(present, own, self._weights, generator)
         return self._of(chosen, languages.reshape(chosen.shape))
 
     def _of(self, items: NDArray[np.int64], languages: NDArray[np.int64]) -> Further:
         return Further(self._corpus.rows[items, languages].astype(np.int64), languages)
 
-    def _members(self, items: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return all items with the passage of a pair, ``(M,)``, after the number of the pair."""
+    def _group(self, items: NDArray[np.int64]) -> _Group:
+        """Return all items with the passage of a pair."""
         order, first = self._by_group
         groups = self._corpus.groups[items]
         sizes = first[groups + 1] - first[groups]
         pairs = np.repeat(np.arange(len(items)), sizes)
         within = np.arange(len(pairs)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return pairs, order[first[groups][pairs] + within].astype(np.int64)
+        return _Group(items, pairs, order[first[groups][pairs] + within].astype(np.int64))
 
     @cached_property
     def _by_group(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -128,33 +159,3 @@ class Siblings:
         groups = self._corpus.groups
         order = np.argsort(groups, kind="stable").astype(np.int32)
         return order, np.concatenate([[0], np.cumsum(np.bincount(groups))])
-
-
-def _draw(
-    pairs: NDArray[np.int64],
-    members: NDArray[np.int64],
-    fit: NDArray[np.bool_],
-    items: NDArray[np.int64],
-    count: int,
-    generator: np.random.Generator,
-) -> NDArray[np.int64]:
-    """Draw members of each pair that fit, without replacement while there are any.
-
-    Args:
-        pairs: ``(M,)`` ascending.
-        members: ``(M,)`` items.
-        fit: ``(M,)`` which of them may be drawn; the pair's own item may always.
-        items: ``(B,)`` the pair's own item, which is drawn only if no other one fits.
-        count: Items to draw for each pair.
-        generator: Source of randomness.
-
-    Returns:
-        ``(count, B)`` items.
-    """
-    siblings = fit & (members != items[pairs])
-    shuffled = members[np.lexsort((generator.random(len(members)), ~siblings, pairs))]
-    found = np.bincount(pairs, weights=siblings, minlength=len(items)).astype(np.int64)
-    first = np.searchsorted(pairs, np.arange(len(items)))
-    slots = first + np.arange(count)[:, None] % np.maximum(found, 1)
-    drawn: NDArray[np.int64] = np.where(found > 0, shuffled[slots], items)
-    return drawn

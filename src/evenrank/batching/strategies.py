@@ -107,8 +107,7 @@ def make_strategy(
             ``hybrid-queries``, ``x-any``, ``hybrid-any``, ``pool``, ``hybrid-pool``, or another
             registered one.
         alpha: Share of monolingual batches or queries, in 0..1; or the values that it passes over
-            training.
-            Strategies without a mixture ignore it.
+            training. Strategies without a mixture ignore it.
         schedule: How it goes from one value to the next; see ``schedule.CURVES``.
         pool_languages: Languages of each item in a pool batch; other strategies ignore it.
         queries_per_passage: Queries of each passage in a batch.

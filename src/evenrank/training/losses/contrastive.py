@@ -52,7 +52,7 @@ def added_losses(config: TrainConfig) -> list[tuple[Term, float]]:
             raise ConfigError(
                 f"losses, {name}",
                 f"queries_per_passage {config.queries_per_passage}",
-                "one query per passage, with which the loss compares the same query",
+                "one query per passage, which the loss compares with its translation",
                 f"Remove {name} and use the strategy hybrid-queries, or remove queries_per_passage",
             )
         if weight:
